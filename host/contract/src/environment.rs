@@ -1,0 +1,225 @@
+//! An environment as its file says it: bindings, grants, services, lakehouse, limits.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::manifest::Role;
+
+/// The whole file. `asgard apply` and one PUT make it true.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Environment {
+    /// Lower-case letters, digits and `-`.
+    pub name: String,
+    #[serde(default)]
+    pub description: Option<String>,
+    #[serde(default)]
+    pub lakehouse: Lakehouse,
+    #[serde(default)]
+    pub limits: Limits,
+    /// Long-lived programs of the environment itself, such as a tracking server: name -> what to run.
+    #[serde(default)]
+    pub services: BTreeMap<String, Service>,
+    /// Programs that grants may name: name -> how to get it.
+    #[serde(default)]
+    pub programs: BTreeMap<String, Program>,
+    /// In order; a source goes to the first connector that declares its type.
+    #[serde(default)]
+    pub ingestion: Vec<Binding>,
+    #[serde(default)]
+    pub silver: Option<Binding>,
+    #[serde(default)]
+    pub gold: Option<Binding>,
+    #[serde(default)]
+    pub features: Option<Binding>,
+    #[serde(default)]
+    pub training: Option<Binding>,
+    #[serde(default)]
+    pub build: Option<Binding>,
+    #[serde(default)]
+    pub serving: Option<Binding>,
+}
+
+impl Environment {
+    /// The plugins that fill a role, in order; all roles but `ingestion` have one at most.
+    pub fn bindings(&self, role: Role) -> Vec<&Binding> {
+        let one = match role {
+            Role::Ingestion => return self.ingestion.iter().collect(),
+            Role::Silver => &self.silver,
+            Role::Gold => &self.gold,
+            Role::Features => &self.features,
+            Role::Training => &self.training,
+            Role::Build => &self.build,
+            Role::Serving => &self.serving,
+        };
+        one.iter().collect()
+    }
+}
+
+/// Role -> plugin.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Binding {
+    pub plugin: String,
+    /// None: the newest version that is registered.
+    #[serde(default)]
+    pub version: Option<semver::Version>,
+    /// Satisfies the manifest's schema. `${services.NAME.url}` stands for a service's address.
+    #[serde(default = "empty_object")]
+    pub configuration: serde_json::Value,
+    #[serde(default)]
+    pub grants: Grants,
+}
+
+fn empty_object() -> serde_json::Value {
+    serde_json::json!({})
+}
+
+/// How much of each capability a binding lends. Nothing by default.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grants {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub http: Vec<HttpGrant>,
+    /// Address patterns: `db.internal:5432`, `*.example.com:*`, `10.0.0.0/8:5432`, `*:5432` (any public address).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sockets: Vec<String>,
+    /// Whether `credentials.reveal` may answer.
+    #[serde(default)]
+    pub reveal_secrets: bool,
+    /// Names of programs of the environment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub processes: Vec<String>,
+    /// Likewise, for services.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<String>,
+    #[serde(default)]
+    pub objects: bool,
+    #[serde(default)]
+    pub key_value: bool,
+    #[serde(default)]
+    pub lakehouse: LakehouseGrant,
+}
+
+/// One granted host.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpGrant {
+    /// As in [`Grants::sockets`]; `${services.NAME.address}` stands for a service of the environment.
+    pub host: String,
+    #[serde(default)]
+    pub credential: Option<Credential>,
+    /// Whether `secret://NAME` in a request's body is replaced by the secret.
+    #[serde(default)]
+    pub substitute_secrets: bool,
+}
+
+/// What the host attaches to a request. Secrets by name only.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Credential {
+    Bearer { secret: String },
+    Basic { username: String, secret: String },
+    OauthClientCredentials { token_url: String, client_id: String, secret: String, #[serde(default)] scope: Option<String> },
+    /// The secret is `ACCESS_KEY:SECRET_KEY`.
+    AwsSigv4 { region: String, service: String, secret: String },
+}
+
+/// Which namespaces of the lakehouse.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LakehouseGrant {
+    #[serde(default)]
+    pub read: Vec<String>,
+    #[serde(default)]
+    pub write: Vec<String>,
+}
+
+/// A program of the environment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Program {
+    /// An executable that is there already: a path, or a name to look up in PATH.
+    Path { path: String },
+    /// The interpreter of a Python environment that the host makes from packages when it is first needed.
+    Python {
+        /// PEP 508 lines.
+        requirements: Vec<String>,
+    },
+}
+
+/// A long-lived program of the environment. `{port}` and `{data}` (its own folder) are replaced in arguments.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    pub program: String,
+    #[serde(default)]
+    pub arguments: Vec<String>,
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    pub health_path: String,
+    #[serde(default = "two_minutes")]
+    pub ready_timeout_seconds: u64,
+}
+
+fn two_minutes() -> u64 {
+    120
+}
+
+/// Where the tables are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lakehouse {
+    #[serde(default)]
+    pub catalog: Catalog,
+    /// `file:///…` or `s3://bucket/prefix`; none = `lakehouse/` in the host's data folder.
+    #[serde(default)]
+    pub storage: Option<String>,
+}
+
+impl Default for Lakehouse {
+    fn default() -> Self {
+        Self { catalog: Catalog::Sqlite, storage: None }
+    }
+}
+
+/// The catalog of the lakehouse.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Catalog {
+    /// One SQLite file beside the tables.
+    #[default]
+    Sqlite,
+}
+
+/// Limits of a plugin's call and of a statement.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Linear memory of one instance.
+    pub memory_bytes: u64,
+    /// Of one step, waiting included.
+    pub step_seconds: u64,
+    /// CPU time of one step in the guest itself.
+    pub cpu_seconds: u64,
+    pub http_body_bytes: u64,
+    /// Kept of one call.
+    pub log_lines: u32,
+    pub query_seconds: u64,
+    pub query_memory_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory_bytes: 512 << 20,
+            step_seconds: 120,
+            cpu_seconds: 60,
+            http_body_bytes: 64 << 20,
+            log_lines: 1000,
+            query_seconds: 600,
+            query_memory_bytes: 2 << 30,
+        }
+    }
+}
