@@ -1,1 +1,147 @@
-//! pipeline
+//! The domain: sources, syncs, tables, features, models, environments. Knows no backend and no HTTP: roles resolve to
+//! plugins in [`roles`], long work becomes tasks, and the API shapes what this crate answers.
+
+mod adapters;
+pub mod concealment;
+pub mod environments;
+pub mod features;
+pub mod ingestion;
+pub mod models;
+mod names;
+pub mod plugins;
+mod roles;
+pub mod sql;
+pub mod transforms;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use asgard_capabilities::processes::Supervisor;
+use asgard_contract::connector::SourceType;
+use asgard_contract::{Error, Result};
+use asgard_plugins::{Runtime, RuntimeConfig};
+use asgard_store::Store;
+use asgard_tasks::{Tasks, TasksConfig};
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+pub use environments::{Active, Environments};
+pub use plugins::Plugins;
+
+/// Where a host keeps its things and finds what came with it.
+#[derive(Debug, Clone)]
+pub struct PipelineConfig {
+    /// Everything the host remembers; made when it does not exist.
+    pub data: PathBuf,
+    /// The plugins that came with the host; see [`Plugins::add_bundled`].
+    pub bundled_plugins: Option<PathBuf>,
+    /// The `asgard` binary, which is run as `asgard keep FOLDER` around every process.
+    pub keeper: PathBuf,
+}
+
+/// One page of a list: at most `limit` items after the first `offset`.
+#[derive(Debug, Clone, Copy)]
+pub struct Page {
+    pub limit: u32,
+    pub offset: u64,
+}
+
+/// A page's items and how many there are in all.
+#[derive(Debug, Clone)]
+pub struct Paged<T> {
+    pub items: Vec<T>,
+    pub total: u64,
+}
+
+/// The host without its surface.
+pub struct Pipeline {
+    pub(crate) store: Store,
+    pub(crate) tasks: Arc<Tasks>,
+    plugins: Arc<Plugins>,
+    environments: Arc<Environments>,
+    supervisor: Arc<Supervisor>,
+    /// By digest of the connector.
+    source_types: Mutex<HashMap<String, Vec<SourceType>>>,
+    data: PathBuf,
+}
+
+impl Pipeline {
+    /// Opens the data folder, registers bundled plugins, activates all environments. Starts no work yet.
+    ///
+    /// # Errors
+    /// In words what is wrong with the folder, a plugin or an environment.
+    pub async fn open(config: PipelineConfig) -> Result<Arc<Self>> {
+        std::fs::create_dir_all(&config.data).map_err(|error| {
+            Error::internal(format!("the data folder {} cannot be made: {error}", config.data.display()))
+        })?;
+        let store = Store::open(&config.data).await?;
+        let runtime = Runtime::new(RuntimeConfig { cache: Some(config.data.join("compiled")) })
+            .map_err(|error| Error::internal(error.to_string()))?;
+        let plugins = Arc::new(Plugins::new(store.clone(), runtime));
+        if let Some(folder) = &config.bundled_plugins {
+            plugins.add_bundled(folder).await?;
+        }
+        let supervisor = Arc::new(Supervisor::open(&config.data.join("processes"), config.keeper)?);
+        let environments = Arc::new(Environments::new(
+            store.clone(),
+            Arc::clone(&plugins),
+            Arc::clone(&supervisor),
+            config.data.clone(),
+        ));
+        environments.open().await?;
+        let tasks = Tasks::new(store.clone(), TasksConfig::default());
+        let pipeline = Arc::new(Self {
+            store,
+            tasks,
+            plugins,
+            environments,
+            supervisor,
+            source_types: Mutex::default(),
+            data: config.data,
+        });
+        ingestion::register(&pipeline);
+        transforms::register(&pipeline);
+        features::register(&pipeline);
+        models::register(&pipeline);
+        Ok(pipeline)
+    }
+
+    /// Works on tasks until `shutdown`, then ends the services. What was running goes on at the next start.
+    pub async fn run(self: &Arc<Self>, shutdown: CancellationToken) {
+        for active in self.environments.list().await {
+            active.lender.start_services();
+        }
+        self.tasks.run(shutdown).await;
+        self.supervisor.shut_down().await;
+    }
+
+    /// The environments.
+    pub fn environments(&self) -> &Environments {
+        &self.environments
+    }
+
+    /// The registered plugins.
+    pub fn plugins(&self) -> &Plugins {
+        &self.plugins
+    }
+
+    /// Tasks, with their logs and events.
+    pub fn tasks(&self) -> &Arc<Tasks> {
+        &self.tasks
+    }
+
+    /// Secrets and idempotency keys are kept here.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The host's data folder.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+}
+
+fn new_id() -> String {
+    uuid::Uuid::new_v4().to_string()
+}

@@ -1,0 +1,17 @@
+//! Feature views and services, point-in-time joins and online reads.
+
+mod registry;
+mod retrieval;
+mod run;
+
+use std::sync::Arc;
+
+pub use registry::{FeatureStatus, NewService, NewView, Registered, ServiceRecord, ViewStatus};
+pub(crate) use retrieval::entity_rows;
+pub use retrieval::{EntityInput, Historical, HistoricalQuery, OnlineQuery, Selected};
+
+use crate::Pipeline;
+
+pub(crate) fn register(pipeline: &Arc<Pipeline>) {
+    pipeline.tasks.register(run::KIND, Arc::new(run::FeatureHandler::new(pipeline)));
+}

@@ -1,0 +1,283 @@
+//! Definitions of views and services. The host keeps them; the plugin makes them known to its backend.
+
+use std::sync::Arc;
+
+use asgard_contract::features::{BackendInformation, FeatureService, FeatureView, Request};
+use asgard_contract::log::Discard;
+use asgard_contract::manifest::Role;
+use asgard_contract::{Error, Result};
+use asgard_store::{Resource, ResourceKind};
+use asgard_tasks::{NewTask, TaskStatus};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::run::{FeatureTask, KIND};
+use crate::environments::Active;
+use crate::{Pipeline, names, new_id};
+
+/// How long registration waits for the first materialisation of an online view.
+const MATERIALISE_WITHIN: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// A view to be registered.
+#[derive(Debug, Clone)]
+pub struct NewView {
+    pub view: FeatureView,
+}
+
+/// A service to be registered.
+#[derive(Debug, Clone)]
+pub struct NewService {
+    pub service: FeatureService,
+}
+
+/// Where a view stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ViewStatus {
+    Registered,
+    Materialized,
+    Failed,
+}
+
+/// A registered view.
+#[derive(Debug, Clone)]
+pub struct Registered {
+    pub view: FeatureView,
+    pub created_at: DateTime<Utc>,
+    pub status: ViewStatus,
+    pub message: String,
+}
+
+/// A registered service.
+#[derive(Debug, Clone)]
+pub struct ServiceRecord {
+    pub service: FeatureService,
+    pub created_at: DateTime<Utc>,
+}
+
+/// The feature store as a whole.
+#[derive(Debug, Clone)]
+pub struct FeatureStatus {
+    pub information: BackendInformation,
+    pub views: Vec<String>,
+    pub entities: Vec<String>,
+    pub services: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct ViewBody {
+    view: FeatureView,
+    status: ViewStatus,
+    message: String,
+}
+
+fn shown(resource: Resource<ViewBody>) -> Registered {
+    Registered {
+        view: resource.body.view,
+        created_at: resource.created_at,
+        status: resource.body.status,
+        message: resource.body.message,
+    }
+}
+
+impl Pipeline {
+    /// Checks table, columns and types, registers the view, and fills the online store when it asks for that.
+    ///
+    /// # Errors
+    /// `invalid-input` with the field (`features[2].name`), `conflict` for a name in use.
+    pub async fn register_view(&self, active: &Arc<Active>, new: NewView) -> Result<Registered> {
+        let view = new.view;
+        check_view(&view)?;
+        self.refuse_taken_name(active, ResourceKind::FeatureView, "feature view", &view.name).await?;
+        let bound = self.required(active, Role::Features).await?;
+        let id = new_id();
+        let source = bound.plugin.feature_source(bound.call(&id, Arc::new(Discard)).await?);
+        source.register_view(&view).await?;
+        let mut body = ViewBody {
+            message: format!("feature view `{}` is registered over {}", view.name, view.source),
+            status: ViewStatus::Registered,
+            view,
+        };
+        self.store.put_new(&active.name, ResourceKind::FeatureView, &id, &body.view.name, &body).await?;
+        if body.view.online {
+            let request = FeatureTask { pin: bound.pin(), request: Request::Materialise(body.view.clone()) };
+            let task = NewTask::new(&active.name, KIND)
+                .subject(&id)
+                .plugin(&bound.pin())
+                .request(serde_json::to_value(&request).unwrap_or_default());
+            let task = self.tasks.submit(task).await?;
+            let task = self.tasks.wait(&task.id, MATERIALISE_WITHIN).await?;
+            match (task.status, task.error) {
+                (TaskStatus::Succeeded, _) => {
+                    body.status = ViewStatus::Materialized;
+                    body.message.push_str(", and its online store is filled");
+                }
+                (_, Some(error)) => {
+                    body.status = ViewStatus::Failed;
+                    body.message = format!("the view is registered, but its online store could not be filled: {error}");
+                }
+                _ => body.message.push_str("; its online store is being filled"),
+            }
+            if let Some(resource) = self.store.get::<ViewBody>(&active.name, ResourceKind::FeatureView, &id).await? {
+                let name = body.view.name.clone();
+                self.store
+                    .update(&active.name, ResourceKind::FeatureView, &id, &name, resource.revision, &body)
+                    .await?;
+            }
+        }
+        self.view(active, &body.view.name).await
+    }
+
+    /// A view by name.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub async fn view(&self, active: &Active, name: &str) -> Result<Registered> {
+        Ok(shown(self.view_resource(active, name).await?))
+    }
+
+    /// All views, newest first.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn views(&self, active: &Active) -> Result<Vec<Registered>> {
+        let (found, _) = self.store.list(&active.name, ResourceKind::FeatureView, u32::MAX, 0).await?;
+        Ok(found.into_iter().map(shown).collect())
+    }
+
+    /// Removes a view from backend and registry.
+    ///
+    /// # Errors
+    /// `conflict` while a service uses it.
+    pub async fn remove_view(&self, active: &Arc<Active>, name: &str) -> Result<()> {
+        let resource = self.view_resource(active, name).await?;
+        for service in self.services(active).await? {
+            if service.service.views.iter().any(|view| view == name) {
+                return Err(Error::conflict(format!(
+                    "service `{}` uses this view: remove it first",
+                    service.service.name
+                )));
+            }
+        }
+        let bound = self.required(active, Role::Features).await?;
+        let source = bound.plugin.feature_source(bound.call(&resource.id, Arc::new(Discard)).await?);
+        source.remove_view(&resource.body.view).await?;
+        Ok(self.store.delete(&active.name, ResourceKind::FeatureView, &resource.id).await?)
+    }
+
+    /// Registers a service over views that exist.
+    ///
+    /// # Errors
+    /// `invalid-input` for a view that does not exist, `conflict` for a name in use.
+    pub async fn register_service(&self, active: &Arc<Active>, new: NewService) -> Result<ServiceRecord> {
+        let service = new.service;
+        names::identifier("name", &service.name)?;
+        if service.views.is_empty() {
+            return Err(Error::invalid("feature_views", "a service needs one view at least"));
+        }
+        let views = self.named_views(active, &service.views, "feature_views").await?;
+        self.refuse_taken_name(active, ResourceKind::FeatureService, "feature service", &service.name).await?;
+        let bound = self.required(active, Role::Features).await?;
+        let id = new_id();
+        let source = bound.plugin.feature_source(bound.call(&id, Arc::new(Discard)).await?);
+        source.register_service(&service, &views).await?;
+        self.store.put_new(&active.name, ResourceKind::FeatureService, &id, &service.name, &service).await?;
+        self.service(active, &service.name).await
+    }
+
+    /// A service by name.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub async fn service(&self, active: &Active, name: &str) -> Result<ServiceRecord> {
+        let found = self.store.get_by_name::<FeatureService>(&active.name, ResourceKind::FeatureService, name).await?;
+        let resource = found.ok_or_else(|| Error::not_found(format!("there is no feature service `{name}`")))?;
+        Ok(ServiceRecord { service: resource.body, created_at: resource.created_at })
+    }
+
+    /// All services, newest first.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn services(&self, active: &Active) -> Result<Vec<ServiceRecord>> {
+        let (found, _) =
+            self.store.list::<FeatureService>(&active.name, ResourceKind::FeatureService, u32::MAX, 0).await?;
+        Ok(found.into_iter().map(|r| ServiceRecord { service: r.body, created_at: r.created_at }).collect())
+    }
+
+    /// Removes a service.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub async fn remove_service(&self, active: &Arc<Active>, name: &str) -> Result<()> {
+        let found = self.store.get_by_name::<FeatureService>(&active.name, ResourceKind::FeatureService, name).await?;
+        let resource = found.ok_or_else(|| Error::not_found(format!("there is no feature service `{name}`")))?;
+        let bound = self.required(active, Role::Features).await?;
+        bound.plugin.feature_source(bound.call(&resource.id, Arc::new(Discard)).await?).remove_service(name).await?;
+        Ok(self.store.delete(&active.name, ResourceKind::FeatureService, &resource.id).await?)
+    }
+
+    /// What the feature store holds, and what it is.
+    ///
+    /// # Errors
+    /// `unavailable` when the backend does not answer.
+    pub async fn feature_status(&self, active: &Arc<Active>) -> Result<FeatureStatus> {
+        let bound = self.required(active, Role::Features).await?;
+        let call = bound.call("feature-status", Arc::new(Discard)).await?;
+        let information = bound.plugin.feature_source(call).information().await?;
+        let views = self.views(active).await?;
+        let mut entities: Vec<String> = views.iter().flat_map(|view| view.view.entities.clone()).collect();
+        entities.sort();
+        entities.dedup();
+        Ok(FeatureStatus {
+            information,
+            views: views.into_iter().map(|view| view.view.name).collect(),
+            entities,
+            services: self.services(active).await?.len() as u64,
+        })
+    }
+
+    /// Views by name, for a request's `field`.
+    pub(super) async fn named_views(&self, active: &Active, names: &[String], field: &str) -> Result<Vec<FeatureView>> {
+        let mut views = Vec::with_capacity(names.len());
+        for (index, name) in names.iter().enumerate() {
+            let view = self.view(active, name).await.map_err(|error| match error {
+                Error::NotFound { message } => Error::invalid(format!("{field}[{index}]"), message),
+                other => other,
+            })?;
+            views.push(view.view);
+        }
+        Ok(views)
+    }
+
+    async fn view_resource(&self, active: &Active, name: &str) -> Result<Resource<ViewBody>> {
+        let found = self.store.get_by_name(&active.name, ResourceKind::FeatureView, name).await?;
+        found.ok_or_else(|| {
+            Error::not_found(format!("there is no feature view `{name}`: GET /feast/features lists those there are"))
+        })
+    }
+}
+
+fn check_view(view: &FeatureView) -> Result<()> {
+    names::identifier("name", &view.name)?;
+    if view.entities.is_empty() {
+        return Err(Error::invalid("entities", "a view needs one entity at least: the columns that identify a row"));
+    }
+    if view.features.is_empty() {
+        return Err(Error::invalid("features", "a view needs one feature at least"));
+    }
+    for (index, entity) in view.entities.iter().enumerate() {
+        names::identifier(&format!("entities[{index}]"), entity)?;
+        if view.entities[..index].contains(entity) {
+            return Err(Error::invalid(format!("entities[{index}]"), format!("entity `{entity}` is named twice")));
+        }
+    }
+    for (index, feature) in view.features.iter().enumerate() {
+        let field = format!("features[{index}].name");
+        names::identifier(&field, &feature.name)?;
+        if view.features[..index].iter().any(|other| other.name == feature.name) {
+            return Err(Error::invalid(field, format!("feature `{}` is named twice", feature.name)));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,572 @@
+//! Ingestions: which streams of a source go to which sink, and when. One sync of an ingestion is a job, and a task.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use asgard_contract::connector::{
+    Ingestion as ContractIngestion, ResourceDefinition, StreamDescriptor, StreamSelection, SyncMode,
+};
+use asgard_contract::log::Discard;
+use asgard_contract::{Error, Result, TableName};
+use asgard_store::ResourceKind;
+use asgard_tasks::{NewTask, Task, TaskStatus, schedule};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::sync;
+use crate::environments::Active;
+use crate::{Page, Paged, Pipeline, names, new_id};
+
+/// When an ingestion is synced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schedule {
+    pub schedule_type: ScheduleType,
+    /// Quartz with seconds or five fields, in UTC.
+    pub cron_expression: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScheduleType {
+    Cron,
+    Basic,
+    Manual,
+}
+
+/// A stream as a request names it.
+#[derive(Debug, Clone)]
+pub struct StreamChoice {
+    pub namespace: Option<String>,
+    pub name: String,
+    pub sync_mode: Option<SyncMode>,
+    pub cursor_field: Option<String>,
+    pub primary_key: Vec<String>,
+}
+
+/// An ingestion to be made.
+#[derive(Debug, Clone)]
+pub struct NewIngestion {
+    pub name: String,
+    pub source_id: String,
+    pub sink_id: String,
+    pub schedule: Option<Schedule>,
+    pub active: bool,
+    pub prefix: String,
+    /// None = all that can be synced.
+    pub streams: Option<Vec<StreamChoice>>,
+}
+
+/// What may change of an ingestion.
+#[derive(Debug, Clone, Default)]
+pub struct IngestionPatch {
+    pub name: Option<String>,
+    pub schedule: Option<Schedule>,
+    pub active: Option<bool>,
+}
+
+/// An ingestion as answers show it.
+#[derive(Debug, Clone)]
+pub struct Ingestion {
+    pub id: String,
+    pub name: String,
+    pub source_id: String,
+    pub sink_id: String,
+    pub active: bool,
+    pub schedule: Option<Schedule>,
+    pub prefix: String,
+    pub streams: Vec<StreamSelection>,
+    pub created_at: DateTime<Utc>,
+    /// End of the last sync that succeeded.
+    pub last_sync: Option<DateTime<Utc>>,
+    pub next_sync: Option<DateTime<Utc>>,
+    /// The newest job.
+    pub job: Option<Job>,
+}
+
+/// One sync.
+#[derive(Debug, Clone)]
+pub struct Job {
+    pub id: String,
+    pub status: TaskStatus,
+    pub started_at: Option<DateTime<Utc>>,
+    pub finished_at: Option<DateTime<Utc>>,
+    pub created_at: DateTime<Utc>,
+    pub records_copied: u64,
+    pub bytes_copied: u64,
+    pub streams: Vec<StreamResult>,
+    pub error: Option<String>,
+}
+
+/// What a job did for one stream.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct StreamResult {
+    /// `namespace.name`, as the source has it.
+    pub name: String,
+    pub records: u64,
+    pub bytes: u64,
+    /// `pending`, `running`, `succeeded` or `failed`.
+    pub status: String,
+    pub error: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Record {
+    pub(super) source_id: String,
+    pub(super) sink_id: String,
+    pub(super) active: bool,
+    pub(super) schedule: Option<Schedule>,
+    pub(super) prefix: String,
+    /// Without checkpoints: those are in the tables, committed together with their rows.
+    pub(super) streams: Vec<StreamSelection>,
+    pub(super) handle: Vec<u8>,
+    /// Counts resets: checkpoints of an earlier generation do not count.
+    pub(super) generation: u32,
+}
+
+impl Pipeline {
+    /// Discovers the source's streams, chooses, and stores the ingestion; with a manual schedule (or none) the first
+    /// sync starts at once.
+    ///
+    /// # Errors
+    /// `invalid-input` naming the stream or the schedule, `conflict` when two streams would share a table.
+    pub async fn create_ingestion(&self, active: &Arc<Active>, new: NewIngestion) -> Result<Ingestion> {
+        names::title("name", &new.name)?;
+        if let Some(schedule) = &new.schedule {
+            check_schedule(schedule)?;
+        }
+        let source = self.source_record(active, &new.source_id).await.map_err(|e| as_input(e, "sourceId"))?;
+        let sink = self.sink_record(active, &new.sink_id).await.map_err(|e| as_input(e, "destinationId"))?;
+        self.refuse_taken_name(active, ResourceKind::Ingestion, "ingestion", &new.name).await?;
+
+        let discovered = self.discover(active, &new.source_id).await?;
+        let streams = select(&discovered, new.streams.as_deref(), &new.prefix)?;
+        self.refuse_taken_tables(active, &streams).await?;
+
+        let id = new_id();
+        let mut record = Record {
+            source_id: new.source_id,
+            sink_id: new.sink_id,
+            active: new.active,
+            schedule: new.schedule,
+            prefix: new.prefix,
+            streams,
+            handle: Vec::new(),
+            generation: 0,
+        };
+        let (bound, _) = self.connector(active, &source.body.source_type).await?;
+        let connector = bound.plugin.connector(bound.call(&id, Arc::new(Discard)).await?);
+        let ingestion = ContractIngestion {
+            id: id.clone(),
+            name: new.name.clone(),
+            source: source.body.contract(&source.id, &source.name),
+            sink: sink.body.contract(&sink.id, &sink.name),
+            streams: record.streams.clone(),
+            handle: None,
+        };
+        record.handle = connector.provision(&ResourceDefinition::Ingestion(ingestion)).await?;
+        self.store.put_new(&active.name, ResourceKind::Ingestion, &id, &new.name, &record).await?;
+        self.put_schedule(active, &id, &record).await?;
+        if record.active && !is_cron(record.schedule.as_ref()) {
+            self.start_sync(active, &id).await?;
+        }
+        self.ingestion(active, &id).await
+    }
+
+    /// All ingestions, newest first.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn ingestions(&self, active: &Active, page: Page) -> Result<Paged<Ingestion>> {
+        let (found, total) = self.store.list(&active.name, ResourceKind::Ingestion, page.limit, page.offset).await?;
+        let mut items = Vec::with_capacity(found.len());
+        for resource in found {
+            items.push(self.shown_ingestion(active, resource).await?);
+        }
+        Ok(Paged { items, total })
+    }
+
+    /// One ingestion with its newest job.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub async fn ingestion(&self, active: &Active, id: &str) -> Result<Ingestion> {
+        let resource = self.ingestion_record(active, id).await?;
+        self.shown_ingestion(active, resource).await
+    }
+
+    /// Changes name, schedule or whether it is active.
+    ///
+    /// # Errors
+    /// `not-found`, `invalid-input`, `conflict`.
+    pub async fn update_ingestion(&self, active: &Arc<Active>, id: &str, patch: IngestionPatch) -> Result<Ingestion> {
+        let resource = self.ingestion_record(active, id).await?;
+        let name = patch.name.unwrap_or_else(|| resource.name.clone());
+        names::title("name", &name)?;
+        if name != resource.name {
+            self.refuse_taken_name(active, ResourceKind::Ingestion, "ingestion", &name).await?;
+        }
+        let mut record = resource.body;
+        if let Some(schedule) = patch.schedule {
+            check_schedule(&schedule)?;
+            record.schedule = Some(schedule);
+        }
+        record.active = patch.active.unwrap_or(record.active);
+        self.store.update(&active.name, ResourceKind::Ingestion, id, &name, resource.revision, &record).await?;
+        self.put_schedule(active, id, &record).await?;
+        self.ingestion(active, id).await
+    }
+
+    /// Removes an ingestion and what its backend keeps for it; cancels a running sync. Its tables stay.
+    ///
+    /// # Errors
+    /// `not-found`, and those of the connector.
+    pub async fn delete_ingestion(&self, active: &Arc<Active>, id: &str) -> Result<()> {
+        self.cancel_sync(active, id).await?;
+        self.tasks.schedules().delete(&active.name, id).await?;
+        let ingestion = self.contract_ingestion(active, id).await?;
+        if let Ok((bound, _)) = self.connector(active, &ingestion.source.source_type).await {
+            let connector = bound.plugin.connector(bound.call(id, Arc::new(Discard)).await?);
+            connector.retire(&ResourceDefinition::Ingestion(ingestion)).await?;
+        }
+        self.store.delete(&active.name, ResourceKind::Ingestion, id).await?;
+        Ok(())
+    }
+
+    /// Starts a sync, or answers with the one that is running.
+    ///
+    /// # Errors
+    /// `conflict` for an inactive ingestion.
+    pub async fn start_sync(&self, active: &Arc<Active>, id: &str) -> Result<Job> {
+        let record = self.ingestion_record(active, id).await?.body;
+        if !record.active {
+            return Err(Error::conflict("the ingestion is inactive: PATCH its `status` to `active` first"));
+        }
+        if let Some(running) = self.running_sync(active, id).await? {
+            return Ok(job(&running));
+        }
+        let task = self.tasks.submit(NewTask::new(&active.name, sync::KIND).subject(id)).await?;
+        Ok(job(&task))
+    }
+
+    /// Cancels the running sync, if there is one. What it committed stays.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub async fn cancel_sync(&self, active: &Arc<Active>, id: &str) -> Result<Option<Job>> {
+        self.ingestion_record(active, id).await?;
+        match self.running_sync(active, id).await? {
+            Some(task) => Ok(Some(job(&self.tasks.cancel(&task.id).await?))),
+            None => Ok(None),
+        }
+    }
+
+    /// Forgets all checkpoints: the next sync starts from the beginning.
+    ///
+    /// # Errors
+    /// `conflict` while a sync is running.
+    pub async fn reset_ingestion(&self, active: &Arc<Active>, id: &str) -> Result<Ingestion> {
+        let resource = self.ingestion_record(active, id).await?;
+        if self.running_sync(active, id).await?.is_some() {
+            return Err(Error::conflict("a sync is running: cancel it first, with POST /ingestion/{id}/cancel"));
+        }
+        let mut record = resource.body;
+        record.generation += 1;
+        self.store
+            .update(&active.name, ResourceKind::Ingestion, id, &resource.name, resource.revision, &record)
+            .await?;
+        self.ingestion(active, id).await
+    }
+
+    /// The jobs of an ingestion, newest first.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub async fn jobs(&self, active: &Active, id: &str, page: Page) -> Result<Paged<Job>> {
+        self.ingestion_record(active, id).await?;
+        let (tasks, total) = self.tasks.list(&sync::tasks_of(active, id), page.limit, page.offset).await?;
+        Ok(Paged { items: tasks.iter().map(job).collect(), total })
+    }
+
+    /// The task behind a job of this ingestion.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub async fn job_task(&self, active: &Active, id: &str, job: &str) -> Result<Task> {
+        let task = self.tasks.get(job).await?;
+        task.filter(|task| task.environment == active.name && task.subject.as_deref() == Some(id))
+            .ok_or_else(|| Error::not_found(format!("ingestion `{id}` has no job `{job}`")))
+    }
+
+    pub(super) async fn ingestion_record(&self, active: &Active, id: &str) -> Result<asgard_store::Resource<Record>> {
+        let found = self.store.get(&active.name, ResourceKind::Ingestion, id).await?;
+        found.ok_or_else(|| {
+            Error::not_found(format!("there is no ingestion `{id}`: GET /ingestion lists those there are"))
+        })
+    }
+
+    /// The ingestion as its connector sees it, without checkpoints.
+    pub(super) async fn contract_ingestion(&self, active: &Active, id: &str) -> Result<ContractIngestion> {
+        let resource = self.ingestion_record(active, id).await?;
+        let source = self.source_record(active, &resource.body.source_id).await?;
+        let sink = self.sink_record(active, &resource.body.sink_id).await?;
+        Ok(ContractIngestion {
+            id: id.to_owned(),
+            name: resource.name,
+            source: source.body.contract(&source.id, &source.name),
+            sink: sink.body.contract(&sink.id, &sink.name),
+            streams: resource.body.streams,
+            handle: (!resource.body.handle.is_empty()).then_some(resource.body.handle),
+        })
+    }
+
+    pub(super) async fn refuse_used(
+        &self,
+        active: &Active,
+        what: &str,
+        id: &str,
+        used: impl Fn(&Record) -> &String,
+    ) -> Result<()> {
+        for ingestion in self.all_ingestions(active).await? {
+            if used(&ingestion.body) == id {
+                return Err(Error::conflict(format!(
+                    "ingestion `{}` ({}) uses this {what}: delete it first",
+                    ingestion.name, ingestion.id
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    async fn refuse_taken_tables(&self, active: &Active, streams: &[StreamSelection]) -> Result<()> {
+        for ingestion in self.all_ingestions(active).await? {
+            let taken: HashMap<&str, &StreamSelection> =
+                ingestion.body.streams.iter().map(|stream| (stream.table.as_str(), stream)).collect();
+            for stream in streams {
+                if taken.contains_key(stream.table.as_str()) {
+                    return Err(Error::conflict(format!(
+                        "`bronze.{}` belongs to ingestion `{}` ({}): set a `prefix`, choose other `streams`, or delete that ingestion",
+                        stream.table, ingestion.name, ingestion.id
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn all_ingestions(&self, active: &Active) -> Result<Vec<asgard_store::Resource<Record>>> {
+        Ok(self.store.list(&active.name, ResourceKind::Ingestion, u32::MAX, 0).await?.0)
+    }
+
+    async fn running_sync(&self, active: &Active, id: &str) -> Result<Option<Task>> {
+        let (tasks, _) = self.tasks.list(&sync::tasks_of(active, id), 1, 0).await?;
+        Ok(tasks.into_iter().find(|task| !task.status.is_final()))
+    }
+
+    async fn put_schedule(&self, active: &Active, id: &str, record: &Record) -> Result<()> {
+        let cron = record.schedule.as_ref().filter(|_| record.active).and_then(|s| s.cron_expression.as_deref());
+        match cron {
+            Some(cron) => {
+                let task = NewTask::new(&active.name, sync::KIND).subject(id);
+                self.tasks.schedules().put(&active.name, id, cron, task).await?;
+            }
+            None => self.tasks.schedules().delete(&active.name, id).await?,
+        }
+        Ok(())
+    }
+
+    async fn shown_ingestion(&self, active: &Active, resource: asgard_store::Resource<Record>) -> Result<Ingestion> {
+        let filter = sync::tasks_of(active, &resource.id);
+        let (newest, _) = self.tasks.list(&filter, 1, 0).await?;
+        let (succeeded, _) = self.tasks.list(&filter.clone().status(TaskStatus::Succeeded), 1, 0).await?;
+        Ok(Ingestion {
+            next_sync: self.tasks.schedules().next_fire(&active.name, &resource.id).await?,
+            last_sync: succeeded.first().and_then(|task| task.finished_at),
+            job: newest.first().map(job),
+            id: resource.id,
+            name: resource.name,
+            source_id: resource.body.source_id,
+            sink_id: resource.body.sink_id,
+            active: resource.body.active,
+            schedule: resource.body.schedule,
+            prefix: resource.body.prefix,
+            streams: resource.body.streams,
+            created_at: resource.created_at,
+        })
+    }
+}
+
+pub(super) fn job(task: &Task) -> Job {
+    let state: sync::State = serde_json::from_value(task.state.clone()).unwrap_or_default();
+    Job {
+        id: task.id.clone(),
+        status: task.status,
+        started_at: task.started_at,
+        finished_at: task.finished_at,
+        created_at: task.created_at,
+        records_copied: state.streams.iter().map(|stream| stream.records).sum(),
+        bytes_copied: state.streams.iter().map(|stream| stream.bytes).sum(),
+        streams: state.streams,
+        error: task.error.as_ref().map(ToString::to_string),
+    }
+}
+
+fn is_cron(schedule: Option<&Schedule>) -> bool {
+    schedule.is_some_and(|schedule| schedule.cron_expression.is_some())
+}
+
+fn check_schedule(new: &Schedule) -> Result<()> {
+    let field = "schedule.cronExpression";
+    match (new.schedule_type, &new.cron_expression) {
+        (ScheduleType::Cron, None) => {
+            Err(Error::invalid(field, "a schedule of type `cron` needs a cron expression, such as `0 0 12 * * ?`"))
+        }
+        (ScheduleType::Manual, Some(_)) => Err(Error::invalid(
+            field,
+            "a schedule of type `manual` has no cron expression: leave it out, or use type `cron`",
+        )),
+        (_, Some(cron)) => schedule::validate(cron).map_err(|error| Error::invalid(field, error.to_string())),
+        (_, None) => Ok(()),
+    }
+}
+
+/// A missing thing that the request's own field names is wrong input there.
+fn as_input(error: Error, field: &str) -> Error {
+    match error {
+        Error::NotFound { message } => Error::invalid(field, message),
+        other => other,
+    }
+}
+
+fn select(
+    discovered: &[StreamDescriptor],
+    choices: Option<&[StreamChoice]>,
+    prefix: &str,
+) -> Result<Vec<StreamSelection>> {
+    let mut streams = Vec::new();
+    match choices {
+        None => {
+            for stream in discovered.iter().filter(|stream| stream.unsupported.is_none()) {
+                streams.push(selection(stream, None, prefix)?);
+            }
+        }
+        Some(choices) => {
+            for (index, choice) in choices.iter().enumerate() {
+                let field = format!("streams[{index}]");
+                let stream = find(discovered, choice, &field)?;
+                streams.push(selection(stream, Some((choice, &field)), prefix)?);
+            }
+        }
+    }
+    if streams.is_empty() {
+        return Err(Error::invalid(
+            "streams",
+            "the source has no stream that can be synced: GET /datasource/{id}/streams says why",
+        ));
+    }
+    let mut owners: HashMap<&str, &StreamSelection> = HashMap::new();
+    for stream in &streams {
+        if let Some(other) = owners.insert(&stream.table, stream) {
+            return Err(Error::conflict(format!(
+                "streams `{}` and `{}` would both become `bronze.{}`: put them in two ingestions, one with a `prefix`",
+                full_name(other.namespace.as_deref(), &other.name),
+                full_name(stream.namespace.as_deref(), &stream.name),
+                stream.table
+            )));
+        }
+    }
+    Ok(streams)
+}
+
+fn find<'a>(discovered: &'a [StreamDescriptor], choice: &StreamChoice, field: &str) -> Result<&'a StreamDescriptor> {
+    let found: Vec<_> = discovered
+        .iter()
+        .filter(|stream| {
+            stream.name == choice.name && (choice.namespace.is_none() || stream.namespace == choice.namespace)
+        })
+        .collect();
+    match found.as_slice() {
+        [one] => match &one.unsupported {
+            Some(reason) => Err(Error::invalid(field, reason.clone())),
+            None => Ok(one),
+        },
+        [] => Err(Error::invalid(
+            format!("{field}.name"),
+            format!(
+                "the source has no stream `{}`: it has {}",
+                full_name(choice.namespace.as_deref(), &choice.name),
+                listed(discovered)
+            ),
+        )),
+        _ => Err(Error::invalid(
+            format!("{field}.namespace"),
+            format!("several namespaces have a stream `{}`: name one of them", choice.name),
+        )),
+    }
+}
+
+fn listed(discovered: &[StreamDescriptor]) -> String {
+    let mut all: Vec<String> = discovered.iter().take(20).map(|s| full_name(s.namespace.as_deref(), &s.name)).collect();
+    if discovered.len() > all.len() {
+        all.push(format!("and {} more", discovered.len() - all.len()));
+    }
+    if all.is_empty() { "none".to_owned() } else { all.join(", ") }
+}
+
+fn selection(
+    stream: &StreamDescriptor,
+    choice: Option<(&StreamChoice, &str)>,
+    prefix: &str,
+) -> Result<StreamSelection> {
+    let mut selection = StreamSelection {
+        namespace: stream.namespace.clone(),
+        name: stream.name.clone(),
+        sync_mode: SyncMode::FullRefreshOverwrite,
+        cursor: None,
+        primary_key: stream.primary_key.clone(),
+        columns: stream.columns.clone(),
+        table: names::bronze_table(prefix, &stream.name),
+        checkpoint: None,
+    };
+    let Some((choice, field)) = choice else { return Ok(selection) };
+    if let Some(mode) = choice.sync_mode {
+        if !stream.sync_modes.contains(&mode) {
+            return Err(Error::invalid(
+                format!("{field}.syncMode"),
+                format!("the stream cannot be synced this way: it offers {:?}", stream.sync_modes),
+            ));
+        }
+        selection.sync_mode = mode;
+    }
+    if !choice.primary_key.is_empty() {
+        selection.primary_key.clone_from(&choice.primary_key);
+    }
+    selection.cursor.clone_from(&choice.cursor_field);
+    let columns: Vec<&str> = stream.columns.iter().map(|column| column.name.as_str()).collect();
+    let named = selection.primary_key.iter().map(|key| (key, "primaryKey"));
+    for (name, part) in named.chain(selection.cursor.iter().map(|cursor| (cursor, "cursorField"))) {
+        if !columns.contains(&name.as_str()) {
+            return Err(Error::invalid(
+                format!("{field}.{part}"),
+                format!("the stream has no column `{name}`: it has {}", columns.join(", ")),
+            ));
+        }
+    }
+    match selection.sync_mode {
+        SyncMode::IncrementalAppend | SyncMode::IncrementalMerge if selection.cursor.is_none() => {
+            Err(Error::invalid(format!("{field}.cursorField"), "an incremental sync needs a cursor column"))
+        }
+        SyncMode::IncrementalMerge | SyncMode::ChangeDataCapture if selection.primary_key.is_empty() => {
+            Err(Error::invalid(format!("{field}.primaryKey"), "merging needs a primary key, and the table has none"))
+        }
+        _ => Ok(selection),
+    }
+}
+
+pub(super) fn full_name(namespace: Option<&str>, name: &str) -> String {
+    namespace.map_or_else(|| name.to_owned(), |namespace| format!("{namespace}.{name}"))
+}
+
+/// The bronze table of a stream.
+pub(super) fn table_of(stream: &StreamSelection) -> TableName {
+    TableName::new("bronze", &stream.table)
+}

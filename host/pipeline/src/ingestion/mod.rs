@@ -1,0 +1,20 @@
+//! Ingestion: sources, sinks, and the syncs between them.
+
+mod ingestions;
+mod sinks;
+mod sources;
+mod sync;
+
+use std::sync::Arc;
+
+pub use ingestions::{
+    Ingestion, IngestionPatch, Job, NewIngestion, Schedule, ScheduleType, StreamChoice, StreamResult,
+};
+pub use sinks::{NewSink, Sink, SinkPatch};
+pub use sources::{NewSource, Source, SourcePatch};
+
+use crate::Pipeline;
+
+pub(crate) fn register(pipeline: &Arc<Pipeline>) {
+    pipeline.tasks.register(sync::KIND, Arc::new(sync::SyncHandler::new(pipeline)));
+}

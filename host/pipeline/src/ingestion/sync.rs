@@ -1,0 +1,256 @@
+//! One sync: rows from a connector into bronze tables, each table's rows and checkpoint in one commit.
+//!
+//! The task's state is only for people (counts); what is done is known from the tables. A sync that is opened again, after a
+//! crash, a lost lease or a connection that broke, reads the last checkpoint of each table and goes on from there, so a row is
+//! neither lost nor written twice.
+
+use std::sync::{Arc, Weak};
+
+use asgard_contract::connector::{Event, Ingestion};
+use asgard_contract::manifest::Role;
+use asgard_contract::{Error, Progress, Result};
+use asgard_lakehouse::{Lakehouse, StreamTarget, StreamWriter};
+use asgard_tasks::{Handler, StepContext, StepOutcome, Task, TaskFilter};
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::ingestions::{StreamResult, full_name, table_of};
+use crate::Pipeline;
+use crate::environments::Active;
+use crate::roles::Bound;
+
+pub(super) const KIND: &str = "sync";
+
+pub(super) fn tasks_of(active: &Active, ingestion: &str) -> TaskFilter {
+    TaskFilter::default().environment(&active.name).kind(KIND).subject(ingestion)
+}
+
+/// What the task remembers.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct State {
+    /// The connector this sync started with.
+    pin: Option<String>,
+    pub(super) streams: Vec<StreamResult>,
+}
+
+pub(super) struct SyncHandler {
+    pipeline: Weak<Pipeline>,
+}
+
+impl SyncHandler {
+    pub(super) fn new(pipeline: &Arc<Pipeline>) -> Self {
+        Self { pipeline: Arc::downgrade(pipeline) }
+    }
+
+    fn pipeline(&self) -> Result<Arc<Pipeline>> {
+        self.pipeline.upgrade().ok_or_else(|| Error::unavailable("the host is stopping"))
+    }
+}
+
+#[async_trait]
+impl Handler for SyncHandler {
+    async fn step(&self, task: &Task, context: &StepContext) -> StepOutcome {
+        let mut state: State = serde_json::from_value(task.state.clone()).unwrap_or_default();
+        let result = match self.pipeline() {
+            Ok(pipeline) => run(&pipeline, task, context, &mut state).await,
+            Err(error) => Err(error),
+        };
+        let failures: Vec<String> = state
+            .streams
+            .iter()
+            .filter_map(|stream| stream.error.as_ref().map(|error| format!("{}: {error}", stream.name)))
+            .collect();
+        let stored = serde_json::to_value(&state).unwrap_or_default();
+        match result {
+            Ok(Ended::Done) if failures.is_empty() => StepOutcome::succeeded(stored),
+            Ok(Ended::Done) => StepOutcome::failed(stored, Error::internal(failures.join("; "))),
+            Ok(Ended::Interrupted) => StepOutcome::interrupted(stored),
+            Err(error) => {
+                for stream in state.streams.iter_mut().filter(|stream| stream.status == "running") {
+                    stream.status = if error.is_retryable() { "pending" } else { "failed" }.to_owned();
+                }
+                StepOutcome::failed(serde_json::to_value(&state).unwrap_or_default(), error)
+            }
+        }
+    }
+
+    async fn cancel(&self, task: &Task, context: &StepContext) -> Result<()> {
+        let pipeline = self.pipeline()?;
+        let active = pipeline.environments.get(&task.environment).await?;
+        let state: State = serde_json::from_value(task.state.clone()).unwrap_or_default();
+        let ingestion = pipeline.contract_ingestion(&active, task.subject.as_deref().unwrap_or_default()).await?;
+        let bound = connector(&pipeline, &active, &ingestion, state.pin.as_deref()).await?;
+        bound.plugin.connector(bound.call(&task.id, context.log()).await?).cancel(&ingestion).await
+    }
+}
+
+enum Ended {
+    Done,
+    /// The host stops, or the task was cancelled: the connector's own side is ended by `cancel`.
+    Interrupted,
+}
+
+async fn connector(
+    pipeline: &Pipeline,
+    active: &Arc<Active>,
+    ingestion: &Ingestion,
+    pin: Option<&str>,
+) -> Result<Bound> {
+    match pin {
+        Some(pin) => pipeline.pinned(active, Role::Ingestion, pin).await,
+        None => Ok(pipeline.connector(active, &ingestion.source.source_type).await?.0),
+    }
+}
+
+async fn run(pipeline: &Arc<Pipeline>, task: &Task, context: &StepContext, state: &mut State) -> Result<Ended> {
+    let active = pipeline.environments.get(&task.environment).await?;
+    let id = task.subject.as_deref().unwrap_or_default();
+    let mut ingestion = pipeline.contract_ingestion(&active, id).await?;
+    let record = pipeline.ingestion_record(&active, id).await?.body;
+    let sink = pipeline.sink_record(&active, &record.sink_id).await?;
+    let storage = pipeline.sink_storage(&active, &sink.body).await?;
+    let bound = connector(pipeline, &active, &ingestion, state.pin.as_deref()).await?;
+    state.pin = Some(bound.pin());
+
+    let owner = format!("{id}/{}", record.generation);
+    let previous = std::mem::take(&mut state.streams);
+    for stream in &mut ingestion.streams {
+        let name = full_name(stream.namespace.as_deref(), &stream.name);
+        let stored = active.lakehouse.checkpoint(&table_of(stream), &owner).await?;
+        let mut result = StreamResult { name, status: "pending".to_owned(), ..StreamResult::default() };
+        if let Some(stored) = stored {
+            if stored.sync_id == task.id {
+                let before = previous.iter().find(|other| other.name == result.name);
+                result.records = stored.records;
+                result.bytes = before.map_or(0, |before| before.bytes);
+                result.status = if stored.complete { "succeeded" } else { "running" }.to_owned();
+            }
+            stream.checkpoint = Some(stored.state);
+        }
+        state.streams.push(result);
+    }
+
+    let connector = bound.plugin.connector(bound.call(&task.id, context.log()).await?);
+    let mut sync = connector.open(&ingestion).await?;
+    let mut writers = Writers {
+        lakehouse: &active.lakehouse,
+        location: storage,
+        ingestion: &ingestion,
+        owner,
+        sync_id: &task.id,
+        open: ingestion.streams.iter().map(|_| None).collect(),
+    };
+    loop {
+        let event = tokio::select! {
+            event = sync.next() => event?,
+            () = context.cancelled() => return Ok(Ended::Interrupted),
+        };
+        match event {
+            Event::Rows(rows) => {
+                let index = position(state, rows.stream)?;
+                let staged = writers.of(index).await?.stage(rows).await?;
+                let result = &mut state.streams[index];
+                result.status = "running".to_owned();
+                result.records += staged.records;
+                result.bytes += staged.bytes;
+                context.progress(progress(state, index));
+            }
+            Event::Checkpoint { stream: Some(stream), state: checkpoint, complete } => {
+                let index = position(state, stream)?;
+                writers.of(index).await?.commit(checkpoint, complete).await?;
+                if complete {
+                    state.streams[index].status = "succeeded".to_owned();
+                    writers.close(index);
+                }
+                context.save(serde_json::to_value(&*state).unwrap_or_default()).await?;
+            }
+            Event::Checkpoint { stream: None, state: checkpoint, complete } => {
+                for index in 0..state.streams.len() {
+                    writers.of(index).await?.commit(checkpoint.clone(), complete).await?;
+                    if complete {
+                        state.streams[index].status = "succeeded".to_owned();
+                    }
+                }
+                context.save(serde_json::to_value(&*state).unwrap_or_default()).await?;
+            }
+            Event::Moved { stream, records, bytes } => {
+                let index = position(state, stream)?;
+                let result = &mut state.streams[index];
+                (result.records, result.bytes) = (records, bytes);
+                result.status = "running".to_owned();
+                context.progress(progress(state, index));
+            }
+            Event::Progress(progress) => context.progress(progress),
+            Event::Waiting(milliseconds) => {
+                let pause = std::time::Duration::from_millis(u64::from(milliseconds));
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = context.cancelled() => return Ok(Ended::Interrupted),
+                }
+            }
+            Event::StreamFailed { stream, error } => {
+                let index = position(state, stream)?;
+                writers.close(index);
+                let result = &mut state.streams[index];
+                result.status = "failed".to_owned();
+                result.error = Some(error.to_string());
+            }
+            Event::Done => {
+                for stream in state.streams.iter_mut().filter(|stream| stream.error.is_none()) {
+                    stream.status = "succeeded".to_owned();
+                }
+                return Ok(Ended::Done);
+            }
+        }
+    }
+}
+
+fn position(state: &State, stream: u32) -> Result<usize> {
+    let index = stream as usize;
+    if index < state.streams.len() {
+        return Ok(index);
+    }
+    Err(Error::internal(format!("the connector spoke of stream {index}, and the sync has {}", state.streams.len())))
+}
+
+fn progress(state: &State, index: usize) -> Progress {
+    let stream = &state.streams[index];
+    let done = state.streams.iter().filter(|stream| stream.status == "succeeded").count();
+    Progress {
+        message: format!("{}: {} records", stream.name, stream.records),
+        fraction: Some(done as f64 / state.streams.len() as f64),
+    }
+}
+
+/// The writers of the streams that have had rows so far.
+struct Writers<'a> {
+    lakehouse: &'a Arc<Lakehouse>,
+    location: asgard_lakehouse::storage::Storage,
+    ingestion: &'a Ingestion,
+    owner: String,
+    sync_id: &'a str,
+    open: Vec<Option<StreamWriter>>,
+}
+
+impl Writers<'_> {
+    async fn of(&mut self, index: usize) -> Result<&mut StreamWriter> {
+        if self.open[index].is_none() {
+            let stream = &self.ingestion.streams[index];
+            let target = StreamTarget {
+                table: table_of(stream),
+                columns: stream.columns.clone(),
+                mode: stream.sync_mode,
+                primary_key: stream.primary_key.clone(),
+                sync_id: self.sync_id.to_owned(),
+                ingestion_id: self.owner.clone(),
+            };
+            self.open[index] = Some(self.lakehouse.stream_writer(target).await?);
+        }
+        let _ = &self.location;
+        self.open[index].as_mut().ok_or_else(|| Error::internal("the writer is gone"))
+    }
+
+    fn close(&mut self, index: usize) {
+        self.open[index] = None;
+    }
+}

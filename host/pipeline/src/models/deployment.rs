@@ -1,0 +1,419 @@
+//! The task behind a deployment: features, training, registration, build, serving, one plugin's step per step of the task.
+//!
+//! The state says which phase it is in and what the phases before it gave, so that any host goes on from there. Every call
+//! of a phase may be repeated: the plugins do their work once per deployment id.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use asgard_contract::deployer::{
+    BuildRequest, Registration, ServingOutcome, ServingRequest, TrainingOutcome, TrainingRequest,
+};
+use asgard_contract::features::{HistoricalRequest, Request as FeatureRequest};
+use asgard_contract::log::{Level, LogSink};
+use asgard_contract::manifest::Role;
+use asgard_contract::{Error, Progress, Result, Status, Step};
+use asgard_tasks::{Handler, StepContext, StepOutcome, Task};
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::deployments::{FeatureChoice, Pins};
+use crate::Pipeline;
+use crate::environments::Active;
+use crate::roles::Bound;
+
+pub(super) const KIND: &str = "deployment";
+
+/// Where a deployment is; the API's `progress`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// The features are being written for the script.
+    #[default]
+    Features,
+    Training,
+    Registering,
+    Building,
+    Deploying,
+    Completed,
+}
+
+/// What was asked; stored as the task's request.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Asked {
+    pub(super) pins: Pins,
+    pub(super) script_name: String,
+    pub(super) script: String,
+    pub(super) experiment: String,
+    pub(super) model_name: String,
+    pub(super) requirements: Vec<String>,
+    pub(super) environment: Vec<(String, String)>,
+    pub(super) timeout_ms: u64,
+    pub(super) tags: Vec<(String, String)>,
+    pub(super) replicas: u32,
+    pub(super) namespace: String,
+    pub(super) features: Option<HistoricalRequest>,
+    pub(super) target: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct State {
+    pub(super) phase: Phase,
+    /// The state of the phase's plugin, base64; none before its first step.
+    plugin: Option<String>,
+    /// Table -> snapshot that the features were read from.
+    snapshots: Vec<(String, i64)>,
+    pub(super) training: Option<TrainingOutcome>,
+    pub(super) model_version: Option<String>,
+    /// Path -> object key.
+    model_files: Vec<(String, String)>,
+    pub(super) image: Option<String>,
+    pub(super) serving: Option<ServingOutcome>,
+}
+
+impl State {
+    /// On to the next phase, with the plugin's state of this one forgotten.
+    fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.plugin = None;
+    }
+}
+
+/// What one step of a phase came to.
+enum Moved {
+    /// Ask the plugin again later.
+    Waiting(Progress, Duration),
+    /// The next phase begins at once.
+    On,
+    Completed,
+}
+
+pub(super) struct DeploymentHandler {
+    pipeline: Weak<Pipeline>,
+}
+
+/// One step's surroundings.
+struct Work<'a> {
+    pipeline: Arc<Pipeline>,
+    active: Arc<Active>,
+    task: &'a Task,
+    asked: Asked,
+    log: Arc<dyn LogSink>,
+}
+
+impl DeploymentHandler {
+    pub(super) fn new(pipeline: &Arc<Pipeline>) -> Self {
+        Self { pipeline: Arc::downgrade(pipeline) }
+    }
+
+    async fn work<'a>(&self, task: &'a Task, context: &StepContext) -> Result<Work<'a>> {
+        let pipeline = self.pipeline.upgrade().ok_or_else(|| Error::unavailable("the host is stopping"))?;
+        let active = pipeline.environments.get(&task.environment).await?;
+        let asked = serde_json::from_value(task.request.clone())
+            .map_err(|error| Error::internal(format!("the task's request cannot be read: {error}")))?;
+        Ok(Work { pipeline, active, task, asked, log: context.log() })
+    }
+}
+
+#[async_trait]
+impl Handler for DeploymentHandler {
+    async fn step(&self, task: &Task, context: &StepContext) -> StepOutcome {
+        let mut state: State = serde_json::from_value(task.state.clone()).unwrap_or_default();
+        let moved = match self.work(task, context).await {
+            Ok(work) => work.step(&mut state).await,
+            Err(error) => Err(error),
+        };
+        let stored = serde_json::to_value(&state).unwrap_or_default();
+        match moved {
+            Ok(Moved::Waiting(progress, after)) => {
+                StepOutcome::Continue { state: stored, progress: Some(progress), details: Value::Null, after }
+            }
+            Ok(Moved::On) => {
+                let progress = Progress { message: format!("{:?}", state.phase).to_lowercase(), fraction: None };
+                StepOutcome::Continue {
+                    state: stored,
+                    progress: Some(progress),
+                    details: Value::Null,
+                    after: Duration::ZERO,
+                }
+            }
+            Ok(Moved::Completed) => StepOutcome::Succeeded {
+                outcome: serde_json::to_value(&state.serving).unwrap_or_default(),
+                state: stored,
+                details: Value::Null,
+            },
+            Err(error) => StepOutcome::Failed { state: stored, error, details: Value::Null },
+        }
+    }
+
+    async fn cancel(&self, task: &Task, context: &StepContext) -> Result<()> {
+        let state: State = serde_json::from_value(task.state.clone()).unwrap_or_default();
+        let Some(plugin_state) = plugin_state(&state)? else { return Ok(()) };
+        let work = self.work(task, context).await?;
+        let pins = &work.asked.pins;
+        match state.phase {
+            Phase::Features => {
+                let bound = work.bound(Role::Features, pins.features.as_deref()).await?;
+                bound.plugin.feature_source(work.call(&bound).await?).cancel(&plugin_state).await
+            }
+            Phase::Training => {
+                let bound = work.bound(Role::Training, Some(&pins.training)).await?;
+                bound.plugin.training(work.call(&bound).await?).cancel(&plugin_state).await
+            }
+            Phase::Building => {
+                let bound = work.bound(Role::Build, pins.build.as_deref()).await?;
+                bound.plugin.image_build(work.call(&bound).await?).cancel(&plugin_state).await
+            }
+            Phase::Deploying => {
+                let bound = work.bound(Role::Serving, Some(&pins.serving)).await?;
+                bound.plugin.serving(work.call(&bound).await?).cancel(&plugin_state).await
+            }
+            Phase::Registering | Phase::Completed => Ok(()),
+        }
+    }
+}
+
+fn plugin_state(state: &State) -> Result<Option<Vec<u8>>> {
+    let decode = |text: &String| {
+        STANDARD.decode(text).map_err(|error| Error::internal(format!("the plugin's state cannot be read: {error}")))
+    };
+    state.plugin.as_ref().map(decode).transpose()
+}
+
+/// Takes a plugin's step into the state: an outcome when it succeeded, a pause when it goes on.
+fn take<T>(state: &mut State, step: Step<T>) -> Result<std::result::Result<T, Moved>> {
+    state.plugin = Some(STANDARD.encode(&step.state));
+    match step.status {
+        Status::Running { progress, poll_after_ms } => {
+            Ok(Err(Moved::Waiting(progress, Duration::from_millis(u64::from(poll_after_ms)))))
+        }
+        Status::Succeeded { outcome } => Ok(Ok(outcome)),
+        Status::Failed { error } => Err(error),
+    }
+}
+
+impl Work<'_> {
+    async fn bound(&self, role: Role, pin: Option<&str>) -> Result<Bound> {
+        let pin = pin.ok_or_else(|| Error::internal(format!("the deployment has no plugin for role `{role}`")))?;
+        self.pipeline.pinned(&self.active, role, pin).await
+    }
+
+    async fn call(&self, bound: &Bound) -> Result<asgard_plugins::Call> {
+        bound.call(&self.task.id, Arc::clone(&self.log)).await
+    }
+
+    fn id(&self) -> String {
+        self.task.subject.clone().unwrap_or_default()
+    }
+
+    async fn step(&self, state: &mut State) -> Result<Moved> {
+        match state.phase {
+            Phase::Features => self.features(state).await,
+            Phase::Training => self.training(state).await,
+            Phase::Registering => self.registering(state).await,
+            Phase::Building => self.building(state).await,
+            Phase::Deploying => self.deploying(state).await,
+            Phase::Completed => Ok(Moved::Completed),
+        }
+    }
+
+    async fn features(&self, state: &mut State) -> Result<Moved> {
+        let Some(request) = &self.asked.features else {
+            state.enter(Phase::Training);
+            return Ok(Moved::On);
+        };
+        let mut request = request.clone();
+        request.output = self.features_object();
+        let bound = self.bound(Role::Features, self.asked.pins.features.as_deref()).await?;
+        let source = bound.plugin.feature_source(self.call(&bound).await?);
+        let step = match plugin_state(state)? {
+            None => source.start(&FeatureRequest::Historical(request)).await?,
+            Some(plugin) => source.advance(&plugin).await?,
+        };
+        match take(state, step)? {
+            Err(waiting) => Ok(waiting),
+            Ok(outcome) => {
+                self.log.log(Level::Info, &format!("{} rows of features for the script", outcome.rows));
+                state.snapshots = outcome.snapshots;
+                state.enter(Phase::Training);
+                Ok(Moved::On)
+            }
+        }
+    }
+
+    fn features_object(&self) -> String {
+        format!("deployments/{}/features.parquet", self.id())
+    }
+
+    async fn training(&self, state: &mut State) -> Result<Moved> {
+        let bound = self.bound(Role::Training, Some(&self.asked.pins.training)).await?;
+        let training = bound.plugin.training(self.call(&bound).await?);
+        let step = match plugin_state(state)? {
+            None => training.start(&self.training_request(state)).await?,
+            Some(plugin) => training.advance(&plugin).await?,
+        };
+        match take(state, step)? {
+            Err(waiting) => Ok(waiting),
+            Ok(outcome) => {
+                state.training = Some(outcome);
+                state.enter(Phase::Registering);
+                Ok(Moved::On)
+            }
+        }
+    }
+
+    fn training_request(&self, state: &State) -> TrainingRequest {
+        let asked = &self.asked;
+        let mut environment = asked.environment.clone();
+        if let Some(target) = &asked.target {
+            environment.push(("ASGARD_TARGET".to_owned(), target.clone()));
+        }
+        TrainingRequest {
+            deployment_id: self.id(),
+            script_name: asked.script_name.clone(),
+            script: asked.script.clone(),
+            experiment: asked.experiment.clone(),
+            model_name: asked.model_name.clone(),
+            requirements: asked.requirements.clone(),
+            environment,
+            timeout_ms: asked.timeout_ms,
+            tags: self.lineage(state),
+            features: asked.features.as_ref().map(|_| self.features_object()),
+        }
+    }
+
+    /// The request's tags, and what the model comes from: snapshots and plugins.
+    fn lineage(&self, state: &State) -> Vec<(String, String)> {
+        let mut tags = self.asked.tags.clone();
+        tags.push(("asgard.deployment_id".to_owned(), self.id()));
+        tags.push(("asgard.environment".to_owned(), self.active.name.clone()));
+        tags.push(("asgard.training_plugin".to_owned(), self.asked.pins.training.clone()));
+        if let Some(features) = &self.asked.pins.features {
+            tags.push(("asgard.features_plugin".to_owned(), features.clone()));
+        }
+        for (table, snapshot) in &state.snapshots {
+            tags.push((format!("asgard.snapshot.{table}"), snapshot.to_string()));
+        }
+        tags
+    }
+
+    async fn registering(&self, state: &mut State) -> Result<Moved> {
+        let training = state.training.clone().ok_or_else(|| Error::internal("there is no training run to register"))?;
+        let bound = self.bound(Role::Training, Some(&self.asked.pins.training)).await?;
+        let registration = Registration {
+            model_name: self.asked.model_name.clone(),
+            run_id: training.run_id,
+            model_uri: training.model_uri,
+            tags: self.lineage(state),
+            description: None,
+        };
+        let version = bound.plugin.model_registry(self.call(&bound).await?).register(&registration).await?;
+        let prefix = format!("deployments/{}/model/", self.id());
+        let registry = bound.plugin.model_registry(self.call(&bound).await?);
+        state.model_files = registry.fetch(&version.name, &version.version, &prefix).await?;
+        self.log.log(Level::Info, &format!("registered {} version {}", version.name, version.version));
+        state.model_version = Some(version.version);
+        state.enter(Phase::Building);
+        Ok(Moved::On)
+    }
+
+    async fn building(&self, state: &mut State) -> Result<Moved> {
+        let Some(pin) = &self.asked.pins.build else {
+            self.log.event(
+                "Normal",
+                "BuildSkipped",
+                "the environment has no plugin in role `build`: the model is served without an image",
+            );
+            state.enter(Phase::Deploying);
+            return Ok(Moved::On);
+        };
+        let bound = self.bound(Role::Build, Some(pin)).await?;
+        let build = bound.plugin.image_build(self.call(&bound).await?);
+        let step = match plugin_state(state)? {
+            None => {
+                let request = BuildRequest {
+                    deployment_id: self.id(),
+                    model_name: self.asked.model_name.clone(),
+                    model_version: state.model_version.clone().unwrap_or_default(),
+                    model_files: state.model_files.clone(),
+                    requirements: self.asked.requirements.clone(),
+                };
+                build.start(&request).await?
+            }
+            Some(plugin) => build.advance(&plugin).await?,
+        };
+        match take(state, step)? {
+            Err(waiting) => Ok(waiting),
+            Ok(outcome) => {
+                state.image = Some(outcome.image);
+                state.enter(Phase::Deploying);
+                Ok(Moved::On)
+            }
+        }
+    }
+
+    async fn deploying(&self, state: &mut State) -> Result<Moved> {
+        let bound = self.bound(Role::Serving, Some(&self.asked.pins.serving)).await?;
+        let serving = bound.plugin.serving(self.call(&bound).await?);
+        let step = match plugin_state(state)? {
+            None => {
+                let request = ServingRequest {
+                    deployment_id: self.id(),
+                    model_name: self.asked.model_name.clone(),
+                    model_version: state.model_version.clone().unwrap_or_default(),
+                    image: state.image.clone(),
+                    model_files: state.model_files.clone(),
+                    requirements: self.asked.requirements.clone(),
+                    replicas: self.asked.replicas,
+                    namespace: self.asked.namespace.clone(),
+                };
+                serving.start(&request).await?
+            }
+            Some(plugin) => serving.advance(&plugin).await?,
+        };
+        match take(state, step)? {
+            Err(waiting) => Ok(waiting),
+            Ok(outcome) => {
+                state.serving = Some(outcome);
+                // The serving plugin's state stays: it finds the served model again, to inspect or remove it.
+                state.phase = Phase::Completed;
+                Ok(Moved::Completed)
+            }
+        }
+    }
+}
+
+impl Pipeline {
+    /// The point-in-time join behind a deployment's features. Its `output` is set when the deployment has an id.
+    pub(super) async fn training_features(&self, active: &Active, choice: &FeatureChoice) -> Result<HistoricalRequest> {
+        let selections = self.selections(active, &choice.selected).await?;
+        let rows = crate::features::entity_rows(choice.entities.clone())?;
+        let known: Vec<&str> =
+            selections.iter().flat_map(|selection| selection.features.iter().map(String::as_str)).collect();
+        let is_feature = known.contains(&choice.target.as_str());
+        if !is_feature && matches!(rows, asgard_contract::features::EntityRows::Latest) {
+            return Err(Error::invalid(
+                "target",
+                format!("`{}` is none of the features: expected one of {}", choice.target, known.join(", ")),
+            ));
+        }
+        Ok(HistoricalRequest { rows, selections, full_names: false, output: String::new() })
+    }
+
+    /// Ends what a finished deployment serves.
+    pub(super) async fn remove_served(&self, active: &Arc<Active>, task: &Task) -> Result<()> {
+        let state: State = serde_json::from_value(task.state.clone()).unwrap_or_default();
+        let asked: Asked = serde_json::from_value(task.request.clone())
+            .map_err(|error| Error::internal(format!("the task's request cannot be read: {error}")))?;
+        if state.phase != Phase::Completed {
+            return Ok(());
+        }
+        let Some(plugin) = plugin_state(&state)? else { return Ok(()) };
+        let bound = self.pinned(active, Role::Serving, &asked.pins.serving).await?;
+        let call = bound.call(&task.id, Arc::new(asgard_contract::log::Discard)).await?;
+        bound.plugin.serving(call).remove(&plugin).await
+    }
+}

@@ -1,0 +1,248 @@
+//! Deployments: what a request asks for, and where one stands.
+
+use std::sync::Arc;
+
+use asgard_contract::deployer::ServingOutcome;
+use asgard_contract::manifest::Role;
+use asgard_contract::{Error, Result};
+use asgard_tasks::{NewTask, Task, TaskFilter, TaskStatus};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::deployment::{self, Asked, Phase, State};
+use crate::environments::Active;
+use crate::features::{EntityInput, Selected};
+use crate::{Page, Paged, Pipeline, names, new_id};
+
+/// The features that a training script gets as a Parquet file.
+#[derive(Debug, Clone)]
+pub struct FeatureChoice {
+    pub selected: Selected,
+    /// The column to learn: a feature, or a column of the entity rows.
+    pub target: String,
+    pub entities: EntityInput,
+}
+
+/// A deployment to be made.
+#[derive(Debug, Clone)]
+pub struct NewDeployment {
+    pub script_name: String,
+    pub script: String,
+    pub experiment_name: String,
+    pub model_name: String,
+    pub requirements: Vec<String>,
+    pub environment: Vec<(String, String)>,
+    /// Seconds, of the training script.
+    pub timeout: u32,
+    pub tags: Vec<(String, String)>,
+    pub replicas: u32,
+    pub namespace: String,
+    pub features: Option<FeatureChoice>,
+}
+
+/// A deployment and where it stands.
+#[derive(Debug, Clone)]
+pub struct Deployment {
+    pub id: String,
+    pub model_name: String,
+    pub experiment_name: String,
+    pub status: TaskStatus,
+    pub phase: Phase,
+    pub submitted_at: DateTime<Utc>,
+    pub started_at: Option<DateTime<Utc>>,
+    pub completed_at: Option<DateTime<Utc>>,
+    pub run_id: Option<String>,
+    pub model_version: Option<String>,
+    pub image: Option<String>,
+    /// Why the build phase was skipped, where it was.
+    pub build_skipped: bool,
+    pub serving: Option<ServingOutcome>,
+    pub metrics: Vec<(String, f64)>,
+    pub error: Option<String>,
+    pub task: Task,
+}
+
+/// The plugins a deployment started with.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Pins {
+    pub(super) features: Option<String>,
+    pub(super) training: String,
+    pub(super) build: Option<String>,
+    pub(super) serving: String,
+}
+
+impl Pipeline {
+    /// Checks the request and starts the deployment.
+    ///
+    /// # Errors
+    /// `invalid-input` with the field.
+    pub async fn deploy(&self, active: &Arc<Active>, new: NewDeployment) -> Result<Deployment> {
+        check(&new)?;
+        let training = self.required(active, Role::Training).await?;
+        let serving = self.required(active, Role::Serving).await?;
+        let build = self.bound(active, Role::Build).await?;
+        let (features, historical) = match &new.features {
+            None => (None, None),
+            Some(choice) => {
+                let bound = self.required(active, Role::Features).await?;
+                let request = self.training_features(active, choice).await.map_err(|e| e.in_field("features"))?;
+                (Some(bound.pin()), Some(request))
+            }
+        };
+        let id = new_id();
+        let asked = Asked {
+            pins: Pins { features, training: training.pin(), build: build.map(|b| b.pin()), serving: serving.pin() },
+            script_name: new.script_name,
+            script: new.script,
+            experiment: new.experiment_name,
+            model_name: new.model_name,
+            requirements: new.requirements,
+            environment: new.environment,
+            timeout_ms: u64::from(new.timeout) * 1000,
+            tags: new.tags,
+            replicas: new.replicas,
+            namespace: new.namespace,
+            features: historical,
+            target: new.features.map(|choice| choice.target),
+        };
+        let task = NewTask::new(&active.name, deployment::KIND)
+            .subject(&id)
+            .plugin(&asked.pins.training)
+            .request(serde_json::to_value(&asked).unwrap_or_default());
+        self.tasks.submit(task).await?;
+        self.deployment(active, &id).await
+    }
+
+    /// One deployment.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub async fn deployment(&self, active: &Active, id: &str) -> Result<Deployment> {
+        let (mut tasks, _) = self.tasks.list(&tasks_of(active).subject(id), 1, 0).await?;
+        let task = tasks.pop().ok_or_else(|| {
+            Error::not_found(format!("there is no deployment `{id}`: GET /mlops/deployments lists those there are"))
+        })?;
+        shown(task)
+    }
+
+    /// All deployments, newest first.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn deployments(&self, active: &Active, page: Page) -> Result<Paged<Deployment>> {
+        let (tasks, total) = self.tasks.list(&tasks_of(active), page.limit, page.offset).await?;
+        Ok(Paged { items: tasks.into_iter().map(shown).collect::<Result<_>>()?, total })
+    }
+
+    /// Cancels a deployment that is under way: its script ends, nothing is left behind.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub async fn cancel_deployment(&self, active: &Active, id: &str) -> Result<Deployment> {
+        let deployment = self.deployment(active, id).await?;
+        self.tasks.cancel(&deployment.task.id).await?;
+        self.deployment(active, id).await
+    }
+
+    /// Ends the served model of a deployment.
+    ///
+    /// # Errors
+    /// `conflict` while the deployment is under way.
+    pub async fn remove_deployment(&self, active: &Arc<Active>, id: &str) -> Result<()> {
+        let deployment = self.deployment(active, id).await?;
+        if !deployment.task.status.is_final() {
+            return Err(Error::conflict(
+                "the deployment is under way: cancel it first, with POST /mlops/deployments/{id}/cancel",
+            ));
+        }
+        self.remove_served(active, &deployment.task).await
+    }
+}
+
+fn tasks_of(active: &Active) -> TaskFilter {
+    TaskFilter::default().environment(&active.name).kind(deployment::KIND)
+}
+
+fn shown(task: Task) -> Result<Deployment> {
+    let asked: Asked = serde_json::from_value(task.request.clone())
+        .map_err(|error| Error::internal(format!("the deployment's request cannot be read: {error}")))?;
+    let state: State = serde_json::from_value(task.state.clone()).unwrap_or_default();
+    let error = match task.status {
+        TaskStatus::Cancelled => Some("the deployment was cancelled".to_owned()),
+        _ => task.error.as_ref().map(ToString::to_string),
+    };
+    Ok(Deployment {
+        id: task.subject.clone().unwrap_or_default(),
+        model_name: asked.model_name,
+        experiment_name: asked.experiment,
+        status: task.status,
+        phase: state.phase,
+        submitted_at: task.created_at,
+        started_at: task.started_at,
+        completed_at: task.finished_at,
+        run_id: state.training.as_ref().map(|training| training.run_id.clone()),
+        model_version: state.model_version,
+        image: state.image,
+        build_skipped: asked.pins.build.is_none(),
+        serving: state.serving,
+        metrics: state.training.map(|training| training.metrics).unwrap_or_default(),
+        error,
+        task,
+    })
+}
+
+fn check(new: &NewDeployment) -> Result<()> {
+    let name_is_plain = new.script_name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+    if new.script_name.is_empty() || !name_is_plain || new.script_name.starts_with('.') {
+        return Err(Error::invalid(
+            "script_name",
+            "expected a file name of letters, digits, `.`, `_` and `-`, such as `train.py`",
+        ));
+    }
+    if new.script.trim().is_empty() {
+        return Err(Error::invalid("script_content", "the script is empty"));
+    }
+    names::title("experiment_name", &new.experiment_name)?;
+    model_name(&new.model_name)?;
+    if !(60..=3600).contains(&new.timeout) {
+        return Err(Error::invalid("timeout", format!("{} s: expected 60 to 3600", new.timeout)));
+    }
+    if !(1..=10).contains(&new.replicas) {
+        return Err(Error::invalid("replicas", format!("{}: expected 1 to 10", new.replicas)));
+    }
+    names::label("namespace", &new.namespace)?;
+    for (index, requirement) in new.requirements.iter().enumerate() {
+        let starts_well = requirement.trim().starts_with(|c: char| c.is_ascii_alphanumeric());
+        if !starts_well || requirement.chars().any(char::is_control) {
+            return Err(Error::invalid(
+                format!("requirements[{index}]"),
+                format!("`{requirement}` is no requirement: expected a line such as `scikit-learn>=1.4`"),
+            ));
+        }
+    }
+    for (name, value) in &new.environment {
+        let good = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if !good || value.contains('\0') {
+            return Err(Error::invalid(
+                "environment_vars",
+                format!("`{name}` is no environment variable: expected letters, digits and `_`, and text without NUL"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// A model's name becomes a service's and an image's name: letters, digits, `-`, `_` and `.`.
+fn model_name(name: &str) -> Result<()> {
+    let good = name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.len() <= 100
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+    if good {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        "model_name",
+        format!("`{name}` is no valid name: expected letters, digits, `-`, `_` and `.`, at most 100 characters"),
+    ))
+}

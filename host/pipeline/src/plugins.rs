@@ -1,0 +1,110 @@
+//! Registered plugins: stored by name, version and digest; compiled when first used, once per digest.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use asgard_contract::environment::Binding;
+use asgard_contract::manifest::Manifest;
+use asgard_contract::{Error, Result};
+use asgard_plugins::{Plugin, Runtime};
+use asgard_store::{RegisteredPlugin, Store};
+use tokio::sync::Mutex;
+
+/// The plugins of this host.
+pub struct Plugins {
+    store: Store,
+    runtime: Runtime,
+    /// By digest. The lock is held while one is compiled: two tasks that start with the same new plugin wait for one
+    /// compilation instead of doing two.
+    loaded: Mutex<HashMap<String, Plugin>>,
+}
+
+impl Plugins {
+    pub(crate) fn new(store: Store, runtime: Runtime) -> Self {
+        Self { store, runtime, loaded: Mutex::new(HashMap::new()) }
+    }
+
+    /// Registers a component under the name and version of its manifest. Adding the same again changes nothing.
+    ///
+    /// # Errors
+    /// `invalid-input` with what is wrong with component or manifest; `conflict` when the version exists with other bytes.
+    pub async fn add(&self, manifest: &str, component: &[u8]) -> Result<RegisteredPlugin> {
+        let manifest = asgard_plugins::parse_manifest(manifest).map_err(refused)?;
+        let plugin = self.runtime.load(component, &manifest).await.map_err(refused)?;
+        let registered = self.store.add_plugin(&manifest, plugin.digest(), component).await?;
+        self.loaded.lock().await.insert(plugin.digest().to_owned(), plugin);
+        Ok(registered)
+    }
+
+    /// Registers the plugins that came with the host: `FOLDER/NAME/{plugin.toml,plugin.wasm}`. A bundled version that
+    /// changed (a rebuilt host) takes the place of the one before; running tasks keep the digest they started with.
+    ///
+    /// # Errors
+    /// As [`Plugins::add`], with the file's name.
+    pub async fn add_bundled(&self, folder: &Path) -> Result<()> {
+        let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
+        let mut folders: Vec<_> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
+        folders.sort();
+        for folder in folders {
+            let (manifest, component) = (folder.join("plugin.toml"), folder.join("plugin.wasm"));
+            if !manifest.is_file() || !component.is_file() {
+                continue;
+            }
+            let read = |path: &Path| {
+                std::fs::read(path)
+                    .map_err(|error| Error::internal(format!("{} cannot be read: {error}", path.display())))
+            };
+            let text = String::from_utf8_lossy(&read(&manifest)?).into_owned();
+            let manifest = asgard_plugins::parse_manifest(&text).map_err(refused)?;
+            let component = read(&component)?;
+            let inspection = self.runtime.inspect(&component).map_err(refused)?;
+            self.store.replace_plugin(&manifest, &inspection.digest, &component).await?;
+        }
+        Ok(())
+    }
+
+    /// All registered versions, by name, newest version first.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn list(&self) -> Result<Vec<RegisteredPlugin>> {
+        Ok(self.store.plugins().await?)
+    }
+
+    /// The plugin of a binding.
+    ///
+    /// # Errors
+    /// `not-found` when it is not registered.
+    pub(crate) async fn bound(&self, binding: &Binding) -> Result<Plugin> {
+        let found = self.store.plugin(&binding.plugin, binding.version.as_ref()).await?;
+        let registered = found.ok_or_else(|| {
+            let version = binding.version.as_ref().map_or_else(String::new, |version| format!(" in version {version}"));
+            Error::not_found(format!(
+                "plugin `{}` is not registered{version}: add it with `asgard plugin add FILE`",
+                binding.plugin
+            ))
+        })?;
+        self.by_digest(&registered.digest).await
+    }
+
+    /// The plugin with exactly these bytes.
+    ///
+    /// # Errors
+    /// `not-found` when it is not registered.
+    pub(crate) async fn by_digest(&self, digest: &str) -> Result<Plugin> {
+        let mut loaded = self.loaded.lock().await;
+        if let Some(plugin) = loaded.get(digest) {
+            return Ok(plugin.clone());
+        }
+        let stored = self.store.plugin_component(digest).await?;
+        let (manifest, component): (Manifest, Vec<u8>) =
+            stored.ok_or_else(|| Error::not_found(format!("no registered plugin has the digest {digest}")))?;
+        let plugin = self.runtime.load(&component, &manifest).await.map_err(refused)?;
+        loaded.insert(digest.to_owned(), plugin.clone());
+        Ok(plugin)
+    }
+}
+
+fn refused(error: asgard_plugins::RefusedPlugin) -> Error {
+    Error::invalid("plugin", error.to_string())
+}

@@ -1,0 +1,124 @@
+//! Roles resolve to plugins here, and nowhere else.
+
+use std::sync::Arc;
+
+use asgard_capabilities::Caller;
+use asgard_contract::connector::SourceType;
+use asgard_contract::environment::Binding;
+use asgard_contract::log::LogSink;
+use asgard_contract::manifest::Role;
+use asgard_contract::{Error, Result};
+use asgard_plugins::{Call, Plugin};
+
+use crate::Pipeline;
+use crate::environments::Active;
+
+/// A plugin in its place: what a call needs beside its arguments.
+#[derive(Clone)]
+pub(crate) struct Bound {
+    pub(crate) plugin: Plugin,
+    binding: Binding,
+    active: Arc<Active>,
+}
+
+impl Bound {
+    /// Everything for one call on behalf of `task`.
+    ///
+    /// # Errors
+    /// `unavailable` while a service that the configuration names is starting.
+    pub(crate) async fn call(&self, task: &str, log: Arc<dyn LogSink>) -> Result<Call> {
+        let manifest = self.plugin.manifest();
+        let caller = Caller {
+            environment: self.active.name.clone(),
+            plugin: manifest.name.clone(),
+            version: manifest.version.to_string(),
+            task: task.to_owned(),
+        };
+        let configuration = self.active.lender.resolve(&self.binding.configuration).await?;
+        Ok(Call {
+            configuration: self.plugin.validate_configuration(&configuration)?,
+            environment: self.active.name.clone(),
+            task_id: task.to_owned(),
+            lent: self.active.lender.lend(caller, &manifest.capabilities, &self.binding.grants)?,
+            limits: self.active.document.limits.clone(),
+            log,
+        })
+    }
+
+    /// `name@version sha256:…`: what a task writes down, so that what ran is always known.
+    pub(crate) fn pin(&self) -> String {
+        let manifest = self.plugin.manifest();
+        format!("{}@{} {}", manifest.name, manifest.version, self.plugin.digest())
+    }
+}
+
+impl Pipeline {
+    /// The plugin that fills `role`, or none where the environment leaves it empty.
+    pub(crate) async fn bound(&self, active: &Arc<Active>, role: Role) -> Result<Option<Bound>> {
+        let Some(binding) = active.document.bindings(role).first().copied().cloned() else { return Ok(None) };
+        let plugin = self.plugins.bound(&binding).await?;
+        Ok(Some(Bound { plugin, binding, active: Arc::clone(active) }))
+    }
+
+    /// Like [`Pipeline::bound`], for roles that a request cannot do without.
+    pub(crate) async fn required(&self, active: &Arc<Active>, role: Role) -> Result<Bound> {
+        self.bound(active, role).await?.ok_or_else(|| {
+            Error::unsupported(format!(
+                "environment `{}` has no plugin in role `{role}`: add a `[{role}]` binding to it",
+                active.name
+            ))
+        })
+    }
+
+    /// The plugin that a running task started with, under the binding of today: a swap changes what new tasks get, and
+    /// what running ones may reach, but never their code.
+    pub(crate) async fn pinned(&self, active: &Arc<Active>, role: Role, pin: &str) -> Result<Bound> {
+        let digest = pin.split(' ').nth(1).unwrap_or(pin);
+        let plugin = self.plugins.by_digest(digest).await?;
+        let name = plugin.manifest().name.clone();
+        let bindings = active.document.bindings(role);
+        let binding = bindings.iter().find(|b| b.plugin == name).or_else(|| bindings.first()).copied().cloned();
+        let binding = binding.ok_or_else(|| {
+            Error::unsupported(format!("environment `{}` has no plugin in role `{role}` any more", active.name))
+        })?;
+        Ok(Bound { plugin, binding, active: Arc::clone(active) })
+    }
+
+    /// The first connector of the environment that declares `source_type`, with the type's description.
+    ///
+    /// # Errors
+    /// `invalid-input` for `type`, naming the types that there are.
+    pub(crate) async fn connector(&self, active: &Arc<Active>, source_type: &str) -> Result<(Bound, SourceType)> {
+        let mut known = Vec::new();
+        for binding in active.document.bindings(Role::Ingestion) {
+            let plugin = self.plugins.bound(binding).await?;
+            let bound = Bound { plugin, binding: binding.clone(), active: Arc::clone(active) };
+            for declared in self.source_types(&bound).await? {
+                if declared.name == source_type {
+                    return Ok((bound, declared));
+                }
+                known.push(declared.name);
+            }
+        }
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        Err(Error::invalid(
+            "type",
+            format!(
+                "no connector of environment `{}` serves sources of type `{source_type}`: there are {known}; bind one that does in `[[ingestion]]`",
+                active.name
+            ),
+        ))
+    }
+
+    /// Declared once per component: asked of a plugin the first time, remembered by digest.
+    async fn source_types(&self, bound: &Bound) -> Result<Vec<SourceType>> {
+        let digest = bound.plugin.digest().to_owned();
+        if let Some(types) = self.source_types.lock().await.get(&digest) {
+            return Ok(types.clone());
+        }
+        let call = bound.call("source-types", Arc::new(asgard_contract::log::Discard)).await?;
+        let types = bound.plugin.connector(call).source_types().await?;
+        self.source_types.lock().await.insert(digest, types.clone());
+        Ok(types)
+    }
+}

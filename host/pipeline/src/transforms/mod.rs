@@ -1,0 +1,18 @@
+//! Transforms: silver runs (Spark SQL) and gold transformations (dbt models). Both are requests to a `transform` plugin,
+//! carried out by one kind of task.
+
+mod gold;
+mod run;
+mod silver;
+
+use std::sync::Arc;
+
+pub use gold::{GoldTable, NewTransformation, Transformation};
+pub use silver::{NewSilverRun, SilverRun, SilverTable};
+
+use crate::Pipeline;
+
+pub(crate) fn register(pipeline: &Arc<Pipeline>) {
+    pipeline.tasks.register(run::SILVER, Arc::new(run::TransformHandler::new(pipeline)));
+    pipeline.tasks.register(run::GOLD, Arc::new(run::TransformHandler::new(pipeline)));
+}
