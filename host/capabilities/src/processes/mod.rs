@@ -1,5 +1,7 @@
 //! Local programs.
 
+pub mod keep;
+
 use std::path::{Path, PathBuf};
 
 use asgard_contract::{Error, Result};
