@@ -1,0 +1,220 @@
+//! What handlers take out of a request, with errors that name the field.
+
+use std::sync::Arc;
+
+use asgard_pipeline::{Active, Page};
+use axum::RequestExt;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::{StatusCode, header, request::Parts};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use utoipa::IntoParams;
+
+use crate::App;
+use crate::environment::EnvironmentName;
+use crate::problem::{Problem, Result};
+
+/// The environment that the request is about: of its base URL, or the default one.
+pub struct Environment(pub Arc<Active>);
+
+impl FromRequestParts<App> for Environment {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let name = parts.extensions.get::<EnvironmentName>().map_or(app.default_environment.as_ref(), |name| &name.0);
+        Ok(Self(app.pipeline.environments().get(name).await?))
+    }
+}
+
+/// A JSON body.
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &App) -> Result<Self> {
+        let is_json = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.split(';').next())
+            .is_some_and(|kind| kind.trim() == "application/json" || kind.trim().ends_with("+json"));
+        if !is_json {
+            return Err(Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "expected a JSON body, with the header `Content-Type: application/json`",
+            ));
+        }
+        let bytes = bytes(request).await?;
+        json(&bytes).map(Self)
+    }
+}
+
+/// The whole body, within the limit.
+pub(crate) async fn bytes(request: Request) -> Result<Bytes> {
+    request.extract::<Bytes, _>().await.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))
+}
+
+fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let path = error.path().to_string();
+        let inner = error.into_inner();
+        if inner.is_syntax() || inner.is_eof() {
+            return Problem::field("body", format!("is no JSON: {inner}"));
+        }
+        // A missing field is an error of the object around it; its own name is what helps.
+        let message = inner.to_string();
+        let missing = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+        let field = match (path.as_str(), missing) {
+            (".", Some(name)) => name.to_owned(),
+            (path, Some(name)) => format!("{path}.{name}"),
+            (".", None) => "body".to_owned(),
+            (path, None) => path.to_owned(),
+        };
+        Problem::field(field, if missing.is_some() { "is missing".to_owned() } else { message })
+    })?;
+    reader.end().map_err(|error| Problem::field("body", format!("has something after the JSON: {error}")))?;
+    Ok(value)
+}
+
+/// Query parameters.
+pub struct Params<T>(pub T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<App> for Params<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let Query(value) = Query::<T>::from_request_parts(parts, app).await.map_err(|rejection| {
+            let text = rejection.body_text();
+            let message = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
+            match message.split_once(": ") {
+                Some((field, message)) if !field.contains(' ') => Problem::field(field, message),
+                _ => Problem::field("query", message),
+            }
+        })?;
+        Ok(Self(value))
+    }
+}
+
+/// One path parameter.
+pub struct Id(pub String);
+
+impl FromRequestParts<App> for Id {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let axum::extract::Path(id) = axum::extract::Path::<String>::from_request_parts(parts, app)
+            .await
+            .map_err(|rejection| Problem::new(StatusCode::NOT_FOUND, rejection.body_text()))?;
+        Ok(Self(id))
+    }
+}
+
+/// Two path parameters.
+pub struct Ids(pub String, pub String);
+
+impl FromRequestParts<App> for Ids {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let axum::extract::Path((first, second)) =
+            axum::extract::Path::<(String, String)>::from_request_parts(parts, app)
+                .await
+                .map_err(|rejection| Problem::new(StatusCode::NOT_FOUND, rejection.body_text()))?;
+        Ok(Self(first, second))
+    }
+}
+
+/// Which part of a list.
+#[derive(Debug, Clone, Copy, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Paging {
+    /// From 1.
+    #[serde(default = "one")]
+    #[param(minimum = 1, maximum = 1_000_000, default = 1, required = false)]
+    pub page: u64,
+    /// At most 1,000.
+    #[serde(default = "hundred")]
+    #[param(minimum = 1, maximum = 1000, default = 100, required = false)]
+    pub page_size: u32,
+}
+
+fn one() -> u64 {
+    1
+}
+
+fn hundred() -> u32 {
+    100
+}
+
+/// Far beyond any list, and small enough that no product of it overflows.
+const LAST_PAGE: u64 = 1_000_000;
+
+/// Most items that one answer carries.
+const LARGEST_PAGE: u32 = 1000;
+
+impl Paging {
+    /// The page asked for.
+    ///
+    /// # Errors
+    /// 422 for a number out of range.
+    pub fn page(self) -> Result<Page> {
+        page(self.page, self.page_size)
+    }
+}
+
+/// Items `(page - 1) * page_size` and on.
+///
+/// # Errors
+/// 422 for a number out of range.
+pub fn page(page: u64, page_size: u32) -> Result<Page> {
+    if !(1..=LAST_PAGE).contains(&page) {
+        return Err(Problem::field("page", format!("{page}: expected 1 to {LAST_PAGE}")));
+    }
+    Ok(Page { limit: limit("page_size", page_size)?, offset: (page - 1) * u64::from(page_size) })
+}
+
+/// A number of items.
+///
+/// # Errors
+/// 422 for a number out of range.
+pub fn limit(field: &str, limit: u32) -> Result<u32> {
+    if (1..=LARGEST_PAGE).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(Problem::field(field, format!("{limit}: expected 1 to {LARGEST_PAGE}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    struct Outer {
+        #[expect(dead_code, reason = "only read by serde")]
+        inner: Vec<Inner>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Inner {
+        #[expect(dead_code, reason = "only read by serde")]
+        size: u32,
+    }
+
+    #[test]
+    fn an_error_in_a_body_names_the_field() {
+        for (body, field) in [
+            (r#"{"inner": [{"size": 1}, {"size": "x"}]}"#, "inner[1].size"),
+            (r#"{"inner": [{}]}"#, "inner[0].size"),
+            ("{}", "inner"),
+            ("{", "body"),
+            (r#"{"inner": []} x"#, "body"),
+        ] {
+            let problem = json::<Outer>(body.as_bytes()).unwrap_err();
+            assert_eq!(problem.errors[0].field, field, "{body}: {}", problem.detail);
+            assert_eq!(problem.status, 422);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Errors as clients see them: RFC 9457 problem bodies. The one place where an error becomes an HTTP status.
+
+use asgard_contract::Error;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// What handlers answer.
+pub type Result<T> = std::result::Result<T, Problem>;
+
+/// What was wrong with one field of the request.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct FieldError {
+    /// A path into the request: `config.host`, `features[2].dtype`.
+    pub field: String,
+    pub message: String,
+}
+
+/// A problem body (RFC 9457, `application/problem+json`).
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Problem {
+    /// `about:blank`: the status says what kind of problem it is.
+    pub r#type: String,
+    /// The status in words.
+    pub title: String,
+    pub status: u16,
+    /// What was wrong, what was expected, what to do.
+    pub detail: String,
+    /// The fields that are wrong; empty unless the request is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub errors: Vec<FieldError>,
+    #[serde(skip)]
+    #[schema(ignore)]
+    retry_after_seconds: Option<u64>,
+}
+
+impl Problem {
+    /// A problem with this status.
+    pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self {
+            r#type: "about:blank".to_owned(),
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: status.as_u16(),
+            detail: detail.into(),
+            errors: Vec::new(),
+            retry_after_seconds: None,
+        }
+    }
+
+    /// 422 for one field.
+    pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
+        let (field, message) = (field.into(), message.into());
+        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{field}: {message}"));
+        problem.errors.push(FieldError { field, message });
+        problem
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::InvalidInput { field: Some(field), message } => Self::field(field, message),
+            Error::InvalidInput { field: None, message }
+            | Error::Unauthenticated { message }
+            | Error::Unsupported { message } => Self::new(StatusCode::UNPROCESSABLE_ENTITY, message),
+            Error::Forbidden { message } => Self::new(StatusCode::FORBIDDEN, message),
+            Error::NotFound { message } => Self::new(StatusCode::NOT_FOUND, message),
+            Error::Conflict { message } => Self::new(StatusCode::CONFLICT, message),
+            Error::Unavailable { message, retry_after_ms } => {
+                let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, message);
+                problem.retry_after_seconds = Some(retry_after_ms.map_or(1, |ms| ms.div_ceil(1000).max(1)));
+                problem
+            }
+            Error::Internal { message } => {
+                tracing::error!(%message, "request failed");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+            }
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = self.retry_after_seconds {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_error_has_its_status() {
+        for (error, status) in [
+            (Error::invalid("a", "b"), 422),
+            (Error::unauthenticated("b"), 422),
+            (Error::unsupported("b"), 422),
+            (Error::forbidden("b"), 403),
+            (Error::not_found("b"), 404),
+            (Error::conflict("b"), 409),
+            (Error::unavailable("b"), 503),
+            (Error::internal("b"), 500),
+        ] {
+            assert_eq!(Problem::from(error).status, status);
+        }
+    }
+
+    #[test]
+    fn wrong_input_names_its_field_in_detail_and_in_errors() {
+        let problem = Problem::from(Error::invalid("config.host", "is missing"));
+        assert_eq!(problem.detail, "config.host: is missing");
+        assert_eq!(problem.errors[0].field, "config.host");
+    }
+}

@@ -1,0 +1,6 @@
+//! Roles `silver` and `gold`: SQL that makes tables.
+
+pub(crate) mod gold;
+pub(crate) mod silver;
+pub(crate) mod silver_run;
+pub(crate) mod tables;

@@ -1,0 +1,1 @@
+//! Feature views over Iceberg tables: point-in-time joins and online reads.

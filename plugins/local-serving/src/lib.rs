@@ -1,0 +1,1 @@
+//! Models as supervised HTTP services on this machine.

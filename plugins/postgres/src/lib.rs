@@ -1,0 +1,1 @@
+//! Reads PostgreSQL inside the sandbox and hands over Arrow rows.

@@ -1,0 +1,1 @@
+//! Silver and gold on the host's embedded engine.
