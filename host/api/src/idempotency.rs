@@ -1,0 +1,125 @@
+//! `Idempotency-Key` on every POST: the same key and the same request are done once, and answered alike.
+//!
+//! The key is claimed in the store before the handler runs, so two requests that arrive together, on one host or on two,
+//! do the work once; the second is told to ask again. Answers are kept for a day. An answer that says nothing was done and
+//! the client may try again (5xx) is not kept: the key is free again.
+
+use std::time::Duration;
+
+use asgard_store::Claim;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use sha2::{Digest, Sha256};
+
+use crate::App;
+use crate::environment::EnvironmentName;
+use crate::extract::bytes;
+use crate::problem::{Problem, Result};
+
+const HEADER: &str = "idempotency-key";
+
+/// Longer ones are not keys but contents.
+const LONGEST_KEY: usize = 255;
+
+/// How long an answer is kept.
+const KEPT: Duration = Duration::from_secs(24 * 3600);
+
+/// Larger answers are passed on and not kept; no POST of this API gives one.
+const LARGEST_ANSWER: usize = 16 << 20;
+
+/// Set on an answer that was given before.
+const REPLAYED: &str = "idempotency-replayed";
+
+pub(crate) async fn once(State(app): State<App>, request: Request, next: Next) -> Response {
+    if request.method() != Method::POST || !request.headers().contains_key(HEADER) {
+        return next.run(request).await;
+    }
+    answer(&app, request, next).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+async fn answer(app: &App, request: Request, next: Next) -> Result<Response> {
+    let key = key(&request)?;
+    let environment =
+        request.extensions().get::<EnvironmentName>().map_or(app.default_environment.to_string(), |name| name.0.clone());
+    let (parts, body) = request.into_parts();
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+    let mut request = Request::from_parts(parts.clone(), body);
+    let body = bytes(std::mem::replace(&mut request, Request::new(Body::empty()))).await?;
+    let fingerprint = fingerprint(&path, &body);
+    let scoped = format!("{environment}/{key}");
+    match app.pipeline.store().claim_idempotency_key(&scoped, &fingerprint, KEPT).await.map_err(asgard_contract::Error::from)? {
+        Claim::Claimed => {}
+        Claim::Running => {
+            return Err(Problem::new(
+                StatusCode::CONFLICT,
+                "a request with this Idempotency-Key is being worked on: ask again in a moment",
+            ));
+        }
+        Claim::Different => {
+            return Err(Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "this Idempotency-Key was used for another request: take a new key for a new request",
+            ));
+        }
+        Claim::Answered { status, content_type, body } => return replay(status, &content_type, body),
+    }
+    // Whatever becomes of the client, the claim must end: the work goes on even when the connection is lost.
+    let app = app.clone();
+    let work = tokio::spawn(async move {
+        let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+        keep(&app, &scoped, response).await
+    });
+    work.await.map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the request could not be finished"))?
+}
+
+fn key(request: &Request) -> Result<String> {
+    let text = request.headers().get(HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default().trim();
+    if text.is_empty() || text.len() > LONGEST_KEY {
+        return Err(Problem::field(
+            "Idempotency-Key",
+            format!("expected 1 to {LONGEST_KEY} visible ASCII characters, such as a UUID"),
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+fn fingerprint(path: &str, body: &[u8]) -> String {
+    let mut hash = Sha256::new();
+    hash.update(path.as_bytes());
+    hash.update([0]);
+    hash.update(body);
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+async fn keep(app: &App, key: &str, response: Response) -> Result<Response> {
+    let store = app.pipeline.store();
+    let (parts, body) = response.into_parts();
+    let body = to_bytes(body, LARGEST_ANSWER).await.map_err(|error| {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the answer could not be read: {error}"))
+    })?;
+    if parts.status.is_server_error() {
+        store.release_idempotency_key(key).await.map_err(asgard_contract::Error::from)?;
+    } else {
+        let content_type =
+            parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        store
+            .answer_idempotency_key(key, parts.status.as_u16(), content_type, &body)
+            .await
+            .map_err(asgard_contract::Error::from)?;
+    }
+    Ok(Response::from_parts(parts, Body::from(body)))
+}
+
+fn replay(status: u16, content_type: &str, body: Vec<u8>) -> Result<Response> {
+    let status = StatusCode::from_u16(status)
+        .map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer that was kept cannot be read"))?;
+    let mut response = (status, body).into_response();
+    if let Ok(value) = HeaderValue::from_str(content_type) {
+        response.headers_mut().insert(header::CONTENT_TYPE, value);
+    }
+    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    Ok(response)
+}

@@ -1,0 +1,44 @@
+//! The data folder: everything a host remembers.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use asgard_store::Store;
+use clap::Args;
+
+/// Where the host keeps its things.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DataFolder {
+    /// The host's data folder: store, tables, objects, processes. Made when it does not exist.
+    #[arg(long = "data", value_name = "DIR", default_value = ".asgard", env = "ASGARD_DATA")]
+    path: PathBuf,
+}
+
+impl DataFolder {
+    /// The folder as an absolute path, made if need be: processes of the host run in other folders.
+    pub(crate) fn open(&self) -> Result<PathBuf> {
+        std::fs::create_dir_all(&self.path)
+            .with_context(|| format!("the data folder {} cannot be made", self.path.display()))?;
+        self.path.canonicalize().with_context(|| format!("the data folder {} cannot be read", self.path.display()))
+    }
+
+    /// The folder's store, for commands that work beside a running host: both see each other's changes at once.
+    pub(crate) async fn store(&self) -> Result<Store> {
+        Ok(Store::open(&self.open()?).await.map_err(asgard_contract::Error::from)?)
+    }
+}
+
+/// Makes sure that one host works on the folder. The lock ends with the process, however it ends.
+pub(crate) fn lock(folder: &Path) -> Result<File> {
+    let path = folder.join("host.lock");
+    let file = File::create(&path).with_context(|| format!("{} cannot be written", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => bail!(
+            "another host works on the data folder {}: stop it first, or give this one a folder of its own with `--data`",
+            folder.display()
+        ),
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("{} cannot be locked", path.display())),
+    }
+}

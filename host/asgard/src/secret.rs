@@ -1,0 +1,84 @@
+//! `asgard secret`: secrets by name, for configurations and grants to refer to. Write-only: a value goes in and never comes out.
+
+use std::io::{IsTerminal, Read};
+
+use anyhow::{Context, Result, ensure};
+use clap::{Args, Subcommand};
+
+use crate::data::DataFolder;
+
+/// Keep secrets that environments and sources name.
+#[derive(Debug, Args)]
+pub(crate) struct Secret {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Store a secret: `asgard secret set NAME < FILE`, or type it. A configuration names it as `secret://NAME`.
+    Set {
+        name: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Print the names of the secrets; never their values.
+    List {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Forget a secret.
+    Remove {
+        name: String,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Place {
+    /// The environment that the secret belongs to.
+    #[arg(long, default_value = "local")]
+    environment: String,
+    #[command(flatten)]
+    data: DataFolder,
+}
+
+impl Secret {
+    pub(crate) fn run(self) -> Result<()> {
+        crate::serve::runtime()?.block_on(async {
+            match self.command {
+                Command::Set { name, place } => {
+                    let value = value()?;
+                    let store = place.data.store().await?;
+                    store.set_secret(&place.environment, &name, &value).await.map_err(asgard_contract::Error::from)?;
+                    eprintln!("stored `{name}` of environment `{}`; name it as secret://{name}", place.environment);
+                }
+                Command::List { place } => {
+                    let store = place.data.store().await?;
+                    for name in store.secret_names(&place.environment).await.map_err(asgard_contract::Error::from)? {
+                        println!("{name}");
+                    }
+                }
+                Command::Remove { name, place } => {
+                    let store = place.data.store().await?;
+                    store.delete_secret(&place.environment, &name).await.map_err(asgard_contract::Error::from)?;
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+/// From standard input, so that it stands in no process list and no shell history.
+fn value() -> Result<String> {
+    let mut input = std::io::stdin();
+    if input.is_terminal() {
+        eprintln!("type the secret, then Enter and Ctrl-D:");
+    }
+    let mut value = String::new();
+    input.read_to_string(&mut value).context("the secret cannot be read from standard input: expected UTF-8 text")?;
+    let value = value.trim_end_matches(['\r', '\n']).to_owned();
+    ensure!(!value.is_empty(), "the secret is empty: give it on standard input, as in `asgard secret set NAME < FILE`");
+    Ok(value)
+}

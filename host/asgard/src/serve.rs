@@ -1,0 +1,97 @@
+//! `asgard serve`: the host.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use asgard_api::{Api, ApiConfig};
+use asgard_pipeline::{Pipeline, PipelineConfig};
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::data::{self, DataFolder};
+
+/// Start the host. An empty data folder becomes the environment `local`, which needs nothing but this machine.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    data: DataFolder,
+    /// Where to listen. Other addresses than this machine's own need a token.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8000", env = "ASGARD_LISTEN")]
+    listen: SocketAddr,
+    /// A token that every request must carry, as `Authorization: Bearer TOKEN`.
+    #[arg(long, env = "ASGARD_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// Plugins to register at the start, `DIR/NAME/{plugin.toml,plugin.wasm}`. Default: `plugins` beside the binary.
+    #[arg(long, value_name = "DIR", env = "ASGARD_PLUGINS")]
+    plugins: Option<PathBuf>,
+    /// The environment that routes without `/environments/NAME` act on.
+    #[arg(long, value_name = "NAME", default_value = "local")]
+    environment: String,
+}
+
+impl Serve {
+    pub(crate) fn run(self) -> Result<()> {
+        ensure!(
+            self.listen.ip().is_loopback() || self.token.is_some(),
+            "{} can be reached from other machines: set a token (`--token` or ASGARD_TOKEN), or listen on 127.0.0.1",
+            self.listen
+        );
+        let filter = EnvFilter::try_from_env("ASGARD_LOG").unwrap_or_else(|_| EnvFilter::new("warn,asgard=info"));
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+        runtime()?.block_on(self.serve())
+    }
+
+    async fn serve(self) -> Result<()> {
+        let folder = self.data.open()?;
+        let _lock = data::lock(&folder)?;
+        let binary = std::env::current_exe().context("the path of this binary is not known")?;
+        // Bound before anything is opened: a port in use is told at once, and requests that come early wait.
+        let listener = TcpListener::bind(self.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}: choose another address with `--listen`", self.listen))?;
+        let pipeline = Pipeline::open(PipelineConfig {
+            data: folder,
+            bundled_plugins: self.plugins.or_else(|| binary.parent().map(|folder| folder.join("plugins"))),
+            keeper: binary,
+        })
+        .await?;
+        let api = Api::new(
+            pipeline.clone(),
+            ApiConfig { default_environment: self.environment, token: self.token.map(Into::into) },
+        );
+        let shutdown = CancellationToken::new();
+        let work = tokio::spawn({
+            let (pipeline, shutdown) = (pipeline.clone(), shutdown.clone());
+            async move { pipeline.run(shutdown).await }
+        });
+        println!("asgard listens on http://{}", listener.local_addr()?);
+        tokio::spawn({
+            let shutdown = shutdown.clone();
+            async move {
+                stopped().await;
+                shutdown.cancel();
+            }
+        });
+        let served = api.serve(listener, shutdown.clone()).await;
+        shutdown.cancel();
+        work.await.context("the worker ended badly")?;
+        served.context("serving requests failed")
+    }
+}
+
+/// Until SIGINT or SIGTERM.
+async fn stopped() {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no threads for the host")
+}
