@@ -1,1 +1,170 @@
-//! api
+//! The REST API. The router below is its table of contents; a handler takes a request apart, calls one method of the
+//! pipeline and shapes the answer. OpenAPI is generated from the handlers, so what `/docs` shows is what runs.
+
+mod access;
+mod documentation;
+mod environment;
+mod extract;
+mod features;
+mod idempotency;
+mod ingestion;
+mod models;
+mod platform;
+mod problem;
+mod transforms;
+
+use std::sync::Arc;
+
+use asgard_pipeline::Pipeline;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use axum::{Router, ServiceExt, middleware};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower::util::MapRequestLayer;
+use tower::{Layer, ServiceBuilder};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::trace::TraceLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::problem::Problem;
+
+/// Largest request body: a training script with generous room. Data does not come in through this door.
+const LARGEST_BODY: usize = 16 << 20;
+
+/// How the API is served.
+#[derive(Debug, Clone)]
+pub struct ApiConfig {
+    /// The environment of the bare routes.
+    pub default_environment: String,
+    /// What requests must carry as a bearer token; none = nothing.
+    pub token: Option<Arc<str>>,
+}
+
+/// What handlers share.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub(crate) pipeline: Arc<Pipeline>,
+    pub(crate) default_environment: Arc<str>,
+    pub(crate) token: Option<Arc<str>>,
+}
+
+/// The API of one host.
+pub struct Api {
+    router: Router,
+}
+
+impl Api {
+    /// The API over `pipeline`.
+    pub fn new(pipeline: Arc<Pipeline>, config: ApiConfig) -> Self {
+        let app = App { pipeline, default_environment: config.default_environment.into(), token: config.token };
+        let (routes, document) = routes().split_for_parts();
+        let layers = ServiceBuilder::new()
+            .layer(TraceLayer::new_for_http())
+            .layer(CatchPanicLayer::custom(panicked))
+            .layer(middleware::from_fn(problem::refusals))
+            .layer(middleware::from_fn_with_state(app.clone(), access::guard))
+            .layer(DefaultBodyLimit::max(LARGEST_BODY))
+            .layer(middleware::from_fn_with_state(app.clone(), idempotency::once));
+        let router = routes
+            .merge(documentation::pages(document))
+            .fallback(unknown)
+            .layer(layers)
+            .with_state(app);
+        Self { router }
+    }
+
+    /// Serves requests until `shutdown`; those under way are finished.
+    ///
+    /// # Errors
+    /// Those of the listener.
+    pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) -> std::io::Result<()> {
+        // In front of the router: the base URL of an environment is taken off before a route is looked up.
+        let service = MapRequestLayer::new(environment::take_prefix).layer(self.router);
+        axum::serve(listener, ServiceExt::<Request>::into_make_service(service))
+            .with_graceful_shutdown(shutdown.cancelled_owned())
+            .await
+    }
+
+    /// The OpenAPI document, as `/openapi.json` gives it.
+    pub fn document() -> utoipa::openapi::OpenApi {
+        documentation::finished(routes().into_openapi())
+    }
+}
+
+fn routes() -> OpenApiRouter<App> {
+    use features::{retrieval, services, views};
+    use ingestion::{ingestions, jobs, sinks, sources};
+    use models::{deployments, registry};
+    use platform::{environments, health, plugins, secrets, tasks};
+    use transforms::{gold, silver, silver_run, tables};
+    OpenApiRouter::with_openapi(documentation::heading())
+        .routes(routes!(sources::create, sources::list))
+        .routes(routes!(sources::get, sources::patch, sources::delete))
+        .routes(routes!(sources::streams))
+        .routes(routes!(sources::check))
+        .routes(routes!(sinks::create, sinks::list))
+        .routes(routes!(sinks::get, sinks::patch, sinks::delete))
+        .routes(routes!(ingestions::create, ingestions::list))
+        .routes(routes!(ingestions::get, ingestions::patch, ingestions::delete))
+        .routes(routes!(ingestions::status))
+        .routes(routes!(ingestions::reset))
+        .routes(routes!(jobs::start))
+        .routes(routes!(jobs::cancel))
+        .routes(routes!(jobs::list))
+        .routes(routes!(jobs::logs))
+        .routes(routes!(silver::start))
+        .routes(routes!(silver::list))
+        .routes(routes!(silver::cancel))
+        .routes(routes!(silver_run::status))
+        .routes(routes!(silver_run::logs))
+        .routes(routes!(silver_run::events))
+        .routes(routes!(silver_run::metrics))
+        .routes(routes!(gold::create))
+        .routes(routes!(gold::list))
+        .routes(routes!(gold::get, gold::delete))
+        .routes(routes!(tables::silver))
+        .routes(routes!(tables::gold))
+        .routes(routes!(views::create, views::list))
+        .routes(routes!(views::get, views::delete))
+        .routes(routes!(views::status))
+        .routes(routes!(services::create, services::list))
+        .routes(routes!(services::delete))
+        .routes(routes!(retrieval::historical))
+        .routes(routes!(retrieval::online))
+        .routes(routes!(deployments::create))
+        .routes(routes!(deployments::list))
+        .routes(routes!(deployments::get, deployments::delete))
+        .routes(routes!(deployments::logs))
+        .routes(routes!(deployments::cancel))
+        .routes(routes!(registry::list))
+        .routes(routes!(registry::get))
+        .routes(routes!(registry::status))
+        .routes(routes!(tasks::list))
+        .routes(routes!(tasks::get))
+        .routes(routes!(tasks::logs))
+        .routes(routes!(tasks::events))
+        .routes(routes!(tasks::cancel))
+        .routes(routes!(environments::list))
+        .routes(routes!(environments::get, environments::put))
+        .routes(routes!(environments::revisions))
+        .routes(routes!(plugins::list, plugins::add))
+        .routes(routes!(secrets::list))
+        .routes(routes!(secrets::put, secrets::delete))
+        .routes(routes!(health::health))
+        .routes(routes!(health::ready))
+}
+
+async fn unknown(request: Request) -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        format!("there is no route {}: GET /docs shows those there are", request.uri().path()),
+    )
+}
+
+fn panicked(_: Box<dyn std::any::Any + Send>) -> axum::response::Response {
+    let problem = Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the host made a mistake; its log tells more");
+    problem.into_response()
+}

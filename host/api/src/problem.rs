@@ -1,7 +1,9 @@
 //! Errors as clients see them: RFC 9457 problem bodies. The one place where an error becomes an HTTP status.
 
 use asgard_contract::Error;
+use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -93,6 +95,21 @@ impl IntoResponse for Problem {
         }
         response
     }
+}
+
+/// Gives the framework's own refusals (a method that a route lacks, a body over the limit) the shape of all others.
+pub(crate) async fn refusals(request: Request, next: Next) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = next.run(request).await;
+    if response.status() != StatusCode::METHOD_NOT_ALLOWED {
+        return response;
+    }
+    let mut problem =
+        Problem::new(response.status(), format!("{path} has no {method}: GET /docs shows what there is")).into_response();
+    if let Some(allow) = response.headers().get(header::ALLOW) {
+        problem.headers_mut().insert(header::ALLOW, allow.clone());
+    }
+    problem
 }
 
 #[cfg(test)]

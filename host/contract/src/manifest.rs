@@ -18,6 +18,27 @@ pub enum Interface {
     Serving,
 }
 
+impl Interface {
+    /// As in `plugin.toml`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connector => "connector",
+            Self::Transform => "transform",
+            Self::FeatureSource => "feature-source",
+            Self::Training => "training",
+            Self::ModelRegistry => "model-registry",
+            Self::ImageBuild => "image-build",
+            Self::Serving => "serving",
+        }
+    }
+}
+
+impl fmt::Display for Interface {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// A place in the pipeline that a plugin fills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

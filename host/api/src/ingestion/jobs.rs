@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::extract::{Environment, Id, Ids, Paging, Params};
-use crate::platform::tasks::{LogLine, LogPage, LogQuery, TaskState};
+use crate::platform::tasks::{LogPage, LogQuery, TaskState};
 use crate::problem::Result;
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -122,6 +122,5 @@ pub(crate) async fn logs(
     Params(query): Params<LogQuery>,
 ) -> Result<Json<LogPage>> {
     let task = app.pipeline.job_task(&active, &id, &job).await?;
-    let lines: Vec<LogLine> = query.read(&app, &task.id).await?;
-    Ok(Json(lines.into()))
+    Ok(Json(query.read(&app, &task.id).await?))
 }

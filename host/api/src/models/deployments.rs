@@ -259,7 +259,7 @@ pub(crate) async fn logs(
     Params(query): Params<LogQuery>,
 ) -> Result<Json<LogPage>> {
     let deployment = app.pipeline.deployment(&active, &id).await?;
-    Ok(Json(query.read(&app, &deployment.task.id).await?.into()))
+    Ok(Json(query.read(&app, &deployment.task.id).await?))
 }
 
 /// Cancel a deployment that is under way.
