@@ -1,1 +1,131 @@
-//! lakehouse
+//! The lakehouse: Iceberg tables, the catalog they are listed in, and the embedded SQL engine over them.
+//!
+//! Three layers, each on the one before:
+//! - `catalog`: which tables and views there are, and where each one's newest metadata is. A commit is one compare-and-swap
+//!   there, so readers see all of it or nothing.
+//! - `tables`: what a table is made of, and every way to change it (replace, append, merge, delete-insert, drop).
+//! - `engine`: SQL over them. `stream`: rows of a sync, committed together with the sync's checkpoint.
+//!
+//! Readers always go through the catalog: files that a commit replaced stay on disk for readers that started before it.
+
+mod catalog;
+mod engine;
+mod error;
+mod rows;
+pub mod storage;
+mod stream;
+mod tables;
+mod types;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use asgard_capabilities::lakehouse::Engine;
+use asgard_contract::environment::Limits;
+use asgard_contract::lakehouse::{Output, QueryPlan, Statement, Table, Written};
+use asgard_contract::{Progress, Result, TableName};
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+pub use rows::{rows_from_json, rows_to_json};
+pub use stream::{Checkpoint, Staged, StreamTarget, StreamWriter};
+pub use tables::TableInfo;
+
+use crate::engine::SqlEngine;
+use crate::tables::Tables;
+
+/// The namespaces that there always are.
+pub const NAMESPACES: [&str; 3] = ["bronze", "silver", "gold"];
+
+/// Where a lakehouse lives and what its statements may use.
+#[derive(Debug, Clone)]
+pub struct LakehouseConfig {
+    /// Holds the catalog (`catalog.db`) and, below `warehouse/`, the tables that have no location of their own.
+    pub folder: PathBuf,
+    pub limits: Limits,
+}
+
+/// One environment's tables and the engine over them.
+pub struct Lakehouse {
+    tables: Tables,
+    engine: SqlEngine,
+}
+
+impl Lakehouse {
+    /// Opens the lakehouse in a folder, which is made if it is not there.
+    ///
+    /// # Errors
+    /// `unavailable` when the folder or the catalog cannot be opened.
+    pub async fn open(config: LakehouseConfig) -> Result<Arc<Self>> {
+        let tables = Tables::open(&config.folder).await?;
+        let engine = SqlEngine::new(tables.clone(), &config.limits)?;
+        Ok(Arc::new(Self { tables, engine }))
+    }
+
+    /// What answers show of a table or view.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub async fn table_info(&self, table: &TableName) -> Result<TableInfo> {
+        Ok(self.tables.load(table).await?.info())
+    }
+
+    /// Where the files of a table go that is made without a location of its own; a URL.
+    pub fn location_of(&self, table: &TableName) -> String {
+        self.tables.location_of(table)
+    }
+
+    /// The last checkpoint that `owner` committed to the table.
+    ///
+    /// # Errors
+    /// Those of catalog and storage.
+    pub async fn checkpoint(&self, table: &TableName, owner: &str) -> Result<Option<Checkpoint>> {
+        stream::checkpoint(&self.tables, table, owner).await
+    }
+
+    /// Opens a table for the rows of one stream of a sync; it is made or evolved as the columns say. Whoever had it open
+    /// before cannot commit any more.
+    ///
+    /// # Errors
+    /// `invalid-input` when the columns do not fit a table that keeps its rows, and those of catalog and storage.
+    pub async fn stream_writer(&self, target: StreamTarget) -> Result<StreamWriter> {
+        StreamWriter::open(self.tables.clone(), target).await
+    }
+}
+
+#[async_trait]
+impl Engine for Lakehouse {
+    async fn tables(&self, namespace: &str) -> Result<Vec<TableName>> {
+        self.tables.list(namespace).await
+    }
+
+    async fn describe(&self, table: &TableName) -> Result<Table> {
+        Ok(self.tables.load(table).await?.describe())
+    }
+
+    async fn data_files(&self, table: &TableName) -> Result<Vec<String>> {
+        Ok(self.tables.load(table).await?.data_files())
+    }
+
+    async fn drop_table(&self, table: &TableName) -> Result<()> {
+        self.tables.drop(table).await
+    }
+
+    async fn plan(&self, statement: &Statement) -> Result<QueryPlan> {
+        self.engine.plan(statement).await
+    }
+
+    async fn query(&self, statement: &Statement, max_rows: u32) -> Result<Vec<u8>> {
+        self.engine.query(statement, max_rows).await
+    }
+
+    async fn run(
+        &self,
+        key: &str,
+        statement: Statement,
+        output: Output,
+        progress: watch::Sender<Progress>,
+    ) -> Result<Written> {
+        self.engine.run(key, statement, output, progress).await
+    }
+}

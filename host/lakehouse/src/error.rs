@@ -1,0 +1,1 @@
+//! Errors of the crates underneath, in the words of the contract.

@@ -1,0 +1,1 @@
+//! Types as text, in Iceberg and in Arrow.
