@@ -11,6 +11,9 @@ use crate::refusal::RuntimeError;
 /// Calls that may run at one time; the next one waits. Each takes one stack and at least one memory of the pool.
 pub(crate) const CONCURRENT_CALLS: u32 = 128;
 
+/// Of those, at most so many are syncs.
+pub(crate) const CONCURRENT_SYNCS: u32 = 96;
+
 /// Core instances of one component. Rust's components have 3 or 4; Python's and JavaScript's are linked from dozens.
 pub(crate) const CORE_INSTANCES: u32 = 64;
 

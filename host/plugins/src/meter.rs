@@ -35,12 +35,12 @@ impl Meter {
 }
 
 /// Polls `future` on the meter.
-pub(crate) struct Metered<F> {
+pub(crate) struct Metered<F: ?Sized> {
     pub(crate) future: Pin<Box<F>>,
     pub(crate) meter: Arc<Meter>,
 }
 
-impl<F: Future> Future for Metered<F> {
+impl<F: Future + ?Sized> Future for Metered<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {

@@ -20,9 +20,10 @@ pub enum RefusedPlugin {
     /// The header is right and the rest is not.
     #[error("the component is truncated or damaged: {reason}")]
     Damaged { reason: String },
-    /// It needs more tables, memories or instances than a call may have.
-    #[error("the component cannot run on this host: {reason}")]
-    TooLarge { reason: String },
+    /// It uses a part of the language that the engine lacks, or needs more tables, memories or instances than a call may
+    /// have.
+    #[error("the component cannot be compiled for this host: {reason}")]
+    Uncompilable { reason: String },
     /// Nothing the host could call.
     #[error("the component exports no interface of the contract: expected at least one of {}", known_interfaces())]
     NoInterface,

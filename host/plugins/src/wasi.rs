@@ -45,8 +45,7 @@ const WRITE_PERMIT: usize = 64 << 10;
 
 /// Links what [`OFFERED`] names.
 pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
-    use wasmtime_wasi_io as io;
-    io::add_to_linker(linker)?;
+    wasmtime_wasi_io::add_to_linker_async(linker)?;
     clocks::wall_clock::add_to_linker::<Host, WasiClocks>(linker, Host::clocks)?;
     clocks::monotonic_clock::add_to_linker::<Host, WasiClocks>(linker, Host::clocks)?;
     random::random::add_to_linker::<Host, WasiRandom>(linker, |host| host.ctx().ctx.random())?;
