@@ -1,1 +1,42 @@
-fn main() {}
+//! The project's chores: `cargo xtask demo` runs the journey, `cargo xtask test` all tests.
+//! Each does its own set-up, from package registries alone.
+
+mod build;
+mod demo;
+mod python;
+mod shell;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Chores of the Asgard repository.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", max_term_width = 100)]
+struct Xtask {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::Demo),
+    Test(test::Test),
+    Build(build::Build),
+}
+
+fn main() -> ExitCode {
+    let result = match Xtask::parse().command {
+        Command::Demo(demo) => demo.run(),
+        Command::Test(test) => test.run(),
+        Command::Build(build) => build.run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

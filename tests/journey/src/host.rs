@@ -1,0 +1,171 @@
+//! A host under test: the built `asgard` binary with its plugins, on a data folder and a port of its own.
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::client::Client;
+
+/// How long a host may take until it is ready; far more than it needs, since a busy machine is no defect.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+
+/// What `cargo xtask` built.
+#[derive(Debug, Clone)]
+pub struct Built {
+    /// The `asgard` binary.
+    pub asgard: PathBuf,
+    /// `NAME/{plugin.toml,plugin.wasm}` for every plugin.
+    pub plugins: PathBuf,
+}
+
+impl Built {
+    /// What `cargo xtask test` names in the environment.
+    ///
+    /// # Errors
+    /// When a test runs without it.
+    pub fn from_environment() -> Result<Self> {
+        let path = |name: &str| {
+            let value = std::env::var_os(name);
+            value.map(PathBuf::from).with_context(|| format!("{name} is not set: run the tests with `cargo xtask test`"))
+        };
+        Ok(Self { asgard: path("ASGARD_BINARY")?, plugins: path("ASGARD_PLUGINS")? })
+    }
+}
+
+/// A running host; ends when dropped.
+pub struct Host {
+    child: Option<Child>,
+    built: Built,
+    data: PathBuf,
+    port: u16,
+}
+
+impl Host {
+    /// Starts a host on `data` and waits until it is ready. Port 0: a free one.
+    ///
+    /// # Errors
+    /// With the end of its log when it does not come up.
+    pub fn start(built: &Built, data: &Path, port: u16) -> Result<Self> {
+        std::fs::create_dir_all(data)?;
+        let port = if port == 0 { free_port()? } else { port };
+        let mut host = Self { child: None, built: built.clone(), data: data.to_owned(), port };
+        host.launch()?;
+        Ok(host)
+    }
+
+    fn launch(&mut self) -> Result<()> {
+        let log = self.log_file();
+        let output = File::options().create(true).append(true).open(&log)?;
+        let child = Command::new(&self.built.asgard)
+            .args(["serve", "--listen", &format!("127.0.0.1:{}", self.port), "--data"])
+            .arg(&self.data)
+            .arg("--plugins")
+            .arg(&self.built.plugins)
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .spawn()
+            .with_context(|| format!("{} does not start", self.built.asgard.display()))?;
+        self.child = Some(child);
+        let deadline = Instant::now() + READY_WITHIN;
+        let client = self.client();
+        loop {
+            if client.look("/ready").is_ok() {
+                return Ok(());
+            }
+            let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
+            if ended.is_some() || Instant::now() > deadline {
+                let log = std::fs::read_to_string(&log).unwrap_or_default();
+                let tail: Vec<&str> = log.lines().rev().take(20).collect();
+                let tail: Vec<&str> = tail.into_iter().rev().collect();
+                bail!("the host did not become ready; the end of {}:\n{}", self.log_file().display(), tail.join("\n"));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// The host's own log.
+    pub fn log_file(&self) -> PathBuf {
+        self.data.join("host.log")
+    }
+
+    /// The host's data folder.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// A client of this host.
+    pub fn client(&self) -> Client {
+        Client::new(self.url())
+    }
+
+    /// The process, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// Ends the host as a power cut would, and starts it again on the same folder and port.
+    ///
+    /// # Errors
+    /// As [`Host::start`].
+    pub fn crash_and_restart(&mut self) -> Result<()> {
+        if let Some(mut child) = self.child.take() {
+            child.kill()?;
+            child.wait()?;
+        }
+        self.launch()
+    }
+
+    /// Asks the host to stop and waits for it.
+    ///
+    /// # Errors
+    /// When it does not stop within half a minute.
+    pub fn stop(mut self) -> Result<()> {
+        self.end()
+    }
+
+    /// Lets the host run on after this process.
+    pub fn leave(mut self) {
+        self.child = None;
+    }
+
+    fn end(&mut self) -> Result<()> {
+        let Some(mut child) = self.child.take() else { return Ok(()) };
+        Command::new("kill").args(["-TERM", &child.id().to_string()]).status()?;
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while child.try_wait()?.is_none() {
+            if Instant::now() > deadline {
+                child.kill()?;
+                child.wait()?;
+                bail!("the host did not stop within 30 s of SIGTERM");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        if let Err(error) = self.end() {
+            eprintln!("{error:#}");
+        }
+    }
+}
+
+/// A port that nobody listens on now.
+///
+/// # Errors
+/// When the machine has none.
+pub fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}

@@ -1,0 +1,311 @@
+//! A PostgreSQL server of our own: the source of the demo, and what the connector's tests read.
+//!
+//! An installed server is preferred (see [`Installation`]). Data lie in the folder that the caller names, and are there
+//! again when a server is started in it a second time. They are safe from a killed process, not from a power cut: `fsync` is
+//! off, since every row can be made again.
+//!
+//! PostgreSQL refuses to run as root. Under root, `initdb` and the server run as an [`Account`] without privileges, and a
+//! folder that this account cannot reach (one below `/root`) is replaced by one under `/var/tmp`.
+//!
+//! The server is a child of this process in a process group of its own, so that a terminal's Ctrl-C ends it only through its
+//! owner. One that outlived its owner is stopped by the next start in the same folder.
+
+mod account;
+mod installation;
+
+use std::fs::File;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+
+pub use account::Account;
+pub use installation::Installation;
+
+const USER: &str = "asgard";
+const PASSWORD: &str = "factory-floor";
+const DATABASE: &str = "factory";
+
+/// Recovery after a kill is part of it; a slow disk needs most of it for `initdb`.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// A fast shutdown rolls back what runs and writes a checkpoint.
+const STOP_LIMIT: Duration = Duration::from_secs(20);
+
+/// Between looking for a port and binding it, another process may take it.
+const PORT_TRIES: u32 = 5;
+
+/// A running server. Dropping it ends the server without a checkpoint; [`PostgresServer::stop`] does it with one.
+#[derive(Debug)]
+pub struct PostgresServer {
+    port: u16,
+    data: PathBuf,
+    process: Child,
+}
+
+impl PostgresServer {
+    /// Starts a server whose data lie below `folder`, made if they are not there yet.
+    ///
+    /// # Errors
+    /// No binaries and none to be had, `initdb` or the server failed: with the last lines of its log.
+    pub async fn start(folder: &Path) -> Result<Self> {
+        Self::start_with(folder, &[]).await
+    }
+
+    /// As [`PostgresServer::start`], with settings as in `postgresql.conf`, such as `("wal_level", "logical")`.
+    ///
+    /// # Errors
+    /// As [`PostgresServer::start`].
+    pub async fn start_with(folder: &Path, settings: &[(&str, &str)]) -> Result<Self> {
+        let account = Account::unprivileged()?;
+        let folder = account.prepare(folder)?;
+        let installation = Installation::find_or_unpack(&account).await?;
+        let data = folder.join("data");
+        if data.join("PG_VERSION").exists() {
+            stop_survivor(&data).await?;
+        } else {
+            initialise(&installation, &account, &folder, &data)?;
+        }
+        let mut last = None;
+        for _ in 0..PORT_TRIES {
+            match Self::launch(&installation, &account, &folder, &data, settings).await {
+                Ok(server) => {
+                    server.create_database().await?;
+                    return Ok(server);
+                }
+                Err(error) if error.to_string().contains("could not bind") => last = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| anyhow::anyhow!("no port is free")))
+    }
+
+    /// `127.0.0.1`.
+    pub fn host(&self) -> &'static str {
+        "127.0.0.1"
+    }
+
+    /// The port that it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// A superuser with a SCRAM-SHA-256 password.
+    pub fn user(&self) -> &'static str {
+        USER
+    }
+
+    /// The password of [`PostgresServer::user`].
+    pub fn password(&self) -> &'static str {
+        PASSWORD
+    }
+
+    /// An empty database at the first start.
+    pub fn database(&self) -> &'static str {
+        DATABASE
+    }
+
+    /// The data folder, with `pg_hba.conf` in it.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// The server's own process.
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// A session of an independent client.
+    ///
+    /// # Errors
+    /// Those of the connection.
+    pub async fn connect(&self, database: &str) -> Result<tokio_postgres::Client> {
+        let (client, connection) = tokio_postgres::Config::new()
+            .host(self.host())
+            .port(self.port)
+            .user(USER)
+            .password(PASSWORD)
+            .dbname(database)
+            .connect(tokio_postgres::NoTls)
+            .await
+            .with_context(|| format!("connecting to database `{database}` on port {}", self.port))?;
+        // Ends by itself when the client is dropped.
+        tokio::spawn(connection);
+        Ok(client)
+    }
+
+    /// Runs a script of statements in [`PostgresServer::database`].
+    ///
+    /// # Errors
+    /// Those of the first statement that fails.
+    pub async fn execute(&self, script: &str) -> Result<()> {
+        let client = self.connect(DATABASE).await?;
+        client.batch_execute(script).await.map_err(|error| match error.as_db_error() {
+            Some(told) => anyhow::anyhow!("{told} (at {:?})", told.position()),
+            None => error.into(),
+        })
+    }
+
+    /// Ends it; sessions are cut, data are written.
+    ///
+    /// # Errors
+    /// It does not end in time.
+    pub async fn stop(mut self) -> Result<()> {
+        signal(self.process.id(), Signal::INT);
+        let limit = Instant::now() + STOP_LIMIT;
+        while Instant::now() < limit {
+            if self.process.try_wait()?.is_some() {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        bail!("PostgreSQL in {} did not stop in {} s", self.data.display(), STOP_LIMIT.as_secs())
+    }
+
+    async fn launch(
+        installation: &Installation,
+        account: &Account,
+        folder: &Path,
+        data: &Path,
+        settings: &[(&str, &str)],
+    ) -> Result<Self> {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let log = folder.join("server.log");
+        let output = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
+        let mut command = installation.command("postgres", account, folder);
+        command.arg("-D").arg(data).arg("-p").arg(port.to_string()).process_group(0);
+        let own = [
+            ("listen_addresses", "127.0.0.1"),
+            ("unix_socket_directories", ""),
+            ("fsync", "off"),
+            ("full_page_writes", "off"),
+            ("synchronous_commit", "off"),
+        ];
+        for (name, value) in own.iter().chain(settings) {
+            command.arg("-c").arg(format!("{name}={value}"));
+        }
+        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+        let process = command.spawn().with_context(|| format!("starting {}", installation.folder().display()))?;
+        let mut server = Self { port, data: data.to_owned(), process };
+        let limit = Instant::now() + START_LIMIT;
+        while Instant::now() < limit {
+            if server.process.try_wait()?.is_some() {
+                bail!("PostgreSQL did not start: {}", last_lines(&log));
+            }
+            if PidFile::read(data).is_some_and(|file| file.ready && file.process == server.process.id()) {
+                return Ok(server);
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        bail!("PostgreSQL was not ready after {} s: {}", START_LIMIT.as_secs(), last_lines(&log))
+    }
+
+    async fn create_database(&self) -> Result<()> {
+        let client = self.connect("postgres").await?;
+        if client.query_opt("SELECT 1 FROM pg_database WHERE datname = $1", &[&DATABASE]).await?.is_none() {
+            client.batch_execute(&format!("CREATE DATABASE {DATABASE}")).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for PostgresServer {
+    fn drop(&mut self) {
+        if matches!(self.process.try_wait(), Ok(None)) {
+            // Immediate shutdown: the postmaster ends its children, which SIGKILL would leave behind.
+            signal(self.process.id(), Signal::QUIT);
+            if let Err(error) = self.process.wait() {
+                eprintln!("PostgreSQL in {} was not waited for: {error}", self.data.display());
+            }
+        }
+    }
+}
+
+fn initialise(installation: &Installation, account: &Account, folder: &Path, data: &Path) -> Result<()> {
+    let password = folder.join("password");
+    std::fs::write(&password, PASSWORD)?;
+    account.own(&password)?;
+    let mut command: Command = installation.command("initdb", account, folder);
+    command.args(["--username", USER, "--auth", "scram-sha-256", "--encoding", "UTF8", "--no-locale", "--no-sync"]);
+    command.arg("--pwfile").arg(&password).arg("--pgdata").arg(data);
+    let output = command.output().with_context(|| format!("running {}", installation.folder().display()))?;
+    std::fs::remove_file(&password)?;
+    if !output.status.success() {
+        bail!("initdb in {} failed: {}", data.display(), String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
+}
+
+/// Ends the server that an owner left behind, told by the lock file that PostgreSQL keeps in its data folder.
+async fn stop_survivor(data: &Path) -> Result<()> {
+    let Some(survivor) = PidFile::read(data).filter(PidFile::is_alive) else { return Ok(()) };
+    signal(survivor.process, Signal::INT);
+    let limit = Instant::now() + STOP_LIMIT;
+    while survivor.is_alive() {
+        if Instant::now() > limit {
+            bail!("another PostgreSQL (process {}) works in {} and does not stop", survivor.process, data.display());
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Ok(())
+}
+
+/// `postmaster.pid`: process on the first line, status on the eighth.
+struct PidFile {
+    process: u32,
+    ready: bool,
+}
+
+impl PidFile {
+    fn read(data: &Path) -> Option<Self> {
+        let text = std::fs::read_to_string(data.join("postmaster.pid")).ok()?;
+        let mut lines = text.lines();
+        let process = lines.next()?.trim().parse().ok()?;
+        Some(Self { process, ready: lines.nth(6).is_some_and(|status| status.trim() == "ready") })
+    }
+
+    /// A number that went to another program after a reboot is not ours to end.
+    fn is_alive(&self) -> bool {
+        let name = std::fs::read_to_string(format!("/proc/{}/comm", self.process));
+        process(self.process).is_some_and(|pid| test_kill_process(pid).is_ok())
+            && name.is_ok_and(|name| name.trim() == "postgres")
+    }
+}
+
+fn process(id: u32) -> Option<Pid> {
+    i32::try_from(id).ok().and_then(Pid::from_raw)
+}
+
+fn signal(id: u32, signal: Signal) {
+    // Failing means that it has ended, which is what was wanted.
+    let _ = process(id).map(|pid| kill_process(pid, signal));
+}
+
+fn last_lines(log: &Path) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(10)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn rows_are_there_again_after_a_restart_and_a_survivor_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = PostgresServer::start(folder.path()).await.unwrap();
+        first.execute("CREATE TABLE orders (id int); INSERT INTO orders VALUES (7)").await.unwrap();
+        let survivor = std::mem::ManuallyDrop::new(first);
+
+        let second = PostgresServer::start(folder.path()).await.unwrap();
+        assert_ne!(survivor.process_id(), second.process_id());
+        let rows = second.connect("factory").await.unwrap().query("SELECT id FROM orders", &[]).await.unwrap();
+        assert_eq!(rows[0].get::<_, i32>(0), 7);
+        second.stop().await.unwrap();
+    }
+}

@@ -1,0 +1,66 @@
+//! The factory's database: a PostgreSQL server filled with the rows of [`crate::factory`], for callers without a runtime
+//! of their own.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use tokio::runtime::Runtime;
+
+use crate::factory;
+use crate::postgres::PostgresServer;
+use crate::steps::Source;
+
+/// A running server with the factory's rows; ends when dropped.
+pub struct FactorySource {
+    runtime: Runtime,
+    server: Option<PostgresServer>,
+}
+
+impl FactorySource {
+    /// Starts a server whose data lie below `folder` and fills it.
+    ///
+    /// # Errors
+    /// Those of the server.
+    pub fn start(folder: &Path) -> Result<Self> {
+        let runtime = Runtime::new().context("no threads for the source's server")?;
+        let server = runtime.block_on(async {
+            let server = PostgresServer::start(folder).await?;
+            factory::load(&server.connect(server.database()).await?).await?;
+            anyhow::Ok(server)
+        })?;
+        Ok(Self { runtime, server: Some(server) })
+    }
+
+    /// How a connector reaches it.
+    pub fn source(&self) -> Source {
+        let server = self.server();
+        Source {
+            host: server.host().to_owned(),
+            port: server.port(),
+            database: server.database().to_owned(),
+            username: server.user().to_owned(),
+            password: server.password().to_owned(),
+        }
+    }
+
+    /// Runs statements in the factory's database.
+    ///
+    /// # Errors
+    /// Those of the first statement that fails.
+    pub fn execute(&self, script: &str) -> Result<()> {
+        self.runtime.block_on(self.server().execute(script))
+    }
+
+    #[expect(clippy::expect_used, reason = "taken only when this is dropped")]
+    fn server(&self) -> &PostgresServer {
+        self.server.as_ref().expect("a server until the drop")
+    }
+}
+
+impl Drop for FactorySource {
+    fn drop(&mut self) {
+        // Within the runtime: the server's sessions end there.
+        let _within = self.runtime.enter();
+        self.server = None;
+    }
+}

@@ -1,0 +1,40 @@
+//! Commands and folders, with errors that name them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+/// Says what is being done, apart from the output of the commands themselves.
+pub(crate) fn say(what: &str) {
+    eprintln!("==> {what}");
+}
+
+/// Runs a command to its end, its output passing through.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let shown = format!("{command:?}");
+    let status = command.status().with_context(|| format!("{shown} does not start: is it installed?"))?;
+    ensure!(status.success(), "{shown} failed: {status}");
+    Ok(())
+}
+
+/// The repository's root.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map(Path::to_owned).unwrap_or_default()
+}
+
+/// What is kept between runs and clones: Python environments, servers.
+pub(crate) fn cache() -> Result<PathBuf> {
+    let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let base = base.or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache")));
+    let cache = base.context("neither XDG_CACHE_HOME nor HOME is set")?.join("asgard");
+    std::fs::create_dir_all(&cache).with_context(|| format!("{} cannot be made", cache.display()))?;
+    Ok(cache)
+}
+
+/// `cargo`, in the repository.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}

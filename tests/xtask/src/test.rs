@@ -1,0 +1,97 @@
+//! `cargo xtask test`: all tests, with all that they need.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+
+use crate::build::{self, Profile};
+use crate::shell::{cargo, say};
+use crate::python;
+
+/// What the tests read our tables and our API with.
+const REQUIREMENTS: [&str; 6] = [
+    "pyiceberg[pyarrow,sql-sqlite]==0.12.0",
+    "duckdb==1.5.5",
+    "duckdb-extension-iceberg==1.5.5",
+    "duckdb-extension-avro==1.5.5",
+    "schemathesis==4.28.2",
+    "pyarrow",
+];
+
+/// Run all tests.
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    /// Passed on to `cargo test`: `-p asgard-store`, or a filter behind `--`.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+impl Test {
+    pub(crate) fn run(self) -> Result<()> {
+        let built = build::everything(Profile::Dev)?;
+        let python = python::environment("tests", &REQUIREMENTS)?;
+        say("running the tests");
+        let mut command = cargo();
+        command
+            .args(["test", "--workspace", "--no-fail-fast"])
+            .args(&self.arguments)
+            .env("ASGARD_BINARY", &built.asgard)
+            .env("ASGARD_PLUGINS", &built.plugins)
+            .env("ASGARD_TEST_PYTHON", python)
+            .stdout(Stdio::piped());
+        let mut child = command.spawn().context("cargo test does not start")?;
+        let mut total = Total::default();
+        let output = child.stdout.take().context("cargo test has no output")?;
+        for line in BufReader::new(output).lines() {
+            let line = line?;
+            total.add(&line);
+            println!("{line}");
+        }
+        let status = child.wait()?;
+        // Each test binary has a summary of its own; this one is of all of them.
+        println!("tests: {} passed, {} failed, {} skipped", total.passed, total.failed, total.ignored);
+        ensure!(status.success(), "cargo test failed: {status}");
+        Ok(())
+    }
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Total {
+    passed: u64,
+    failed: u64,
+    ignored: u64,
+}
+
+impl Total {
+    /// Adds a line such as `test result: ok. 3 passed; 0 failed; 0 ignored; …`; other lines count nothing.
+    fn add(&mut self, line: &str) {
+        let Some(counts) = line.strip_prefix("test result: ") else { return };
+        let number = |word: &str| {
+            let part = counts.split([';', '.']).map(str::trim).find(|part| part.ends_with(word));
+            part.and_then(|part| part.split(' ').next()).and_then(|number| number.parse::<u64>().ok()).unwrap_or(0)
+        };
+        self.passed += number("passed");
+        self.failed += number("failed");
+        self.ignored += number("ignored");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn summaries_of_test_binaries_add_up() {
+        let mut total = Total::default();
+        for line in [
+            "running 3 tests",
+            "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.02s",
+            "test result: FAILED. 10 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.02s",
+        ] {
+            total.add(line);
+        }
+        assert_eq!(total, Total { passed: 13, failed: 2, ignored: 1 });
+    }
+}
