@@ -28,6 +28,9 @@ pub(crate) struct Serve {
     /// Plugins to register at the start, `DIR/NAME/{plugin.toml,plugin.wasm}`. Default: `plugins` beside the binary.
     #[arg(long, value_name = "DIR", env = "ASGARD_PLUGINS")]
     plugins: Option<PathBuf>,
+    /// The environment file that an empty data folder begins with. Default: the built-in `local`.
+    #[arg(long, value_name = "FILE")]
+    first_environment: Option<PathBuf>,
     /// The environment that routes without `/environments/NAME` act on.
     #[arg(long, value_name = "NAME", default_value = "local")]
     environment: String,
@@ -53,7 +56,11 @@ impl Serve {
         let listener = TcpListener::bind(self.listen)
             .await
             .with_context(|| format!("cannot listen on {}: choose another address with `--listen`", self.listen))?;
+        let first_environment = self.first_environment.map(|file| {
+            std::fs::read_to_string(&file).with_context(|| format!("{} cannot be read", file.display()))
+        });
         let pipeline = Pipeline::open(PipelineConfig {
+            first_environment: first_environment.transpose()?,
             data: folder,
             bundled_plugins: self.plugins.or_else(|| binary.parent().map(|folder| folder.join("plugins"))),
             keeper: binary,

@@ -51,13 +51,17 @@ impl Environments {
         Self { store, plugins, supervisor, folder, active: RwLock::default(), lakehouses: Mutex::default() }
     }
 
-    /// Activates what the store has; an empty store gets `local` first.
-    pub(crate) async fn open(&self) -> Result<()> {
+    /// Activates what the store has; an empty store gets the environment of the file `first`, or [`LOCAL`].
+    pub(crate) async fn open(&self, first: Option<&str>) -> Result<()> {
         let mut names = self.store.environments().await?;
         if names.is_empty() {
-            let local = parse(LOCAL)?;
-            self.store.put_environment(&local, "asgard", "made at the first start").await?;
-            names.push(local.name);
+            let document = parse(first.unwrap_or(LOCAL))?;
+            // The built-in one is known to fit, and checking compiles every plugin: a first start would take seconds.
+            if first.is_some() {
+                self.check(&document).await?;
+            }
+            self.store.put_environment(&document, "asgard", "made at the first start").await?;
+            names.push(document.name);
         }
         for name in names {
             if let Some(revision) = self.store.environment(&name).await? {

@@ -34,6 +34,8 @@ pub use plugins::Plugins;
 pub struct PipelineConfig {
     /// Everything the host remembers; made when it does not exist.
     pub data: PathBuf,
+    /// The text of the environment file that an empty data folder begins with; none = [`environments::LOCAL`].
+    pub first_environment: Option<String>,
     /// The plugins that came with the host; see [`Plugins::add_bundled`].
     pub bundled_plugins: Option<PathBuf>,
     /// The `asgard` binary, which is run as `asgard keep FOLDER` around every process.
@@ -89,7 +91,7 @@ impl Pipeline {
             Arc::clone(&supervisor),
             config.data.clone(),
         ));
-        environments.open().await?;
+        environments.open(config.first_environment.as_deref()).await?;
         let tasks = Tasks::new(store.clone(), TasksConfig::default());
         let pipeline = Arc::new(Self {
             store,

@@ -42,6 +42,7 @@ pub struct Host {
     built: Built,
     data: PathBuf,
     port: u16,
+    arguments: Vec<String>,
 }
 
 impl Host {
@@ -50,9 +51,18 @@ impl Host {
     /// # Errors
     /// With the end of its log when it does not come up.
     pub fn start(built: &Built, data: &Path, port: u16) -> Result<Self> {
+        Self::start_with(built, data, port, &[])
+    }
+
+    /// As [`Host::start`], with more arguments of `asgard serve`.
+    ///
+    /// # Errors
+    /// As [`Host::start`].
+    pub fn start_with(built: &Built, data: &Path, port: u16, arguments: &[&str]) -> Result<Self> {
         std::fs::create_dir_all(data)?;
         let port = if port == 0 { free_port()? } else { port };
-        let mut host = Self { child: None, built: built.clone(), data: data.to_owned(), port };
+        let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let mut host = Self { child: None, built: built.clone(), data: data.to_owned(), port, arguments };
         host.launch()?;
         Ok(host)
     }
@@ -65,6 +75,7 @@ impl Host {
             .arg(&self.data)
             .arg("--plugins")
             .arg(&self.built.plugins)
+            .args(&self.arguments)
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
@@ -131,11 +142,6 @@ impl Host {
     /// When it does not stop within half a minute.
     pub fn stop(mut self) -> Result<()> {
         self.end()
-    }
-
-    /// Lets the host run on after this process.
-    pub fn leave(mut self) {
-        self.child = None;
     }
 
     fn end(&mut self) -> Result<()> {

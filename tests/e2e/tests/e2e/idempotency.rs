@@ -1,0 +1,48 @@
+//! `Idempotency-Key`: what is asked twice is done once.
+
+use std::sync::Arc;
+
+use libtest_mimic::Trial;
+use serde_json::json;
+
+use crate::world::{World, refused, test};
+
+pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
+    vec![
+        test(world, "the_same_key_and_request_are_done_once_and_answered_alike", once),
+        test(world, "two_requests_at_the_same_time_do_the_work_once", together),
+    ]
+}
+
+fn once(world: &World) {
+    let client = world.light();
+    let body = json!({"name": "once", "type": "local", "config": {"path": "once"}});
+    let key = [("Idempotency-Key", "e2e-once")];
+    let first = client.send("POST", "/sink", Some(&body), &key).unwrap();
+    let second = client.send("POST", "/sink", Some(&body), &key).unwrap();
+    assert_eq!((first.status, second.status), (201, 201), "{} {}", first.body, second.body);
+    assert_eq!(first.body, second.body);
+    let other = json!({"name": "another", "type": "local", "config": {"path": "another"}});
+    refused(&client.send("POST", "/sink", Some(&other), &key).unwrap(), 422);
+}
+
+fn together(world: &World) {
+    let client = Arc::new(world.light());
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            let client = Arc::clone(&client);
+            std::thread::spawn(move || {
+                let body = json!({"name": "together", "type": "local", "config": {"path": "together"}});
+                client.send("POST", "/sink", Some(&body), &[("Idempotency-Key", "e2e-together")]).unwrap()
+            })
+        })
+        .collect();
+    let answers: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    let made: Vec<_> = answers.iter().filter(|answer| answer.status == 201).collect();
+    assert!(!made.is_empty());
+    assert!(made.iter().all(|answer| answer.body["id"] == made[0].body["id"]));
+    assert!(answers.iter().all(|answer| matches!(answer.status, 201 | 409)), "{answers:?}");
+    let sinks = client.get("/sink?page_size=1000").unwrap();
+    let count = sinks["destinations"].as_array().unwrap().iter().filter(|sink| sink["name"] == "together").count();
+    assert_eq!(count, 1);
+}

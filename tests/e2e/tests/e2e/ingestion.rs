@@ -1,0 +1,222 @@
+//! Sources, sinks, ingestions: what is refused and why, and what a sync copies.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use libtest_mimic::Trial;
+use serde_json::json;
+
+use crate::world::{World, ended_job, ingest, refused, refused_field, source_config, test};
+
+pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
+    vec![
+        test(world, "a_wrong_password_is_told_and_no_source_is_stored", wrong_password),
+        test(world, "an_unknown_host_and_a_closed_port_are_told_apart", unreachable),
+        test(world, "a_configuration_that_does_not_fit_names_its_field", misfit),
+        test(world, "a_password_never_comes_back", secret),
+        test(world, "a_source_in_use_cannot_be_deleted", in_use),
+        test(world, "two_streams_never_share_a_table", shared_table),
+        test(world, "all_streams_are_discovered_with_types_and_keys", discovered),
+        test(world, "a_second_sync_replaces_the_rows", replaced),
+        test(world, "chosen_streams_only_are_copied", chosen),
+        test(world, "a_table_that_vanished_fails_its_own_stream_and_no_other", vanished),
+        test(world, "a_schedule_is_checked_and_gives_the_next_sync", schedule),
+        test(world, "a_sink_that_cannot_be_written_is_refused", bad_sink),
+    ]
+}
+
+fn wrong_password(world: &World) {
+    let client = world.light();
+    let mut config = source_config(&world.source());
+    config["password"] = json!("wrong");
+    let answer = client
+        .send("POST", "/datasource", Some(&json!({"name": "wrong password", "type": "postgres", "config": config})), &[])
+        .unwrap();
+    let detail = refused(&answer, 422);
+    assert!(detail.contains("password"), "{detail}");
+    let sources = client.get("/datasource").unwrap();
+    assert!(!sources["sources"].as_array().unwrap().iter().any(|s| s["name"] == "wrong password"));
+}
+
+fn unreachable(world: &World) {
+    let client = world.light();
+    let mut config = source_config(&world.source());
+    config["host"] = json!("no-such-host.invalid");
+    let ask = |config: &serde_json::Value| {
+        let body = json!({"name": "unreachable", "type": "postgres", "config": config});
+        client.send("POST", "/datasource", Some(&body), &[]).unwrap()
+    };
+    let detail = refused(&ask(&config), 503);
+    assert!(detail.contains("no-such-host.invalid"), "{detail}");
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    config["host"] = json!("127.0.0.1");
+    config["port"] = json!(closed);
+    let detail = refused(&ask(&config), 503);
+    assert!(detail.contains("refused") && detail.contains(&closed.to_string()), "{detail}");
+}
+
+fn misfit(world: &World) {
+    let client = world.light();
+    let ask = |body: serde_json::Value| client.send("POST", "/datasource", Some(&body), &[]).unwrap();
+    let mut config = source_config(&world.source());
+    config["port"] = json!("many");
+    refused_field(&ask(json!({"name": "misfit", "type": "postgres", "config": config})), "config.port");
+    config.as_object_mut().unwrap().remove("host");
+    config["port"] = json!(5432);
+    let detail = refused(&ask(json!({"name": "misfit", "type": "postgres", "config": config})), 422);
+    assert!(detail.contains("host"), "{detail}");
+    refused_field(&ask(json!({"name": "misfit", "type": "oracle", "config": {}})), "type");
+    refused_field(&ask(json!({"name": "misfit", "type": "postgres"})), "config");
+    let mut config = source_config(&world.source());
+    config["database"] = json!("no_such_database");
+    let detail = refused(&ask(json!({"name": "misfit", "type": "postgres", "config": config})), 422);
+    assert!(detail.contains("no_such_database"), "{detail}");
+}
+
+fn secret(world: &World) {
+    let client = world.light();
+    let source = world.source();
+    let made = client
+        .post("/datasource", &json!({"name": "masked", "type": "postgres", "config": source_config(&source)}))
+        .unwrap();
+    assert_eq!(made["config"]["password"], "**********");
+    let path = format!("/datasource/{}", made["id"].as_str().unwrap());
+    assert_eq!(client.get(&path).unwrap()["config"]["password"], "**********");
+    // What was shown may be sent back: the password stays.
+    let body = json!({"name": "masked and renamed", "config": made["config"]});
+    let patched = client.send("PATCH", &path, Some(&body), &[]).unwrap();
+    assert_eq!(patched.status, 200, "{}", patched.body);
+    assert_eq!(client.post(&format!("{path}/check"), &json!({})).unwrap()["status"], "succeeded");
+}
+
+fn in_use(world: &World) {
+    let client = world.light();
+    let ingestion = ingest(&client, &world.source(), "used", json!({"schedule": {"scheduleType": "cron",
+        "cronExpression": "0 0 12 * * ?"}}))
+    .unwrap();
+    let shown = client.get(&format!("/ingestion/{ingestion}")).unwrap();
+    let source = format!("/datasource/{}", shown["sourceId"].as_str().unwrap());
+    let detail = refused(&client.send("DELETE", &source, None, &[]).unwrap(), 409);
+    assert!(detail.contains("used ingestion"), "{detail}");
+    assert_eq!(client.send("DELETE", &format!("/ingestion/{ingestion}"), None, &[]).unwrap().status, 204);
+    assert_eq!(client.send("DELETE", &source, None, &[]).unwrap().status, 204);
+    refused(&client.send("GET", &source, None, &[]).unwrap(), 404);
+}
+
+fn shared_table(world: &World) {
+    let client = world.light();
+    world
+        .factory()
+        .execute("CREATE SCHEMA twin_a; CREATE SCHEMA twin_b; CREATE TABLE twin_a.t (i int); CREATE TABLE twin_b.t (i int);")
+        .unwrap();
+    let mut config = source_config(&world.source());
+    config["schemas"] = json!(["twin_a", "twin_b"]);
+    let made = client.post("/datasource", &json!({"name": "twins", "type": "postgres", "config": config})).unwrap();
+    let sink = client.post("/sink", &json!({"name": "twins", "type": "local", "config": {"path": "twins"}})).unwrap();
+    let body = json!({"name": "twins", "sourceId": made["id"], "destinationId": sink["id"]});
+    let detail = refused(&client.send("POST", "/ingestion", Some(&body), &[]).unwrap(), 409);
+    assert!(detail.contains("twin_a.t") && detail.contains("twin_b.t"), "{detail}");
+}
+
+fn discovered(world: &World) {
+    let client = world.light();
+    let made = client
+        .post("/datasource", &json!({"name": "discovered", "type": "postgres", "config": source_config(&world.source())}))
+        .unwrap();
+    let streams = client.get(&format!("/datasource/{}/streams", made["id"].as_str().unwrap())).unwrap();
+    let names: Vec<String> = streams["streams"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| format!("{}.{}", s["namespace"].as_str().unwrap(), s["name"].as_str().unwrap()))
+        .collect();
+    for name in ["inventory.materials", "production.machine_logs", "production.quality_checks", "production.work_orders"] {
+        assert!(names.iter().any(|found| found == name), "{name} is not among {names:?}");
+    }
+    assert!(streams["streams"][0]["columns"][0]["type"].is_string());
+}
+
+fn replaced(world: &World) {
+    let client = world.light();
+    world
+        .factory()
+        .execute("CREATE SCHEMA again; CREATE TABLE again.t (id int primary key, v text); INSERT INTO again.t VALUES (1, 'a'), (2, 'b');")
+        .unwrap();
+    let source = world.source();
+    let mut config = source_config(&source);
+    config["schemas"] = json!(["again"]);
+    let made = client.post("/datasource", &json!({"name": "again", "type": "postgres", "config": config})).unwrap();
+    let sink = client.post("/sink", &json!({"name": "again", "type": "local", "config": {"path": "again"}})).unwrap();
+    let body = json!({"name": "again", "sourceId": made["id"], "destinationId": sink["id"], "prefix": "again_"});
+    let ingestion = client.post("/ingestion", &body).unwrap()["connectionId"].as_str().unwrap().to_owned();
+    assert_eq!(ended_job(&client, &ingestion)["recordsCopied"], 2);
+    world.factory().execute("DELETE FROM again.t; INSERT INTO again.t VALUES (3, 'c');").unwrap();
+    client.post(&format!("/ingestion/{ingestion}/sync"), &json!({})).unwrap();
+    let job = ended_job(&client, &ingestion);
+    assert_eq!(job["status"], "succeeded", "{job}");
+    assert_eq!(job["recordsCopied"], 1);
+    let model = crate::world::gold(&client, "again_rows", "SELECT id, v FROM iceberg.bronze.again_t").unwrap();
+    assert_eq!(model["row_count"], 1);
+    assert_eq!(client.get(&format!("/ingestion/{ingestion}/jobs")).unwrap()["total"], 2);
+}
+
+fn chosen(world: &World) {
+    let client = world.light();
+    let streams = json!({"streams": [{"namespace": "inventory", "name": "materials"}]});
+    let ingestion = ingest(&client, &world.source(), "chosen", streams).unwrap();
+    let job = ended_job(&client, &ingestion);
+    assert_eq!(job["recordsCopied"], 2323, "{job}");
+    assert_eq!(job["streams"].as_array().unwrap().len(), 1);
+    let missing = json!({"streams": [{"name": "no_such_table"}]});
+    let error = ingest(&client, &world.source(), "chosen_badly", missing).unwrap_err().to_string();
+    assert!(error.contains("422") && error.contains("no_such_table"), "{error}");
+}
+
+fn vanished(world: &World) {
+    let client = world.light();
+    world
+        .factory()
+        .execute("CREATE SCHEMA gone; CREATE TABLE gone.kept (i int); INSERT INTO gone.kept VALUES (1); CREATE TABLE gone.lost (i int);")
+        .unwrap();
+    let mut config = source_config(&world.source());
+    config["schemas"] = json!(["gone"]);
+    let made = client.post("/datasource", &json!({"name": "gone", "type": "postgres", "config": config})).unwrap();
+    let sink = client.post("/sink", &json!({"name": "gone", "type": "local", "config": {"path": "gone"}})).unwrap();
+    let body = json!({"name": "gone", "sourceId": made["id"], "destinationId": sink["id"], "prefix": "gone_"});
+    let ingestion = client.post("/ingestion", &body).unwrap()["connectionId"].as_str().unwrap().to_owned();
+    assert_eq!(ended_job(&client, &ingestion)["status"], "succeeded");
+    world.factory().execute("DROP TABLE gone.lost; INSERT INTO gone.kept VALUES (2);").unwrap();
+    client.post(&format!("/ingestion/{ingestion}/sync"), &json!({})).unwrap();
+    let job = ended_job(&client, &ingestion);
+    assert_eq!(job["status"], "failed", "{job}");
+    assert!(job["error"].as_str().unwrap().contains("lost"), "{job}");
+    let kept = job["streams"].as_array().unwrap().iter().find(|s| s["name"] == "gone.kept").unwrap();
+    assert_eq!((kept["status"].as_str(), kept["records"].as_u64()), (Some("succeeded"), Some(2)), "{job}");
+    let logs = client.get(&format!("/ingestion/{ingestion}/jobs/{}/logs", job["id"].as_str().unwrap())).unwrap();
+    assert!(logs["lines"].is_array());
+}
+
+fn schedule(world: &World) {
+    let client = world.light();
+    let cron = json!({"schedule": {"scheduleType": "cron", "cronExpression": "0 0 12 * * ?"},
+        "streams": [{"namespace": "inventory", "name": "materials"}]});
+    let ingestion = ingest(&client, &world.source(), "scheduled", cron).unwrap();
+    let status = client.get(&format!("/ingestion/{ingestion}/status")).unwrap();
+    assert!(status["nextSync"].as_str().unwrap().contains("T12:00:00"), "{status}");
+    assert!(status["job"].is_null(), "a scheduled ingestion waits for its time: {status}");
+    let bad = json!({"schedule": {"scheduleType": "cron", "cronExpression": "every noon"}});
+    let error = ingest(&client, &world.source(), "scheduled_badly", bad).unwrap_err().to_string();
+    assert!(error.contains("422") && error.contains("cronExpression"), "{error}");
+}
+
+fn bad_sink(world: &World) {
+    let client = world.light();
+    let ask = |config: serde_json::Value| {
+        client.send("POST", "/sink", Some(&json!({"name": "bad", "type": "local", "config": config})), &[]).unwrap()
+    };
+    let detail = refused(&ask(json!({"path": "/proc/nowhere"})), 422);
+    assert!(detail.contains("/proc/nowhere"), "{detail}");
+    refused(&ask(json!({})), 422);
+    let body = json!({"name": "bad", "type": "tape", "config": {}});
+    refused_field(&client.send("POST", "/sink", Some(&body), &[]).unwrap(), "type");
+}

@@ -1,0 +1,59 @@
+//! End-to-end tests: the built host with its plugins, real servers, and nothing but the REST API and the command line.
+//!
+//! One file per behaviour. Tests share hosts (see [`world`]) and give their resources names of their own.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test ends with the first thing that is not as it should be")]
+
+mod bad_models;
+mod cli;
+mod durability;
+mod environments;
+mod features;
+mod gold;
+mod idempotency;
+mod ingestion;
+mod journey;
+mod openapi;
+mod readback;
+mod requests;
+mod silver;
+mod world;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::Arguments;
+
+use crate::world::World;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let world = match World::new() {
+        Ok(world) => Arc::new(world),
+        Err(_) if arguments.list => return ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let trials = [
+        ingestion::trials(&world),
+        silver::trials(&world),
+        gold::trials(&world),
+        features::trials(&world),
+        journey::trials(&world),
+        readback::trials(&world),
+        bad_models::trials(&world),
+        requests::trials(&world),
+        idempotency::trials(&world),
+        environments::trials(&world),
+        durability::trials(&world),
+        cli::trials(&world),
+        openapi::trials(&world),
+    ];
+    let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
+    if let Ok(world) = Arc::try_unwrap(world) {
+        world.end();
+    }
+    conclusion.exit_code()
+}

@@ -1,0 +1,51 @@
+//! Requests as such: sizes, shapes, methods, paging.
+
+use std::sync::Arc;
+
+use libtest_mimic::Trial;
+use serde_json::json;
+
+use crate::world::{World, refused, refused_field, test};
+
+pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
+    vec![
+        test(world, "a_request_of_100_mb_is_refused_and_the_host_goes_on", huge),
+        test(world, "every_error_is_a_problem_body", problems),
+        test(world, "lists_are_paged", paged),
+    ]
+}
+
+fn huge(world: &World) {
+    let client = world.light();
+    let body = json!({"name": "huge", "sql_query": "x".repeat(100 << 20)});
+    // The host answers before it has read all; a client that is still writing may only see the connection close.
+    if let Ok(answer) = client.send("POST", "/dbt/transform", Some(&body), &[]) {
+        refused(&answer, 413);
+    }
+    assert_eq!(client.get("/health").unwrap()["status"], "healthy");
+}
+
+fn problems(world: &World) {
+    let client = world.light();
+    refused(&client.send("GET", "/no/such/route", None, &[]).unwrap(), 404);
+    refused(&client.send("DELETE", "/health", None, &[]).unwrap(), 405);
+    refused(&client.send("GET", "/environments/nowhere/datasource", None, &[]).unwrap(), 404);
+    refused_field(&client.send("POST", "/dbt/transform", Some(&json!({"name": 5})), &[]).unwrap(), "name");
+    let text = client.send("POST", "/dbt/transform", None, &[("Content-Type", "text/plain")]).unwrap();
+    refused(&text, 415);
+    refused_field(&client.send("GET", "/dbt/transformations?page=0", None, &[]).unwrap(), "page");
+    refused_field(&client.send("GET", "/spark/transform/jobs?status_filter=ODD", None, &[]).unwrap(), "status_filter");
+}
+
+fn paged(world: &World) {
+    let client = world.light();
+    for number in 0..3 {
+        let body = json!({"name": format!("paged {number}"), "type": "local", "config": {"path": format!("paged{number}")}});
+        client.post("/sink", &body).unwrap();
+    }
+    let first = client.get("/sink?page=1&page_size=2").unwrap();
+    assert_eq!(first["destinations"].as_array().unwrap().len(), 2);
+    assert!(first["total"].as_u64().unwrap() >= 3);
+    let second = client.get("/sink?page=2&page_size=2").unwrap();
+    assert_ne!(first["destinations"][0]["destinationId"], second["destinations"][0]["destinationId"]);
+}
