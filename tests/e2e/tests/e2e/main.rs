@@ -15,6 +15,7 @@ mod ingestion;
 mod journey;
 mod openapi;
 mod readback;
+mod readme;
 mod requests;
 mod silver;
 mod world;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         durability::trials(&world),
         cli::trials(&world),
         openapi::trials(&world),
+        readme::trials(&world),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
     if let Ok(world) = Arc::try_unwrap(world) {
