@@ -4,9 +4,7 @@
 //! do the work once; the second is told to ask again. Answers are kept for a day. An answer that says nothing was done and
 //! the client may try again (5xx) is not kept: the key is free again.
 
-use std::time::Duration;
-
-use asgard_store::Claim;
+use asgard_store::{Claim, StoredAnswer};
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
@@ -23,9 +21,6 @@ const HEADER: &str = "idempotency-key";
 
 /// Longer ones are not keys but contents.
 const LONGEST_KEY: usize = 255;
-
-/// How long an answer is kept.
-const KEPT: Duration = Duration::from_secs(24 * 3600);
 
 /// Larger answers are passed on and not kept; no POST of this API gives one.
 const LARGEST_ANSWER: usize = 16 << 20;
@@ -49,28 +44,27 @@ async fn answer(app: &App, request: Request, next: Next) -> Result<Response> {
     let mut request = Request::from_parts(parts.clone(), body);
     let body = bytes(std::mem::replace(&mut request, Request::new(Body::empty()))).await?;
     let fingerprint = fingerprint(&path, &body);
-    let scoped = format!("{environment}/{key}");
-    match app.pipeline.store().claim_idempotency_key(&scoped, &fingerprint, KEPT).await.map_err(asgard_contract::Error::from)? {
-        Claim::Claimed => {}
-        Claim::Running => {
+    match app.pipeline.store().claim_key(&environment, &key, &fingerprint).await.map_err(asgard_contract::Error::from)? {
+        Claim::Granted => {}
+        Claim::UnderWay => {
             return Err(Problem::new(
                 StatusCode::CONFLICT,
                 "a request with this Idempotency-Key is being worked on: ask again in a moment",
             ));
         }
-        Claim::Different => {
+        Claim::OtherRequest => {
             return Err(Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "this Idempotency-Key was used for another request: take a new key for a new request",
             ));
         }
-        Claim::Answered { status, content_type, body } => return replay(status, &content_type, body),
+        Claim::Answered(answer) => return replay(answer),
     }
     // Whatever becomes of the client, the claim must end: the work goes on even when the connection is lost.
     let app = app.clone();
     let work = tokio::spawn(async move {
         let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-        keep(&app, &scoped, response).await
+        keep(&app, &environment, &key, response).await
     });
     work.await.map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the request could not be finished"))?
 }
@@ -94,30 +88,32 @@ fn fingerprint(path: &str, body: &[u8]) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-async fn keep(app: &App, key: &str, response: Response) -> Result<Response> {
+async fn keep(app: &App, environment: &str, key: &str, response: Response) -> Result<Response> {
     let store = app.pipeline.store();
     let (parts, body) = response.into_parts();
     let body = to_bytes(body, LARGEST_ANSWER).await.map_err(|error| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the answer could not be read: {error}"))
     })?;
-    if parts.status.is_server_error() {
-        store.release_idempotency_key(key).await.map_err(asgard_contract::Error::from)?;
+    let kept = if parts.status.is_server_error() {
+        store.release_key(environment, key).await
     } else {
-        let content_type =
-            parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        store
-            .answer_idempotency_key(key, parts.status.as_u16(), content_type, &body)
-            .await
-            .map_err(asgard_contract::Error::from)?;
-    }
+        let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let answer = StoredAnswer {
+            status: parts.status.as_u16(),
+            content_type: content_type.map(str::to_owned),
+            body: body.to_vec(),
+        };
+        store.keep_answer(environment, key, &answer).await
+    };
+    kept.map_err(asgard_contract::Error::from)?;
     Ok(Response::from_parts(parts, Body::from(body)))
 }
 
-fn replay(status: u16, content_type: &str, body: Vec<u8>) -> Result<Response> {
-    let status = StatusCode::from_u16(status)
+fn replay(answer: StoredAnswer) -> Result<Response> {
+    let status = StatusCode::from_u16(answer.status)
         .map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer that was kept cannot be read"))?;
-    let mut response = (status, body).into_response();
-    if let Ok(value) = HeaderValue::from_str(content_type) {
+    let mut response = (status, answer.body).into_response();
+    if let Some(value) = answer.content_type.and_then(|kind| HeaderValue::from_str(&kind).ok()) {
         response.headers_mut().insert(header::CONTENT_TYPE, value);
     }
     response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));

@@ -31,7 +31,7 @@ impl DataFolder {
 
 /// Makes sure that one host works on the folder. The lock ends with the process, however it ends.
 pub(crate) fn lock(folder: &Path) -> Result<File> {
-    let path = folder.join("host.lock");
+    let path = folder.join("serve.lock");
     let file = File::create(&path).with_context(|| format!("{} cannot be written", path.display()))?;
     match file.try_lock() {
         Ok(()) => Ok(file),

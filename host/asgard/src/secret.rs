@@ -56,8 +56,8 @@ impl Secret {
                 }
                 Command::List { place } => {
                     let store = place.data.store().await?;
-                    for name in store.secret_names(&place.environment).await.map_err(asgard_contract::Error::from)? {
-                        println!("{name}");
+                    for secret in store.secrets(&place.environment).await.map_err(asgard_contract::Error::from)? {
+                        println!("{}", secret.name);
                     }
                 }
                 Command::Remove { name, place } => {

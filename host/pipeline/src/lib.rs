@@ -114,8 +114,23 @@ impl Pipeline {
         for active in self.environments.list().await {
             active.lender.start_services();
         }
-        self.tasks.run(shutdown).await;
+        tokio::select! {
+            () = self.tasks.run(shutdown) => {}
+            () = self.forget_answers() => {}
+        }
         self.supervisor.shut_down().await;
+    }
+
+    /// Answers to idempotent requests are kept for a day. Never ends by itself.
+    async fn forget_answers(&self) {
+        let mut hours = tokio::time::interval(std::time::Duration::from_secs(3600));
+        loop {
+            hours.tick().await;
+            let day = chrono::Utc::now() - chrono::TimeDelta::days(1);
+            if let Err(error) = self.store.forget_answers(day).await {
+                tracing::warn!(%error, "old answers could not be forgotten");
+            }
+        }
     }
 
     /// The environments.

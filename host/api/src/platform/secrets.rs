@@ -25,8 +25,8 @@ pub(crate) struct SecretValue {
 /// The names of the environment's secrets.
 #[utoipa::path(get, path = "/secrets", tag = "Platform", responses((status = 200, body = SecretList)))]
 pub(crate) async fn list(State(app): State<App>, Environment(active): Environment) -> Result<Json<SecretList>> {
-    let secrets = app.pipeline.store().secret_names(&active.name).await.map_err(asgard_contract::Error::from)?;
-    Ok(Json(SecretList { secrets }))
+    let secrets = app.pipeline.store().secrets(&active.name).await.map_err(asgard_contract::Error::from)?;
+    Ok(Json(SecretList { secrets: secrets.into_iter().map(|secret| secret.name).collect() }))
 }
 
 /// Store a secret. Configurations name it as `secret://NAME`.

@@ -123,8 +123,8 @@ fn hundred() -> u32 {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct LogLine {
-    /// Its number; ask for what comes `after` it.
-    sequence: i64,
+    /// Ask for what comes `after` it.
+    position: i64,
     time: DateTime<Utc>,
     #[schema(value_type = String, example = "info")]
     level: Level,
@@ -141,7 +141,7 @@ pub(crate) struct LogPage {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct LogQuery {
-    /// Lines after this sequence number.
+    /// Lines after this position.
     #[serde(default)]
     #[param(minimum = 0, default = 0, required = false)]
     after: i64,
@@ -161,13 +161,13 @@ impl LogQuery {
         }
         let lines = app.pipeline.tasks().logs(task, self.after, limit("limit", self.limit)?).await?;
         let lines: Vec<LogLine> = lines.into_iter().map(Into::into).collect();
-        Ok(LogPage { next: lines.last().map_or(self.after, |line| line.sequence), lines })
+        Ok(LogPage { next: lines.last().map_or(self.after, |line| line.position), lines })
     }
 }
 
 impl From<asgard_tasks::LogLine> for LogLine {
     fn from(line: asgard_tasks::LogLine) -> Self {
-        Self { sequence: line.sequence, time: line.time, level: line.level, message: line.message }
+        Self { position: line.position, time: line.time, level: line.level, message: line.message }
     }
 }
 
@@ -196,7 +196,7 @@ pub(crate) async fn whole_log(app: &App, task: &str) -> Result<String> {
             let _ = writeln!(text, "{time} {level} {}", line.message);
         }
         match lines.last() {
-            Some(last) if lines.len() == PAGE as usize => after = last.sequence,
+            Some(last) if lines.len() == PAGE as usize => after = last.position,
             _ => return Ok(text),
         }
     }
