@@ -1,7 +1,7 @@
 //! What one call logs: lines of `context.log`, events, and what the guest writes to its standard output and error.
 //!
 //! Lines past the call's limit are counted and reported in one line at the end, so a flood costs neither memory nor
-//! room in the task's log. The last line of standard error is kept apart: there a panic leaves its message.
+//! room in the task's log. The end of standard error is kept apart: there a panic leaves its message.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,6 +9,12 @@ use asgard_contract::log::{Level, LogSink};
 
 /// Longer lines are cut: a log is read by people.
 const LINE_BYTES: usize = 16 << 10;
+
+/// Of the last words; a message that is longer has said what it had to say.
+const LAST_WORDS_BYTES: usize = 2 << 10;
+
+/// What Rust's standard library writes under the first panic. A plugin has no environment variables.
+const BACKTRACE_NOTE: &str = "note: run with `RUST_BACKTRACE";
 
 /// Shared by the guest's store and whoever waits for the call, so that lines survive a trap and a time out.
 #[derive(Clone)]
@@ -24,7 +30,8 @@ struct State {
     dropped: u64,
     output: Vec<u8>,
     error: Vec<u8>,
-    last_error_line: Option<String>,
+    last_words: String,
+    panicking: bool,
 }
 
 /// One of the two standard streams.
@@ -39,19 +46,25 @@ impl Logbook {
         Self { sink, limit, state: Arc::default() }
     }
 
-    /// A new call begins.
-    pub(crate) fn begin(&self) {
+    /// A new call begins. It ends when the answer is dropped, however that comes about.
+    pub(crate) fn open(&self) -> Lines {
         *self.state() = State::default();
+        Lines(self.clone())
     }
 
-    /// Writes out unfinished lines, and how many lines went missing.
-    pub(crate) fn finish(&self) {
+    /// Writes out unfinished lines.
+    pub(crate) fn flush(&self) {
         for channel in [Channel::Output, Channel::Error] {
             let rest = std::mem::take(self.state().buffer(channel));
             if !rest.is_empty() {
                 self.line(channel, &rest);
             }
         }
+    }
+
+    /// Writes out unfinished lines, and how many lines went missing.
+    fn finish(&self) {
+        self.flush();
         let dropped = std::mem::take(&mut self.state().dropped);
         if dropped > 0 {
             let message = format!("{dropped} more lines were not kept: one call may log {} (`limits.log_lines`)", self.limit);
@@ -59,9 +72,10 @@ impl Logbook {
         }
     }
 
-    /// The last line that the guest wrote to standard error.
-    pub(crate) fn last_error_line(&self) -> Option<String> {
-        self.state().last_error_line.clone()
+    /// The message of the guest's panic, or else the last line that it wrote to standard error.
+    pub(crate) fn last_words(&self) -> Option<String> {
+        let state = self.state();
+        (!state.last_words.is_empty()).then(|| state.last_words.clone())
     }
 
     pub(crate) fn log(&self, level: Level, message: &str) {
@@ -100,7 +114,10 @@ impl Logbook {
             return;
         }
         if channel == Channel::Error {
-            self.state().last_error_line = Some(text.to_owned());
+            if text.starts_with(BACKTRACE_NOTE) {
+                return;
+            }
+            self.state().hear(text);
         }
         self.log(if channel == Channel::Error { Level::Warn } else { Level::Info }, text);
     }
@@ -122,11 +139,37 @@ impl Logbook {
 }
 
 impl State {
+    /// A line of standard error. What follows the first line of a panic belongs to it.
+    fn hear(&mut self, line: &str) {
+        let panic = line.split_once("panicked at ").filter(|(thread, _)| thread.starts_with("thread '"));
+        match panic {
+            Some((_, place)) => {
+                self.panicking = true;
+                self.last_words = format!("at {}", cut(place));
+            }
+            None if self.panicking && self.last_words.len() + line.len() < LAST_WORDS_BYTES => {
+                self.last_words.push(' ');
+                self.last_words.push_str(line.trim());
+            }
+            None if self.panicking => {}
+            None => line[..line.floor_char_boundary(LAST_WORDS_BYTES)].clone_into(&mut self.last_words),
+        }
+    }
+
     fn buffer(&mut self, channel: Channel) -> &mut Vec<u8> {
         match channel {
             Channel::Output => &mut self.output,
             Channel::Error => &mut self.error,
         }
+    }
+}
+
+/// The lines of one call.
+pub(crate) struct Lines(Logbook);
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        self.0.finish();
     }
 }
 
@@ -177,7 +220,27 @@ mod tests {
         book.write(Channel::Output, b"line\nand a rest");
         book.finish();
         assert_eq!(*lines.0.lock().unwrap(), ["Warn boom", "Info half a line", "Info and a rest"]);
-        assert_eq!(book.last_error_line().as_deref(), Some("boom"));
+        assert_eq!(book.last_words().as_deref(), Some("boom"));
+    }
+
+    #[test]
+    fn a_panic_is_remembered_with_its_place_and_all_its_lines() {
+        let (_, book) = logbook(10);
+        book.write(
+            Channel::Error,
+            b"warming up\n\nthread 'main' (1) panicked at src/lib.rs:7:5:\nassertion failed\n  left: 1\n\
+              note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n",
+        );
+        assert_eq!(book.last_words().as_deref(), Some("at src/lib.rs:7:5: assertion failed left: 1"));
+    }
+
+    #[test]
+    fn lines_are_written_out_when_the_call_is_dropped() {
+        let (lines, book) = logbook(10);
+        let call = book.open();
+        book.write(Channel::Output, b"no end of line");
+        drop(call);
+        assert_eq!(*lines.0.lock().unwrap(), ["Info no end of line"]);
     }
 
     #[test]

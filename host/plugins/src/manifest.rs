@@ -37,7 +37,7 @@ pub(crate) fn check(manifest: &Manifest) -> Result<(), RefusedPlugin> {
     if manifest.exports.is_empty() {
         return wrong("exports", "`exports` is empty: name at least one interface, such as `[\"connector\"]`".to_owned());
     }
-    schema::compile(&manifest.configuration).map_err(|reason| RefusedPlugin::ConfigurationSchema { reason })?;
+    schema::Schema::compile(&manifest.configuration).map_err(|reason| RefusedPlugin::ConfigurationSchema { reason })?;
     if manifest.configuration.get("type").and_then(serde_json::Value::as_str) != Some("object") {
         return Err(RefusedPlugin::ConfigurationSchema { reason: "expected `type = \"object\"`".to_owned() });
     }

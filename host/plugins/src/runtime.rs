@@ -107,6 +107,10 @@ impl Runtime {
 }
 
 impl Shared {
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     fn compile(&self, digest: &str, bytes: &[u8]) -> Result<Component, RefusedPlugin> {
         if let Some(found) = self.cache.as_ref().and_then(|cache| cache.get(&self.engine, digest)) {
             return Ok(found);

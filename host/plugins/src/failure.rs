@@ -1,0 +1,32 @@
+//! What the caller is told when a guest does not come back with an answer.
+//!
+//! Whatever ended the instance is a defect of the plugin, hence `internal`: the host does not repeat the call. Only what is
+//! the host's own shortage can pass, and is `unavailable`.
+
+use asgard_contract::Error;
+use wasmtime::{PoolConcurrencyLimitError, Trap};
+use wasmtime_wasi::I32Exit;
+
+use crate::limits::Broken;
+
+/// `who` is the plugin with the function that ran, `last_words` what it wrote to its standard error last.
+pub(crate) fn explain(failure: &wasmtime::Error, who: &str, environment: &str, last_words: Option<String>) -> Error {
+    if let Some(broken) = failure.downcast_ref::<Broken>() {
+        return broken.into_error(who, environment);
+    }
+    if failure.is::<PoolConcurrencyLimitError>() {
+        return Error::unavailable(format!("there is no room for another instance of {who} now: {failure}"));
+    }
+    if let Some(I32Exit(code)) = failure.downcast_ref::<I32Exit>() {
+        return Error::internal(format!("{who} ended itself with exit code {code} instead of answering"));
+    }
+    let said = last_words.map_or_else(String::new, |words| format!(": {words}"));
+    match failure.downcast_ref::<Trap>() {
+        Some(Trap::UnreachableCodeReached) => Error::internal(format!("{who} panicked{said}")),
+        Some(Trap::StackOverflow) => {
+            Error::internal(format!("{who} ran out of stack, as by a recursion without an end{said}"))
+        }
+        Some(trap) => Error::internal(format!("{who} trapped: {trap}{said}")),
+        None => Error::internal(format!("{who} broke the contract: {}{said}", failure.root_cause())),
+    }
+}

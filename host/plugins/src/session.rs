@@ -1,0 +1,131 @@
+//! One instance's life: its store, its limits, and the calls that run in it.
+//!
+//! A call ends in one of four ways: the guest answers; it breaks a limit or traps; the outer time limit passes; the caller
+//! drops the future. After any but the first the instance is not in a state to go on in, and the session says so when it is
+//! asked again. Log lines reach the sink in every case.
+//!
+//! # Two clocks
+//! The epoch interrupts a guest that computes, so that it gives way to others and its processor time is checked. A guest that
+//! waits in a host function never sees the epoch: the outer limit, on the wall's clock, ends that one.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use asgard_contract::{Error, Result};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::Instrument;
+use wasmtime::{Store, UpdateDeadline};
+
+use crate::call::Call;
+use crate::failure::explain;
+use crate::host::Host;
+use crate::limits::{self, Broken};
+use crate::logbook::Logbook;
+use crate::meter::{Meter, Metered};
+use crate::plugin::Plugin;
+
+/// A call of the guest under way: the outer result is the runtime's (a trap), the inner one the guest's answer.
+pub(crate) type Running<'a, T, E> = Pin<Box<dyn Future<Output = wasmtime::Result<std::result::Result<T, E>>> + Send + 'a>>;
+
+/// A store in which one component is instantiated at most.
+pub(crate) struct Session {
+    store: Store<Host>,
+    plugin: Plugin,
+    call: Arc<Call>,
+    log: Logbook,
+    meter: Arc<Meter>,
+    /// False while a call runs, and for good when one did not come back.
+    usable: bool,
+    // Last, so that the instance's place is free before another may take it.
+    _permits: Vec<OwnedSemaphorePermit>,
+}
+
+/// How long an instance lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lifetime {
+    Step,
+    Sync,
+}
+
+impl Session {
+    /// Waits for a free place, as long as a step may take.
+    pub(crate) async fn open(plugin: &Plugin, call: &Arc<Call>, lifetime: Lifetime) -> Result<Self> {
+        let runtime = plugin.runtime();
+        let mut permits = Vec::with_capacity(2);
+        if lifetime == Lifetime::Sync {
+            permits.push(place(&runtime.syncs, call, "syncs").await?);
+        }
+        permits.push(place(&runtime.instances, call, "calls of plugins").await?);
+
+        let log = Logbook::new(Arc::clone(&call.log), call.limits.log_lines);
+        let meter = Arc::new(Meter::default());
+        let mut store = Store::new(runtime.engine(), Host::new(plugin.clone(), Arc::clone(call), log.clone()));
+        store.limiter(|host| &mut host.growth);
+        store.set_hostcall_fuel(limits::transfer_bytes(&call.limits));
+        store.epoch_deadline_callback({
+            let meter = Arc::clone(&meter);
+            let limit_seconds = call.limits.cpu_seconds;
+            move |_| {
+                if meter.now() > Duration::from_secs(limit_seconds) {
+                    return Err(Broken::Processor { limit_seconds }.into());
+                }
+                Ok(UpdateDeadline::Yield(1))
+            }
+        });
+        Ok(Self { store, plugin: plugin.clone(), call: Arc::clone(call), log, meter, usable: true, _permits: permits })
+    }
+
+    /// Runs one call within the limits.
+    ///
+    /// # Errors
+    /// The guest's own, or what happened to it.
+    pub(crate) async fn run<T, E>(
+        &mut self,
+        function: &'static str,
+        body: impl for<'a> FnOnce(&'a mut Store<Host>) -> Running<'a, T, E>,
+    ) -> Result<T>
+    where
+        E: Into<Error>,
+    {
+        let manifest = self.plugin.manifest();
+        let who = format!("plugin `{}` (`{function}`)", manifest.name);
+        if !self.usable {
+            return Err(Error::internal(format!("{who} was asked again after a call that did not come back")));
+        }
+        self.usable = false;
+        let span = tracing::info_span!(
+            "plugin",
+            plugin = %manifest.name,
+            version = %manifest.version,
+            function,
+            environment = %self.call.environment,
+            task = %self.call.task_id,
+        );
+        let limit = Duration::from_secs(self.call.limits.step_seconds);
+        let _lines = self.log.open();
+        let _ticking = self.plugin.runtime().ticker.hold();
+        self.meter.reset();
+        self.store.set_epoch_deadline(1);
+
+        let work = Metered { future: body(&mut self.store), meter: Arc::clone(&self.meter) };
+        let environment = &self.call.environment;
+        match tokio::time::timeout(limit, work).instrument(span).await {
+            Ok(Ok(answer)) => {
+                self.usable = true;
+                answer.map_err(Into::into)
+            }
+            Ok(Err(failure)) => {
+                self.log.flush();
+                Err(explain(&failure, &who, environment, self.log.last_words()))
+            }
+            Err(_) => Err(limits::out_of_time(&who, environment, &self.call.limits)),
+        }
+    }
+}
+
+async fn place(places: &Arc<Semaphore>, call: &Call, what: &str) -> Result<OwnedSemaphorePermit> {
+    let limit = Duration::from_secs(call.limits.step_seconds);
+    let full = || Error::unavailable(format!("this host runs as many {what} at one time as it may; try again later"));
+    tokio::time::timeout(limit, Arc::clone(places).acquire_owned()).await.map_err(|_| full())?.map_err(|_| full())
+}

@@ -1,0 +1,41 @@
+//! `asgard:plugin/context`: who calls, and the task's log.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use asgard_contract::log::Level;
+
+use crate::host::Host;
+use crate::v0_1_0::bindings::imports::asgard::plugin::context as wit;
+
+impl wit::Host for Host {
+    fn configuration(&mut self) -> String {
+        self.call.configuration.to_string()
+    }
+
+    fn environment(&mut self) -> String {
+        self.call.environment.clone()
+    }
+
+    fn task_id(&mut self) -> String {
+        self.call.task_id.clone()
+    }
+
+    fn log(&mut self, level: wit::Level, message: String) {
+        let level = match level {
+            wit::Level::Debug => Level::Debug,
+            wit::Level::Info => Level::Info,
+            wit::Level::Warn => Level::Warn,
+            wit::Level::Error => Level::Error,
+        };
+        self.log.log(level, &message);
+    }
+
+    fn event(&mut self, kind: String, reason: String, message: String) {
+        self.log.event(&kind, &reason, &message);
+    }
+
+    fn now_ms(&mut self) -> u64 {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+    }
+}
