@@ -1,1 +1,35 @@
-//! store
+//! What the host remembers: one database in the data folder, queries beside their rows, one file per resource.
+//!
+//! All SQL of the host is in this crate. It is SQLite in one file, `asgard.db`; statements keep to what PostgreSQL takes too
+//! (`$1` placeholders, `ON CONFLICT`, `RETURNING`, no SQLite functions), so that a second database is a second pool.
+//!
+//! - **Writers queue, readers do not.** SQLite has one writer at a time. Writes go through one connection and start with
+//!   `BEGIN IMMEDIATE`, so a transaction never finds halfway that it may not write; readers have connections of their own and
+//!   see the last commit. Other processes on the same file (`asgard secret set` beside a running host) are waited for.
+//! - **A commit is on disk when it returns** (WAL with `synchronous = FULL`): what a request or a step was told is stored
+//!   survives a power cut.
+//! - **Secrets are encrypted** with a key that lies beside the database, see [`secrets`](Store::set_secret). Nothing here logs
+//!   a value.
+
+mod database;
+mod environments;
+mod error;
+mod host_lock;
+mod idempotency;
+mod key_values;
+mod plugins;
+mod resources;
+mod schedules;
+mod secrets;
+pub mod tasks;
+mod time;
+
+pub use database::Store;
+pub use environments::EnvironmentRevision;
+pub use error::{StoreError, StoreResult};
+pub use host_lock::HostLock;
+pub use idempotency::{Claim, StoredAnswer};
+pub use plugins::RegisteredPlugin;
+pub use resources::{Resource, ResourceKind};
+pub use schedules::{Fired, Schedule};
+pub use secrets::StoredSecret;

@@ -1,0 +1,131 @@
+//! Environments: every document that ever was, as numbered revisions. The greatest is the one that is true.
+
+use asgard_contract::environment::Environment;
+use chrono::{DateTime, Utc};
+use sqlx::FromRow;
+
+use crate::{Store, StoreError, StoreResult, time};
+
+/// One revision of an environment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EnvironmentRevision {
+    /// From 1, without gaps.
+    pub revision: i64,
+    pub document: Environment,
+    /// Who made it.
+    pub author: String,
+    /// Why, in their words.
+    pub note: String,
+    pub created_at: DateTime<Utc>,
+}
+
+#[derive(FromRow)]
+struct Row {
+    environment: String,
+    revision: i64,
+    document: String,
+    author: String,
+    note: String,
+    created_at: i64,
+}
+
+impl Row {
+    fn revision(self) -> StoreResult<EnvironmentRevision> {
+        let document = serde_json::from_str(&self.document).map_err(|error| {
+            StoreError::unreadable(format!("revision {} of environment `{}`", self.revision, self.environment), error)
+        })?;
+        Ok(EnvironmentRevision {
+            revision: self.revision,
+            document,
+            author: self.author,
+            note: self.note,
+            created_at: time::from_millis(self.created_at),
+        })
+    }
+}
+
+impl Store {
+    /// The names of all environments, sorted.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn environments(&self) -> StoreResult<Vec<String>> {
+        let rows: Vec<(String,)> =
+            sqlx::query_as("SELECT name FROM environments ORDER BY name").fetch_all(self.readers()).await?;
+        Ok(rows.into_iter().map(|(name,)| name).collect())
+    }
+
+    /// The revision that is true now.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn environment(&self, name: &str) -> StoreResult<Option<EnvironmentRevision>> {
+        let row: Option<Row> = sqlx::query_as(
+            "SELECT r.environment, r.revision, r.document, r.author, r.note, r.created_at
+             FROM environments e JOIN environment_revisions r ON r.environment = e.name AND r.revision = e.revision
+             WHERE e.name = $1",
+        )
+        .bind(name)
+        .fetch_optional(self.readers())
+        .await?;
+        row.map(Row::revision).transpose()
+    }
+
+    /// Every revision, newest first.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn environment_revisions(&self, name: &str) -> StoreResult<Vec<EnvironmentRevision>> {
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT environment, revision, document, author, note, created_at FROM environment_revisions
+             WHERE environment = $1 ORDER BY revision DESC",
+        )
+        .bind(name)
+        .fetch_all(self.readers())
+        .await?;
+        rows.into_iter().map(Row::revision).collect()
+    }
+
+    /// Makes a document the next revision of its environment; an environment that did not exist starts at 1.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn put_environment(
+        &self,
+        document: &Environment,
+        author: &str,
+        note: &str,
+    ) -> StoreResult<EnvironmentRevision> {
+        let text = serde_json::to_string(document)
+            .map_err(|error| StoreError::unreadable(format!("environment `{}`", document.name), error))?;
+        let created_at = time::now();
+        let mut write = self.write().await?;
+        let (revision,): (i64,) = sqlx::query_as(
+            "INSERT INTO environments (name, revision) VALUES ($1, 1)
+             ON CONFLICT (name) DO UPDATE SET revision = environments.revision + 1 RETURNING revision",
+        )
+        .bind(&document.name)
+        .fetch_one(&mut *write)
+        .await?;
+        sqlx::query(
+            "INSERT INTO environment_revisions (environment, revision, document, author, note, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(&document.name)
+        .bind(revision)
+        .bind(text)
+        .bind(author)
+        .bind(note)
+        .bind(created_at)
+        .execute(&mut *write)
+        .await?;
+        write.commit().await?;
+        Ok(EnvironmentRevision {
+            revision,
+            document: document.clone(),
+            author: author.to_owned(),
+            note: note.to_owned(),
+            created_at: time::from_millis(created_at),
+        })
+    }
+}

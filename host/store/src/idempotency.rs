@@ -1,0 +1,126 @@
+//! Idempotency keys: a request that is sent again under its key gets the answer of the first one.
+//!
+//! A claim comes before the work and the answer after it, so two requests with one key never both work. A host that dies in
+//! between leaves a claim without an answer: nobody knows how far that request came, and its key stays taken until
+//! [`Store::forget_answers`] removes it.
+
+use chrono::{DateTime, Utc};
+use sqlx::FromRow;
+
+use crate::{Store, StoreResult, time};
+
+/// An answer as it went out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredAnswer {
+    /// HTTP status.
+    pub status: u16,
+    pub content_type: Option<String>,
+    pub body: Vec<u8>,
+}
+
+/// Whose key it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// The key is this request's now: work, then [`Store::keep_answer`] or [`Store::release_key`].
+    Granted,
+    /// The same request is under way.
+    UnderWay,
+    /// The same request was answered.
+    Answered(StoredAnswer),
+    /// Another request has this key.
+    OtherRequest,
+}
+
+#[derive(FromRow)]
+struct Row {
+    fingerprint: String,
+    status: Option<i64>,
+    content_type: Option<String>,
+    body: Option<Vec<u8>>,
+}
+
+impl Store {
+    /// Claims a key for the request that `fingerprint` (of method, route and body) identifies. `scope` keeps the keys of
+    /// different callers or environments apart.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn claim_key(&self, scope: &str, key: &str, fingerprint: &str) -> StoreResult<Claim> {
+        let mut write = self.write().await?;
+        let claimed = sqlx::query(
+            "INSERT INTO idempotency_keys (scope, key, fingerprint, created_at) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (scope, key) DO NOTHING",
+        )
+        .bind(scope)
+        .bind(key)
+        .bind(fingerprint)
+        .bind(time::now())
+        .execute(&mut *write)
+        .await?;
+        if claimed.rows_affected() == 1 {
+            write.commit().await?;
+            return Ok(Claim::Granted);
+        }
+        let row: Row = sqlx::query_as(
+            "SELECT fingerprint, status, content_type, body FROM idempotency_keys WHERE scope = $1 AND key = $2",
+        )
+        .bind(scope)
+        .bind(key)
+        .fetch_one(&mut *write)
+        .await?;
+        if row.fingerprint != fingerprint {
+            return Ok(Claim::OtherRequest);
+        }
+        Ok(match row.status.and_then(|status| u16::try_from(status).ok()) {
+            None => Claim::UnderWay,
+            Some(status) => Claim::Answered(StoredAnswer {
+                status,
+                content_type: row.content_type,
+                body: row.body.unwrap_or_default(),
+            }),
+        })
+    }
+
+    /// Keeps the answer of a claimed request.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn keep_answer(&self, scope: &str, key: &str, answer: &StoredAnswer) -> StoreResult<()> {
+        sqlx::query(
+            "UPDATE idempotency_keys SET status = $1, content_type = $2, body = $3 WHERE scope = $4 AND key = $5",
+        )
+        .bind(i64::from(answer.status))
+        .bind(answer.content_type.as_deref())
+        .bind(&answer.body)
+        .bind(scope)
+        .bind(key)
+        .execute(self.writer())
+        .await?;
+        Ok(())
+    }
+
+    /// Gives a claimed key back: the request did nothing, and may be sent again.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn release_key(&self, scope: &str, key: &str) -> StoreResult<()> {
+        sqlx::query("DELETE FROM idempotency_keys WHERE scope = $1 AND key = $2 AND status IS NULL")
+            .bind(scope)
+            .bind(key)
+            .execute(self.writer())
+            .await?;
+        Ok(())
+    }
+
+    /// Forgets all keys that were claimed before a moment, and answers how many.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn forget_answers(&self, before: DateTime<Utc>) -> StoreResult<u64> {
+        let gone = sqlx::query("DELETE FROM idempotency_keys WHERE created_at < $1")
+            .bind(before.timestamp_millis())
+            .execute(self.writer())
+            .await?;
+        Ok(gone.rows_affected())
+    }
+}

@@ -1,0 +1,154 @@
+//! Leases: who works on a task, and until when.
+
+use chrono::{DateTime, Utc};
+use sqlx::{QueryBuilder, Sqlite};
+
+use super::{Row, Task};
+use crate::{Store, StoreResult, time};
+
+/// The right to write a task's steps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    pub(crate) task: String,
+    pub(crate) token: i64,
+}
+
+impl Lease {
+    /// The task's id.
+    pub fn task(&self) -> &str {
+        &self.task
+    }
+}
+
+/// What went wrong with a task so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Attempts {
+    /// Steps that failed and were to be repeated, since the last one that did not.
+    pub failures: u32,
+    /// The first of those.
+    pub failing_since: Option<DateTime<Utc>>,
+    /// In the task's whole life.
+    pub retries: u32,
+}
+
+/// A task with the lease on it.
+#[derive(Debug, Clone)]
+pub struct Leased {
+    pub task: Task,
+    pub lease: Lease,
+    pub attempts: Attempts,
+}
+
+/// A lease that its owner still has.
+#[derive(Debug, Clone)]
+pub struct Held {
+    pub lease: Lease,
+    pub cancel_requested: bool,
+}
+
+impl Store {
+    /// Leases up to `limit` tasks that are due, oldest due first, to `owner` until `until`: free ones, and those whose lease
+    /// on another owner ran out. An owner's own leases do not run out for itself: after a clock jump a worker must not start
+    /// a task that it is working on.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn lease_due(
+        &self,
+        owner: &str,
+        kinds: &[String],
+        until: DateTime<Utc>,
+        limit: usize,
+    ) -> StoreResult<Vec<Leased>> {
+        let now = time::now();
+        let mut query = QueryBuilder::<Sqlite>::new("UPDATE tasks SET status = 'running', lease_owner = ");
+        query.push_bind(owner).push(", lease_until = ").push_bind(until.timestamp_millis());
+        query.push(", lease_token = lease_token + 1, started_at = COALESCE(started_at, ").push_bind(now);
+        query.push("), updated_at = ").push_bind(now);
+        query.push(" WHERE id IN (SELECT id FROM tasks WHERE due_at <= ").push_bind(now);
+        push_free(&mut query, owner, kinds);
+        query.push(" AND (lease_owner IS NULL OR lease_until < ").push_bind(now);
+        query.push(") ORDER BY due_at, id LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        query.push(") RETURNING *");
+        let mut write = self.write().await?;
+        let rows: Vec<Row> = query.build_query_as().fetch_all(&mut *write).await?;
+        write.commit().await?;
+        rows.into_iter().map(leased).collect()
+    }
+
+    /// When the next task of these kinds is due for `owner`: in the past where one waits already.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn next_due(&self, owner: &str, kinds: &[String]) -> StoreResult<Option<DateTime<Utc>>> {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "SELECT MIN(CASE WHEN lease_owner IS NULL THEN due_at ELSE lease_until + 1 END) FROM tasks WHERE TRUE",
+        );
+        push_free(&mut query, owner, kinds);
+        let (next,): (Option<i64>,) = query.build_query_as().fetch_one(self.readers()).await?;
+        Ok(next.map(time::from_millis))
+    }
+
+    /// Moves the end of all leases of `owner`, and answers which it has.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn renew_leases(&self, owner: &str, until: DateTime<Utc>) -> StoreResult<Vec<Held>> {
+        let rows: Vec<(String, i64, bool)> = sqlx::query_as(
+            "UPDATE tasks SET lease_until = $1 WHERE lease_owner = $2 RETURNING id, lease_token, cancel_requested",
+        )
+        .bind(until.timestamp_millis())
+        .bind(owner)
+        .fetch_all(self.writer())
+        .await?;
+        let held = |(task, token, cancel_requested)| Held { lease: Lease { task, token }, cancel_requested };
+        Ok(rows.into_iter().map(held).collect())
+    }
+
+    /// Gives all leases of `owner` back; the tasks are due when they were.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn release_leases(&self, owner: &str) -> StoreResult<u64> {
+        let freed = sqlx::query("UPDATE tasks SET lease_owner = NULL, lease_until = NULL WHERE lease_owner = $1")
+            .bind(owner)
+            .execute(self.writer())
+            .await?;
+        Ok(freed.rows_affected())
+    }
+
+    /// Frees every leased task, whoever has it. Only for the holder of the [`HostLock`](crate::HostLock), before it leases
+    /// anything: the leases are of processes that have ended. Their tokens stay, so even a mistake here cannot make two
+    /// workers write one task.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn reclaim_leases(&self) -> StoreResult<u64> {
+        let freed =
+            sqlx::query("UPDATE tasks SET lease_owner = NULL, lease_until = NULL WHERE lease_owner IS NOT NULL")
+                .execute(self.writer())
+                .await?;
+        Ok(freed.rows_affected())
+    }
+}
+
+/// Unfinished, of these kinds, not the owner's own.
+fn push_free<'a>(query: &mut QueryBuilder<'a, Sqlite>, owner: &'a str, kinds: &'a [String]) {
+    query.push(" AND finished_at IS NULL AND (lease_owner IS NULL OR lease_owner <> ").push_bind(owner);
+    query.push(") AND kind IN (");
+    let mut list = query.separated(", ");
+    for kind in kinds {
+        list.push_bind(kind);
+    }
+    query.push(")");
+}
+
+fn leased(row: Row) -> StoreResult<Leased> {
+    let attempts = Attempts {
+        failures: u32::try_from(row.failures).unwrap_or(u32::MAX),
+        failing_since: row.failing_since.map(time::from_millis),
+        retries: u32::try_from(row.retries).unwrap_or(u32::MAX),
+    };
+    let lease = Lease { task: row.id.clone(), token: row.lease_token };
+    Ok(Leased { task: row.task()?, lease, attempts })
+}

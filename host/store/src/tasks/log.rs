@@ -1,0 +1,186 @@
+//! Log lines and events of tasks: numbered from 1 in each task, so that a reader goes on after the last one it saw.
+
+use asgard_contract::log::Level;
+use chrono::{DateTime, Utc};
+use sqlx::{QueryBuilder, Sqlite, Transaction};
+
+use crate::{Store, StoreResult, time};
+
+/// Kept of one task: the newest. A plugin that logs for ever must not fill the disk.
+const LINES_PER_TASK: i64 = 100_000;
+
+/// Likewise; an event is a change of a backend's state, and these are few.
+const EVENTS_PER_TASK: i64 = 10_000;
+
+/// Rows in one statement: up to six values each, and SQLite takes 32,766 of them.
+const ROWS_PER_STATEMENT: usize = 1000;
+
+/// A line to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewLogLine {
+    pub time: DateTime<Utc>,
+    pub level: Level,
+    pub message: String,
+}
+
+/// An event to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEvent {
+    pub time: DateTime<Utc>,
+    /// `Normal` or `Warning`.
+    pub kind: String,
+    /// One CamelCase word.
+    pub reason: String,
+    pub message: String,
+}
+
+/// A line of a task's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    pub position: i64,
+    pub time: DateTime<Utc>,
+    pub level: Level,
+    pub message: String,
+}
+
+/// An event of a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    pub position: i64,
+    pub time: DateTime<Utc>,
+    pub kind: String,
+    pub reason: String,
+    pub message: String,
+}
+
+impl Store {
+    /// Lines after position `after` (0 = from the beginning), oldest first.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn task_log(&self, task: &str, after: i64, limit: u32) -> StoreResult<Vec<LogLine>> {
+        let rows: Vec<(i64, i64, String, String)> = sqlx::query_as(
+            "SELECT position, time, level, message FROM task_log WHERE task_id = $1 AND position > $2
+             ORDER BY position LIMIT $3",
+        )
+        .bind(task)
+        .bind(after)
+        .bind(i64::from(limit))
+        .fetch_all(self.readers())
+        .await?;
+        let line = |(position, time, level, message): (i64, i64, String, String)| LogLine {
+            position,
+            time: time::from_millis(time),
+            level: level_of(&level),
+            message,
+        };
+        Ok(rows.into_iter().map(line).collect())
+    }
+
+    /// Events after position `after` (0 = from the beginning), oldest first.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn task_events(&self, task: &str, after: i64, limit: u32) -> StoreResult<Vec<Event>> {
+        let rows: Vec<(i64, i64, String, String, String)> = sqlx::query_as(
+            "SELECT position, time, kind, reason, message FROM task_events WHERE task_id = $1 AND position > $2
+             ORDER BY position LIMIT $3",
+        )
+        .bind(task)
+        .bind(after)
+        .bind(i64::from(limit))
+        .fetch_all(self.readers())
+        .await?;
+        let event = |(position, time, kind, reason, message)| Event {
+            position,
+            time: time::from_millis(time),
+            kind,
+            reason,
+            message,
+        };
+        Ok(rows.into_iter().map(event).collect())
+    }
+}
+
+fn name_of(level: Level) -> &'static str {
+    match level {
+        Level::Debug => "debug",
+        Level::Info => "info",
+        Level::Warn => "warn",
+        Level::Error => "error",
+    }
+}
+
+fn level_of(name: &str) -> Level {
+    match name {
+        "debug" => Level::Debug,
+        "warn" => Level::Warn,
+        "error" => Level::Error,
+        _ => Level::Info,
+    }
+}
+
+pub(super) async fn append(
+    write: &mut Transaction<'static, Sqlite>,
+    task: &str,
+    lines: &[NewLogLine],
+) -> StoreResult<()> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let (last,): (i64,) = sqlx::query_as("SELECT COALESCE(MAX(position), 0) FROM task_log WHERE task_id = $1")
+        .bind(task)
+        .fetch_one(&mut **write)
+        .await?;
+    let mut position = last;
+    for some in lines.chunks(ROWS_PER_STATEMENT) {
+        let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO task_log (task_id, position, time, level, message) ");
+        query.push_values(some, |mut row, line| {
+            position += 1;
+            row.push_bind(task).push_bind(position).push_bind(line.time.timestamp_millis());
+            row.push_bind(name_of(line.level)).push_bind(&line.message);
+        });
+        query.build().persistent(some.len() == 1).execute(&mut **write).await?;
+    }
+    if position > LINES_PER_TASK {
+        sqlx::query("DELETE FROM task_log WHERE task_id = $1 AND position <= $2")
+            .bind(task)
+            .bind(position - LINES_PER_TASK)
+            .execute(&mut **write)
+            .await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn append_events(
+    write: &mut Transaction<'static, Sqlite>,
+    task: &str,
+    events: &[NewEvent],
+) -> StoreResult<()> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let (last,): (i64,) = sqlx::query_as("SELECT COALESCE(MAX(position), 0) FROM task_events WHERE task_id = $1")
+        .bind(task)
+        .fetch_one(&mut **write)
+        .await?;
+    let mut position = last;
+    for some in events.chunks(ROWS_PER_STATEMENT) {
+        let mut query =
+            QueryBuilder::<Sqlite>::new("INSERT INTO task_events (task_id, position, time, kind, reason, message) ");
+        query.push_values(some, |mut row, event| {
+            position += 1;
+            row.push_bind(task).push_bind(position).push_bind(event.time.timestamp_millis());
+            row.push_bind(&event.kind).push_bind(&event.reason).push_bind(&event.message);
+        });
+        query.build().persistent(some.len() == 1).execute(&mut **write).await?;
+    }
+    if position > EVENTS_PER_TASK {
+        sqlx::query("DELETE FROM task_events WHERE task_id = $1 AND position <= $2")
+            .bind(task)
+            .bind(position - EVENTS_PER_TASK)
+            .execute(&mut **write)
+            .await?;
+    }
+    Ok(())
+}
