@@ -1,6 +1,7 @@
-//! The project's chores: `cargo xtask demo` runs the journey, `cargo xtask test` all tests.
-//! Each does its own set-up, from package registries alone.
+//! The project's chores: `cargo xtask demo` runs the journey, `cargo xtask test` all tests, `cargo xtask bench` the
+//! benchmarks. Each does its own set-up, from package registries alone.
 
+mod bench;
 mod build;
 mod demo;
 mod python;
@@ -23,6 +24,7 @@ struct Xtask {
 enum Command {
     Demo(demo::Demo),
     Test(test::Test),
+    Bench(bench::Bench),
     Build(build::Build),
 }
 
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
     let result = match Xtask::parse().command {
         Command::Demo(demo) => demo.run(),
         Command::Test(test) => test.run(),
+        Command::Bench(bench) => bench.run(),
         Command::Build(build) => build.run(),
     };
     match result {
