@@ -71,8 +71,7 @@ impl Store {
             )),
             other => StoreError::Migration(other),
         })?;
-        let readers =
-            SqlitePoolOptions::new().max_connections(READERS).connect_with(options).await.map_err(failed)?;
+        let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(options).await.map_err(failed)?;
         let cipher = Cipher::open(folder, &writer).await?;
         drop(opening);
         Ok(Self { inner: Arc::new(Inner { readers, writer, cipher, folder: folder.to_owned() }) })

@@ -42,12 +42,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn key_values_set(
-        &self,
-        scope: &str,
-        bucket: &str,
-        entries: Vec<(String, Vec<u8>)>,
-    ) -> StoreResult<()> {
+    pub async fn key_values_set(&self, scope: &str, bucket: &str, entries: Vec<(String, Vec<u8>)>) -> StoreResult<()> {
         let mut write = self.write().await?;
         insert(&mut write, scope, bucket, entries).await?;
         Ok(write.commit().await?)

@@ -37,7 +37,8 @@ impl Row {
 }
 
 fn manifest(name: &str, text: &str) -> StoreResult<Manifest> {
-    serde_json::from_str(text).map_err(|error| StoreError::unreadable(format!("the manifest of plugin `{name}`"), error))
+    serde_json::from_str(text)
+        .map_err(|error| StoreError::unreadable(format!("the manifest of plugin `{name}`"), error))
 }
 
 impl Store {
@@ -110,15 +111,12 @@ impl Store {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn plugin(
-        &self,
-        name: &str,
-        version: Option<&semver::Version>,
-    ) -> StoreResult<Option<RegisteredPlugin>> {
-        let rows: Vec<Row> = sqlx::query_as("SELECT name, digest, manifest, registered_at FROM plugins WHERE name = $1")
-            .bind(name)
-            .fetch_all(self.readers())
-            .await?;
+    pub async fn plugin(&self, name: &str, version: Option<&semver::Version>) -> StoreResult<Option<RegisteredPlugin>> {
+        let rows: Vec<Row> =
+            sqlx::query_as("SELECT name, digest, manifest, registered_at FROM plugins WHERE name = $1")
+                .bind(name)
+                .fetch_all(self.readers())
+                .await?;
         let plugins = rows.into_iter().map(Row::plugin).collect::<StoreResult<Vec<_>>>()?;
         Ok(match version {
             Some(version) => plugins.into_iter().find(|plugin| plugin.manifest.version == *version),
@@ -147,13 +145,12 @@ async fn registered(
     write: &mut Transaction<'static, Sqlite>,
     manifest: &Manifest,
 ) -> StoreResult<Option<RegisteredPlugin>> {
-    let row: Option<Row> = sqlx::query_as(
-        "SELECT name, digest, manifest, registered_at FROM plugins WHERE name = $1 AND version = $2",
-    )
-    .bind(&manifest.name)
-    .bind(manifest.version.to_string())
-    .fetch_optional(&mut **write)
-    .await?;
+    let row: Option<Row> =
+        sqlx::query_as("SELECT name, digest, manifest, registered_at FROM plugins WHERE name = $1 AND version = $2")
+            .bind(&manifest.name)
+            .bind(manifest.version.to_string())
+            .fetch_optional(&mut **write)
+            .await?;
     row.map(Row::plugin).transpose()
 }
 

@@ -83,10 +83,8 @@ impl Cipher {
         };
         let owner = owner(environment, name);
         let payload = Payload { msg: ciphertext, aad: &owner };
-        let value = self
-            .0
-            .decrypt(&XNonce::from(*nonce), payload)
-            .map_err(|_| unreadable("it does not open with this key"))?;
+        let value =
+            self.0.decrypt(&XNonce::from(*nonce), payload).map_err(|_| unreadable("it does not open with this key"))?;
         String::from_utf8(value).map_err(|_| unreadable("it is no text"))
     }
 }

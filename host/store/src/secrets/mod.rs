@@ -21,12 +21,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] with what to do.
     pub async fn secret(&self, environment: &str, name: &str) -> StoreResult<String> {
-        let row: Option<(Vec<u8>,)> =
-            sqlx::query_as("SELECT sealed FROM secrets WHERE environment = $1 AND name = $2")
-                .bind(environment)
-                .bind(name)
-                .fetch_optional(self.readers())
-                .await?;
+        let row: Option<(Vec<u8>,)> = sqlx::query_as("SELECT sealed FROM secrets WHERE environment = $1 AND name = $2")
+            .bind(environment)
+            .bind(name)
+            .fetch_optional(self.readers())
+            .await?;
         let Some((sealed,)) = row else {
             return Err(StoreError::NotFound(format!(
                 "environment `{environment}` has no secret `{name}`: set it with `asgard secret set {name}`"

@@ -18,6 +18,11 @@ impl Lease {
     pub fn task(&self) -> &str {
         &self.task
     }
+
+    /// Whether nobody had the task before.
+    pub fn is_first(&self) -> bool {
+        self.token == 1
+    }
 }
 
 /// What went wrong with a task so far.

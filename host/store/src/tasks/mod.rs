@@ -214,7 +214,8 @@ struct Row {
 
 impl Row {
     fn task(self) -> StoreResult<Task> {
-        let unreadable = |part: &str, reason: String| StoreError::unreadable(format!("{part} of task `{}`", self.id), reason);
+        let unreadable =
+            |part: &str, reason: String| StoreError::unreadable(format!("{part} of task `{}`", self.id), reason);
         let json = |part: &str, text: &str| {
             serde_json::from_str::<Value>(text).map_err(|error| unreadable(part, error.to_string()))
         };
@@ -357,10 +358,7 @@ pub(crate) async fn insert(write: &mut Transaction<'static, Sqlite>, new: &NewTa
 }
 
 /// The newest unfinished task with the same environment, kind and subject.
-pub(crate) async fn unfinished(
-    write: &mut Transaction<'static, Sqlite>,
-    new: &NewTask,
-) -> StoreResult<Option<Task>> {
+pub(crate) async fn unfinished(write: &mut Transaction<'static, Sqlite>, new: &NewTask) -> StoreResult<Option<Task>> {
     let row: Option<Row> = sqlx::query_as(
         "SELECT * FROM tasks WHERE environment = $1 AND kind = $2 AND COALESCE(subject, '') = COALESCE($3, '')
              AND finished_at IS NULL ORDER BY id DESC LIMIT 1",

@@ -24,17 +24,36 @@ pub enum Next {
     /// The step goes on; the lease stays.
     GoesOn,
     /// The lease is given back, and the next step is due then; at once when a cancel was asked for.
-    Due { at: DateTime<Utc>, attempts: Attempts },
-    Succeeded { outcome: Value },
-    Failed { error: Error },
+    Due {
+        at: DateTime<Utc>,
+        attempts: Attempts,
+    },
+    /// Likewise, for a cancel that is to be tried again: not before then.
+    CancelAgain {
+        at: DateTime<Utc>,
+        attempts: Attempts,
+    },
+    Succeeded {
+        outcome: Value,
+    },
+    Failed {
+        error: Error,
+    },
     /// With what went wrong while its backend was told, where something did.
-    Cancelled { error: Option<Error> },
+    Cancelled {
+        error: Option<Error>,
+    },
 }
 
 impl Next {
+    /// Whether it is the task's end.
+    pub fn is_final(&self) -> bool {
+        self.status().is_final()
+    }
+
     fn status(&self) -> TaskStatus {
         match self {
-            Self::GoesOn | Self::Due { .. } => TaskStatus::Running,
+            Self::GoesOn | Self::Due { .. } | Self::CancelAgain { .. } => TaskStatus::Running,
             Self::Succeeded { .. } => TaskStatus::Succeeded,
             Self::Failed { .. } => TaskStatus::Failed,
             Self::Cancelled { .. } => TaskStatus::Cancelled,
@@ -73,14 +92,17 @@ impl Store {
         log::append_events(&mut write, &lease.task, step.events).await?;
         match &step.next {
             Next::GoesOn => {}
-            Next::Due { at, attempts } => {
+            Next::Due { at, attempts } | Next::CancelAgain { at, attempts } => {
+                let cancel_at_once = matches!(step.next, Next::Due { .. });
                 sqlx::query(
                     "UPDATE tasks SET lease_owner = NULL, lease_until = NULL, failures = $1, failing_since = $2,
-                         retries = $3, due_at = CASE WHEN cancel_requested THEN $4 ELSE $5 END WHERE id = $6",
+                         retries = $3, due_at = CASE WHEN cancel_requested AND $4 THEN $5 ELSE $6 END
+                     WHERE id = $7",
                 )
                 .bind(i64::from(attempts.failures))
                 .bind(attempts.failing_since.map(|since| since.timestamp_millis()))
                 .bind(i64::from(attempts.retries))
+                .bind(cancel_at_once)
                 .bind(now)
                 .bind(at.timestamp_millis())
                 .bind(&lease.task)

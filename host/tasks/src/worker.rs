@@ -1,0 +1,204 @@
+//! The loop that leases and starts steps, the heartbeat that keeps their leases, and the clock of the schedules.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use asgard_store::tasks::Leased;
+use asgard_store::{Fired, HostLock, StoreResult};
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::context::{Interrupt, Interruption};
+use crate::step::StepRun;
+use crate::{Tasks, schedule};
+
+/// After an error of the store: long enough not to fill the log while a disk is full, short enough that work goes on soon.
+const AFTER_AN_ERROR: Duration = Duration::from_secs(1);
+
+/// One life of [`Tasks::run`].
+pub(crate) struct Worker {
+    tasks: Arc<Tasks>,
+    /// Who holds the leases: another one in every life.
+    owner: String,
+    shutdown: CancellationToken,
+}
+
+impl Worker {
+    pub(crate) fn new(tasks: Arc<Tasks>, shutdown: CancellationToken) -> Self {
+        Self { tasks, owner: Uuid::new_v4().to_string(), shutdown }
+    }
+
+    pub(crate) async fn run(&self) {
+        let _host = self.take_over().await;
+        let idle = CancellationToken::new();
+        let steps = async {
+            self.dispatch().await;
+            idle.cancel();
+        };
+        tokio::join!(steps, self.keep_leases(&idle), self.fire_schedules());
+        if let Err(error) = self.tasks.store().release_leases(&self.owner).await {
+            tracing::warn!(%error, "leases were not given back: they run out by themselves");
+        }
+    }
+
+    /// The holder of the folder's host lock frees what the life before it left leased. Without the lock another worker is
+    /// alive, and leases run out by themselves.
+    async fn take_over(&self) -> Option<HostLock> {
+        let store = self.tasks.store();
+        let lock = match store.try_host_lock() {
+            Ok(lock) => lock?,
+            Err(error) => {
+                tracing::warn!(%error, "leases of an earlier life run out by themselves");
+                return None;
+            }
+        };
+        match store.reclaim_leases().await {
+            Ok(0) => {}
+            Ok(tasks) => tracing::info!(tasks, "taking up what was running when the host ended"),
+            Err(error) => tracing::warn!(%error, "leases of an earlier life run out by themselves"),
+        }
+        Some(lock)
+    }
+
+    async fn dispatch(&self) {
+        let mut steps = JoinSet::new();
+        while !self.shutdown.is_cancelled() {
+            let free = self.tasks.config().concurrency.saturating_sub(steps.len());
+            let pause = match self.start(free, &mut steps).await {
+                Ok(pause) => pause,
+                Err(error) => {
+                    tracing::error!(%error, "tasks cannot be leased");
+                    AFTER_AN_ERROR
+                }
+            };
+            tokio::select! {
+                () = self.shutdown.cancelled() => {}
+                () = self.tasks.wait_due() => {}
+                Some(_) = steps.join_next() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+        self.tasks.interrupt_all(Interruption::Shutdown);
+        while steps.join_next().await.is_some() {}
+    }
+
+    /// Starts up to `free` steps, and answers how long there is nothing more to start.
+    async fn start(&self, free: usize, steps: &mut JoinSet<()>) -> StoreResult<Duration> {
+        let poll = self.tasks.config().poll;
+        let kinds = self.tasks.kinds();
+        if free == 0 || kinds.is_empty() {
+            return Ok(poll);
+        }
+        let store = self.tasks.store();
+        let Some(pause) = pause_until(store.next_due(&self.owner, &kinds).await?) else { return Ok(poll) };
+        if !pause.is_zero() {
+            return Ok(pause.min(poll));
+        }
+        let leased = store.lease_due(&self.owner, &kinds, self.lease_end(), free).await?;
+        let started = leased.len();
+        for leased in leased {
+            self.spawn(leased, steps);
+        }
+        if started == free {
+            return Ok(poll);
+        }
+        let next = pause_until(store.next_due(&self.owner, &kinds).await?);
+        Ok(next.map_or(poll, |pause| pause.min(poll)))
+    }
+
+    fn spawn(&self, leased: Leased, steps: &mut JoinSet<()>) {
+        let interrupt = Interrupt::default();
+        self.tasks.started(&leased.task.id, &interrupt);
+        let (tasks, shutdown) = (Arc::clone(&self.tasks), self.shutdown.clone());
+        steps.spawn(async move {
+            let id = leased.task.id.clone();
+            StepRun::new(&tasks, leased, interrupt, shutdown).run().await;
+            tasks.stopped(&id);
+        });
+    }
+
+    fn lease_end(&self) -> DateTime<Utc> {
+        Utc::now() + TimeDelta::from_std(self.tasks.config().lease).unwrap_or(TimeDelta::MAX)
+    }
+
+    /// Renews all leases until `idle`; tells steps whose lease went, and those that somebody cancelled through another host.
+    async fn keep_leases(&self, idle: &CancellationToken) {
+        let beat = self.tasks.config().lease / 3;
+        loop {
+            tokio::select! {
+                () = idle.cancelled() => return,
+                () = tokio::time::sleep(beat) => {}
+            }
+            // Before the answer: a step that starts meanwhile is not missed in it.
+            let running = self.tasks.running_ids();
+            if running.is_empty() {
+                continue;
+            }
+            match self.tasks.store().renew_leases(&self.owner, self.lease_end()).await {
+                Ok(held) => {
+                    for id in running {
+                        match held.iter().find(|held| held.lease.task() == id) {
+                            None => self.tasks.interrupt(&id, Interruption::LeaseLost),
+                            Some(held) if held.cancel_requested => self.tasks.interrupt(&id, Interruption::Cancel),
+                            Some(_) => {}
+                        }
+                    }
+                }
+                Err(error) => tracing::error!(%error, "leases cannot be renewed: another host may take these tasks"),
+            }
+        }
+    }
+
+    async fn fire_schedules(&self) {
+        while !self.shutdown.is_cancelled() {
+            let pause = match self.fire_due().await {
+                Ok(pause) => pause,
+                Err(error) => {
+                    tracing::error!(%error, "schedules cannot be read");
+                    AFTER_AN_ERROR
+                }
+            };
+            tokio::select! {
+                () = self.shutdown.cancelled() => {}
+                () = self.tasks.wait_schedules() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Fires what is due, and answers how long nothing will be.
+    async fn fire_due(&self) -> StoreResult<Duration> {
+        let store = self.tasks.store();
+        let now = Utc::now();
+        for due in store.due_schedules(now).await? {
+            let next = schedule::next_after(&due.cron, now).unwrap_or_else(|error| {
+                tracing::error!(environment = due.environment, schedule = due.id, %error, "this schedule fires no more");
+                None
+            });
+            match store.fire_schedule(&due, next).await? {
+                Fired::Submitted(task) => {
+                    tracing::info!(environment = due.environment, schedule = due.id, task = task.id, "scheduled");
+                    self.tasks.announce();
+                }
+                Fired::StillRunning(task) => {
+                    tracing::warn!(
+                        environment = due.environment,
+                        schedule = due.id,
+                        task = task.id,
+                        "skipped: still running"
+                    );
+                }
+                Fired::Outdated => {}
+            }
+        }
+        let poll = self.tasks.config().poll;
+        Ok(pause_until(store.next_schedule().await?).map_or(poll, |pause| pause.min(poll)))
+    }
+}
+
+/// How long until then; nothing when it is past.
+fn pause_until(at: Option<DateTime<Utc>>) -> Option<Duration> {
+    at.map(|at| (at - Utc::now()).to_std().unwrap_or_default())
+}
