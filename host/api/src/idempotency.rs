@@ -44,7 +44,7 @@ async fn answer(app: &App, request: Request, next: Next) -> Result<Response> {
     let mut request = Request::from_parts(parts.clone(), body);
     let body = bytes(std::mem::replace(&mut request, Request::new(Body::empty()))).await?;
     let fingerprint = fingerprint(&path, &body);
-    match app.pipeline.store().claim_key(&environment, &key, &fingerprint).await.map_err(asgard_contract::Error::from)? {
+    match app.pipeline.store().claim_key(&environment, &key, &fingerprint).await? {
         Claim::Granted => {}
         Claim::UnderWay => {
             return Err(Problem::new(
@@ -105,7 +105,7 @@ async fn keep(app: &App, environment: &str, key: &str, response: Response) -> Re
         };
         store.keep_answer(environment, key, &answer).await
     };
-    kept.map_err(asgard_contract::Error::from)?;
+    kept?;
     Ok(Response::from_parts(parts, Body::from(body)))
 }
 

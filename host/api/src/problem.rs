@@ -83,6 +83,18 @@ impl From<Error> for Problem {
     }
 }
 
+impl From<asgard_store::StoreError> for Problem {
+    fn from(error: asgard_store::StoreError) -> Self {
+        Error::from(error).into()
+    }
+}
+
+impl From<asgard_tasks::TasksError> for Problem {
+    fn from(error: asgard_tasks::TasksError) -> Self {
+        Error::from(error).into()
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

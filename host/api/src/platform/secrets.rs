@@ -25,7 +25,7 @@ pub(crate) struct SecretValue {
 /// The names of the environment's secrets.
 #[utoipa::path(get, path = "/secrets", tag = "Platform", responses((status = 200, body = SecretList)))]
 pub(crate) async fn list(State(app): State<App>, Environment(active): Environment) -> Result<Json<SecretList>> {
-    let secrets = app.pipeline.store().secrets(&active.name).await.map_err(asgard_contract::Error::from)?;
+    let secrets = app.pipeline.store().secrets(&active.name).await?;
     Ok(Json(SecretList { secrets: secrets.into_iter().map(|secret| secret.name).collect() }))
 }
 
@@ -45,7 +45,7 @@ pub(crate) async fn put(
     if body.value.is_empty() {
         return Err(Problem::field("value", "is empty"));
     }
-    app.pipeline.store().set_secret(&active.name, &name, &body.value).await.map_err(asgard_contract::Error::from)?;
+    app.pipeline.store().set_secret(&active.name, &name, &body.value).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -57,6 +57,6 @@ pub(crate) async fn delete(
     Environment(active): Environment,
     Id(name): Id,
 ) -> Result<StatusCode> {
-    app.pipeline.store().delete_secret(&active.name, &name).await.map_err(asgard_contract::Error::from)?;
+    app.pipeline.store().delete_secret(&active.name, &name).await?;
     Ok(StatusCode::NO_CONTENT)
 }

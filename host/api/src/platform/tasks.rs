@@ -159,7 +159,7 @@ impl LogQuery {
         if self.after < 0 {
             return Err(Problem::field("after", "expected 0, or the `next` of an earlier page"));
         }
-        let lines = app.pipeline.tasks().logs(task, self.after, limit("limit", self.limit)?).await?;
+        let lines = app.pipeline.tasks().log(task, self.after, limit("limit", self.limit)?).await?;
         let lines: Vec<LogLine> = lines.into_iter().map(Into::into).collect();
         Ok(LogPage { next: lines.last().map_or(self.after, |line| line.position), lines })
     }
@@ -180,16 +180,17 @@ pub(crate) struct EventAnswer {
     message: String,
 }
 
+/// Lines and events read at once.
+const PAGE: u32 = 1000;
+
 /// A task's whole log as text: time, level, message.
 ///
 /// # Errors
 /// Those of the store.
 pub(crate) async fn whole_log(app: &App, task: &str) -> Result<String> {
-    /// Lines read at once.
-    const PAGE: u32 = 1000;
     let (mut text, mut after) = (String::new(), 0);
     loop {
-        let lines = app.pipeline.tasks().logs(task, after, PAGE).await?;
+        let lines = app.pipeline.tasks().log(task, after, PAGE).await?;
         for line in &lines {
             let time = line.time.to_rfc3339_opts(SecondsFormat::Millis, true);
             let level = format!("{:?}", line.level).to_ascii_uppercase();
@@ -207,13 +208,21 @@ pub(crate) async fn whole_log(app: &App, task: &str) -> Result<String> {
 /// # Errors
 /// Those of the store.
 pub(crate) async fn events_of(app: &App, task: &str) -> Result<Vec<EventAnswer>> {
-    let events = app.pipeline.tasks().events(task).await?.into_iter().map(|event| EventAnswer {
-        time: event.time,
-        r#type: event.kind,
-        reason: event.reason,
-        message: event.message,
-    });
-    Ok(events.collect())
+    let (mut all, mut after) = (Vec::new(), 0);
+    loop {
+        let events = app.pipeline.tasks().events(task, after, PAGE).await?;
+        let last = events.last().filter(|_| events.len() == PAGE as usize).map(|event| event.position);
+        all.extend(events.into_iter().map(|event| EventAnswer {
+            time: event.time,
+            r#type: event.kind,
+            reason: event.reason,
+            message: event.message,
+        }));
+        match last {
+            Some(position) => after = position,
+            None => return Ok(all),
+        }
+    }
 }
 
 async fn task(app: &App, environment: &str, id: &str) -> Result<Task> {
