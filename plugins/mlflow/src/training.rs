@@ -1,0 +1,212 @@
+//! Training as steps: the script's process is started, followed to its end, and its run is looked up.
+//!
+//! The end of the process is stored as a step of its own before anything is concluded from it: the process's folder is
+//! removed with the conclusion, and a step that is repeated after a crash must not find it gone.
+
+use asgard_sdk::context::Level;
+use asgard_sdk::processes::{Ending, ProcessStatus};
+use asgard_sdk::training::{Outcome, Request, Status, Step};
+use asgard_sdk::{Error, Progress, Result, Running, decode, encode};
+use serde::{Deserialize, Serialize};
+
+use crate::client::Client;
+use crate::configuration::Configuration;
+use crate::host::Host;
+use crate::{experiments, output, process, runs};
+
+/// What a step knows of those before it.
+#[derive(Debug, Serialize, Deserialize)]
+struct State {
+    deployment: String,
+    script: String,
+    experiment: String,
+    requirements: Vec<String>,
+    timeout_ms: u64,
+    started_ms: u64,
+    /// Of the output that is in the log.
+    offset: u64,
+    end: Option<End>,
+}
+
+/// How the process ended.
+#[derive(Debug, Serialize, Deserialize)]
+struct End {
+    how: How,
+    /// Whether the script itself had begun, or its requirements were still being installed.
+    script_began: bool,
+    last_words: String,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum How {
+    Exited(i32),
+    Timeout,
+    Stopped,
+    Signal,
+}
+
+/// Runs training scripts against one MLflow server.
+pub struct Trainer<'a> {
+    host: &'a dyn Host,
+    configuration: &'a Configuration,
+    client: Client<'a>,
+}
+
+impl<'a> Trainer<'a> {
+    /// A trainer for the binding's configuration.
+    ///
+    /// # Errors
+    /// `invalid-input` when the tracking URI is none.
+    pub fn new(host: &'a dyn Host, configuration: &'a Configuration) -> Result<Self> {
+        Ok(Self { host, configuration, client: Client::new(host, configuration)? })
+    }
+
+    /// Makes the experiment, which shows that the server answers, and starts the script.
+    ///
+    /// # Errors
+    /// `unavailable` when the server does not answer; those of the process's start.
+    pub fn start(&self, request: Request) -> Result<Step> {
+        let experiment = experiments::ensure(&self.client, &request.experiment)?;
+        self.host.start(process::KEY, &process::spec(self.host, &request, self.configuration)?)?;
+        let state = State {
+            deployment: request.deployment_id,
+            script: request.script_name,
+            experiment,
+            requirements: request.requirements,
+            timeout_ms: request.timeout_ms,
+            started_ms: self.host.now_ms(),
+            offset: 0,
+            end: None,
+        };
+        let message = format!("started `{}`", state.script);
+        running(&state, message, poll_after_ms(0))
+    }
+
+    /// Follows the script, or concludes.
+    ///
+    /// # Errors
+    /// `unavailable` when the server does not answer; those of the host.
+    pub fn advance(&self, state: &[u8]) -> Result<Step> {
+        let state: State = decode(state)?;
+        match &state.end {
+            None => self.follow(state),
+            Some(end) => self.conclude(&state, end),
+        }
+    }
+
+    fn follow(&self, mut state: State) -> Result<Step> {
+        // The status first: what the process wrote before its end is then in the output that is read after.
+        let how = match self.host.status(process::KEY)? {
+            ProcessStatus::Running => None,
+            ProcessStatus::Exited(status) => Some(How::Exited(status)),
+            ProcessStatus::Ended(Ending::Timeout) => Some(How::Timeout),
+            ProcessStatus::Ended(Ending::Stopped) => Some(How::Stopped),
+            ProcessStatus::Ended(Ending::Signal) => Some(How::Signal),
+        };
+        let seen = output::follow(self.host, process::KEY, state.offset, how.is_some())?;
+        state.offset = seen.offset;
+        let message = seen.last_line.unwrap_or_else(|| format!("running `{}`", state.script));
+        if seen.grew && how.is_some() {
+            return running(&state, message, 0);
+        }
+        let Some(how) = how else {
+            let elapsed = self.host.now_ms().saturating_sub(state.started_ms);
+            return running(&state, message, poll_after_ms(elapsed));
+        };
+        state.end = Some(End {
+            how,
+            script_began: self.host.read_file(process::KEY, process::STARTED).is_ok(),
+            last_words: output::last_words(self.host, process::KEY, state.offset)?,
+        });
+        running(&state, message, 0)
+    }
+
+    fn conclude(&self, state: &State, end: &End) -> Result<Step> {
+        let status = match end.how {
+            How::Exited(0) => self.outcome(state)?,
+            _ => {
+                self.close_runs(state);
+                Status::Failed(failure(state, end))
+            }
+        };
+        if let Err(error) = self.host.remove(process::KEY) {
+            self.host.log(Level::Warn, &format!("the script's folder stays: {error:?}"));
+        }
+        Ok(Step { state: encode(state)?, status })
+    }
+
+    fn outcome(&self, state: &State) -> Result<Status> {
+        let found = runs::of_deployment(&self.client, &state.experiment, &state.deployment)?;
+        Ok(match runs::with_model(&self.client, &found)? {
+            Some((run, model_uri)) => Status::Succeeded(Outcome {
+                run_id: run.info.run_id.clone(),
+                model_uri,
+                metrics: run.metrics(&self.client),
+            }),
+            None => Status::Failed(runs::no_model(&state.script, &found)),
+        })
+    }
+
+    /// Ends the script and all that it started.
+    ///
+    /// # Errors
+    /// Those of the host.
+    pub fn cancel(&self, state: &[u8]) -> Result<()> {
+        let state: State = decode(state)?;
+        self.host.remove(process::KEY)?;
+        self.close_runs(&state);
+        Ok(())
+    }
+
+    /// A run that stays open in MLflow is a blemish, not a reason to fail otherwise.
+    fn close_runs(&self, state: &State) {
+        let closed = runs::of_deployment(&self.client, &state.experiment, &state.deployment)
+            .and_then(|found| runs::close(&self.client, &found));
+        if let Err(error) = closed {
+            self.host.log(Level::Warn, &format!("the script's run stays open in MLflow: {error:?}"));
+        }
+    }
+}
+
+fn running(state: &State, message: String, poll_after_ms: u32) -> Result<Step> {
+    let progress = Progress { message, fraction: None };
+    Ok(Step { state: encode(state)?, status: Status::Running(Running { progress, poll_after_ms }) })
+}
+
+/// Short scripts are waited for closely; a look at one that runs for minutes may be a second late.
+fn poll_after_ms(elapsed_ms: u64) -> u32 {
+    match elapsed_ms {
+        0..20_000 => 100,
+        20_000..120_000 => 500,
+        _ => 2000,
+    }
+}
+
+/// Why the script failed, in words and with its own.
+fn failure(state: &State, end: &End) -> Error {
+    let script = &state.script;
+    if !end.script_began && matches!(end.how, How::Exited(_)) {
+        return Error::invalid("requirements", end.last_words.clone());
+    }
+    let what = if end.script_began { format!("`{script}`") } else { "installing its requirements".to_owned() };
+    let (field, message) = match end.how {
+        How::Exited(status) => ("script_content", format!("{what} exited with status {status}")),
+        How::Timeout => (
+            "timeout",
+            format!(
+                "{what} ran past its timeout of {} s and was ended, with all that it had started: raise `timeout`",
+                state.timeout_ms / 1000
+            ),
+        ),
+        How::Stopped => ("script_content", format!("{what} was stopped")),
+        How::Signal => (
+            "script_content",
+            format!("{what} was ended by a signal: it ran out of memory, or crashed in native code"),
+        ),
+    };
+    if end.last_words.is_empty() {
+        return Error::invalid(field, format!("{message}, without a word"));
+    }
+    Error::invalid(field, format!("{message}. Its last lines:\n{}", end.last_words))
+}
