@@ -154,7 +154,7 @@ fn check_version(wanted: &str, version: Option<&semver::Version>) -> Result<(), 
 }
 
 fn has_functions(import: &str, types: TypesRef<'_>) -> bool {
-    match types.component_entity_type_of_import(import) {
+    match types.component_item_for_import(import).map(|item| item.ty) {
         Some(ComponentEntityType::Instance(instance)) => exports_functions(instance, types),
         _ => true,
     }

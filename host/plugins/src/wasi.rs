@@ -52,7 +52,7 @@ pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     random::insecure::add_to_linker::<Host, WasiRandom>(linker, |host| host.ctx().ctx.random())?;
     random::insecure_seed::add_to_linker::<Host, WasiRandom>(linker, |host| host.ctx().ctx.random())?;
     cli::environment::add_to_linker::<Host, WasiCli>(linker, Host::cli)?;
-    cli::exit::add_to_linker::<Host, WasiCli>(linker, &cli::exit::LinkOptions::default(), Host::cli)?;
+    cli::exit::add_to_linker::<Host, WasiCli>(linker, Host::cli)?;
     cli::stdin::add_to_linker::<Host, WasiCli>(linker, Host::cli)?;
     cli::stdout::add_to_linker::<Host, WasiCli>(linker, Host::cli)?;
     cli::stderr::add_to_linker::<Host, WasiCli>(linker, Host::cli)?;

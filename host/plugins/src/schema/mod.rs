@@ -30,10 +30,8 @@ impl Schema {
     /// See [`validate`].
     pub(crate) fn validate(&self, value: &Value, field: &str) -> Result<Value> {
         let filled = defaults::fill(&self.document, value);
-        match self.validator.iter_errors(&filled).next() {
-            None => Ok(filled),
-            Some(wrong) => Err(message::explain(&wrong, &self.document, field)),
-        }
+        let wrong = self.validator.iter_errors(&filled).next().map(|wrong| message::explain(&wrong, &self.document, field));
+        wrong.map_or(Ok(filled), Err)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Interface `connector`.
 
+use std::sync::Arc;
+
 use asgard_contract::connector::{
     Change, Event, Ingestion, ResourceDefinition, RowData, Rows, Sink, Source, SourceType, StreamDescriptor,
     StreamSelection, SyncMode,
@@ -84,7 +86,7 @@ impl Connector {
                 })
             })
             .await?;
-        Ok(Sync { instance, resource, session })
+        Ok(Sync { instance: Arc::new(instance), resource, session })
     }
 
     /// Ends the backend's side of the sync of this task.
@@ -99,7 +101,7 @@ impl Connector {
 
 /// A sync under way. Its instance and its connections go when this is dropped.
 pub struct Sync {
-    instance: ConnectorPlugin,
+    instance: Arc<ConnectorPlugin>,
     resource: ResourceAny,
     session: Session,
 }
@@ -112,10 +114,13 @@ impl Sync {
     /// # Errors
     /// The plugin's own, or what happened to it; after a trap or a time out the sync is over.
     pub async fn next(&mut self) -> Result<Event> {
-        let connector = self.instance.asgard_connector_connector();
-        let sync = connector.sync();
-        let resource = self.resource;
-        let event = self.session.run("next", move |store| Box::pin(sync.call_next(store, resource))).await?;
+        let (instance, resource) = (Arc::clone(&self.instance), self.resource);
+        let event = self
+            .session
+            .run("next", move |store| {
+                Box::pin(async move { instance.asgard_connector_connector().sync().call_next(store, resource).await })
+            })
+            .await?;
         Ok(event.into())
     }
 }

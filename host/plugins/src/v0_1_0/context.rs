@@ -8,19 +8,19 @@ use crate::host::Host;
 use crate::v0_1_0::bindings::imports::asgard::plugin::context as wit;
 
 impl wit::Host for Host {
-    fn configuration(&mut self) -> String {
-        self.call.configuration.to_string()
+    fn configuration(&mut self) -> wasmtime::Result<String> {
+        Ok(self.call.configuration.to_string())
     }
 
-    fn environment(&mut self) -> String {
-        self.call.environment.clone()
+    fn environment(&mut self) -> wasmtime::Result<String> {
+        Ok(self.call.environment.clone())
     }
 
-    fn task_id(&mut self) -> String {
-        self.call.task_id.clone()
+    fn task_id(&mut self) -> wasmtime::Result<String> {
+        Ok(self.call.task_id.clone())
     }
 
-    fn log(&mut self, level: wit::Level, message: String) {
+    fn log(&mut self, level: wit::Level, message: String) -> wasmtime::Result<()> {
         let level = match level {
             wit::Level::Debug => Level::Debug,
             wit::Level::Info => Level::Info,
@@ -28,14 +28,16 @@ impl wit::Host for Host {
             wit::Level::Error => Level::Error,
         };
         self.log.log(level, &message);
+        Ok(())
     }
 
-    fn event(&mut self, kind: String, reason: String, message: String) {
+    fn event(&mut self, kind: String, reason: String, message: String) -> wasmtime::Result<()> {
         self.log.event(&kind, &reason, &message);
+        Ok(())
     }
 
-    fn now_ms(&mut self) -> u64 {
+    fn now_ms(&mut self) -> wasmtime::Result<u64> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+        Ok(u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
     }
 }
