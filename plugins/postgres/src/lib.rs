@@ -1,1 +1,16 @@
 //! Reads PostgreSQL inside the sandbox and hands over Arrow rows.
+//!
+//! The protocol is spoken here, in [`wire`] and [`session`]; connections, TLS and the proofs of passwords are lent by the
+//! host ([`capabilities`]). [`types`] is the one table of what PostgreSQL's types become.
+
+pub mod capabilities;
+pub mod catalog;
+mod component;
+pub mod configuration;
+pub mod inspection;
+mod lent;
+pub mod rows;
+pub mod session;
+pub mod sync;
+pub mod types;
+pub mod wire;

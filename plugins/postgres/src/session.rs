@@ -1,0 +1,160 @@
+//! A session with a server: opened under the configuration's terms, then statements and COPY.
+
+mod authentication;
+mod opening;
+
+use asgard_sdk::Error;
+
+use crate::capabilities::Capabilities;
+use crate::configuration::Configuration;
+use crate::wire::{Failure, MessageStream, ServerError, frontend};
+
+/// A row of a query: texts, as the server writes values; none for null.
+pub type TextRow = Vec<Option<String>>;
+
+/// An open session.
+pub struct Session {
+    stream: MessageStream,
+}
+
+impl Session {
+    /// Connects, goes over to TLS as the configuration says, and proves who we are.
+    ///
+    /// # Errors
+    /// `unavailable`, `forbidden` (of the environment), `unauthenticated`, `invalid-input` with the field.
+    pub fn open(capabilities: &dyn Capabilities, configuration: &Configuration) -> Result<Self, Error> {
+        opening::open(capabilities, configuration).map(|stream| Self { stream })
+    }
+
+    /// Runs statements that give no rows.
+    ///
+    /// # Errors
+    /// `Statement` for the first one that fails.
+    pub fn execute(&mut self, sql: &str) -> Result<(), Failure> {
+        self.query(sql).map(drop)
+    }
+
+    /// Runs a query whose result is small.
+    ///
+    /// # Errors
+    /// `Statement` where the server refuses it.
+    pub fn query(&mut self, sql: &str) -> Result<Vec<TextRow>, Failure> {
+        self.stream.send(&frontend::query(sql))?;
+        let mut rows = Vec::new();
+        let mut refused = None;
+        loop {
+            let message = self.stream.receive()?;
+            match message.tag {
+                b'D' => match text_row(message.body) {
+                    Some(row) => rows.push(row),
+                    None => return Err(self.stream.foreign().into()),
+                },
+                b'E' => refused = Some(ServerError::parse(message.body)),
+                b'T' | b'C' | b'I' => {}
+                b'Z' => return refused.map_or(Ok(rows), |told| Err(Failure::Statement(Box::new(told)))),
+                tag => return Err(self.stream.unexpected(tag).into()),
+            }
+        }
+    }
+
+    /// Starts `COPY … TO STDOUT`; [`Session::copied`] gives what it brings.
+    ///
+    /// # Errors
+    /// `Statement` where the server refuses it.
+    pub fn copy_out(&mut self, sql: &str) -> Result<(), Failure> {
+        self.stream.send(&frontend::query(sql))?;
+        let message = self.stream.receive()?;
+        match message.tag {
+            b'H' => Ok(()),
+            b'E' => {
+                let told = ServerError::parse(message.body);
+                Err(self.refused(told))
+            }
+            tag => Err(self.stream.unexpected(tag).into()),
+        }
+    }
+
+    /// The next piece of a COPY; none when all of it is there.
+    ///
+    /// # Errors
+    /// `Statement` when it fails on the way; the session goes on.
+    pub fn copied(&mut self) -> Result<Option<&[u8]>, Failure> {
+        let (tag, body) = self.stream.locate()?;
+        match tag {
+            b'd' => Ok(Some(self.stream.at(body))),
+            b'c' => self.until_ready().map(|()| None),
+            b'E' => {
+                let told = ServerError::parse(self.stream.at(body));
+                Err(self.refused(told))
+            }
+            tag => Err(self.stream.unexpected(tag).into()),
+        }
+    }
+
+    /// Reads what is left of a COPY, so that the session can be used again.
+    ///
+    /// # Errors
+    /// Those of [`Session::copied`].
+    pub fn skip_copy(&mut self) -> Result<(), Failure> {
+        while self.copied()?.is_some() {}
+        Ok(())
+    }
+
+    /// Says good-bye. A connection that is broken already needs none.
+    pub fn close(mut self) {
+        let _ = self.stream.send(&frontend::terminate());
+    }
+
+    /// The server refused a statement; it says so, then that it is ready again.
+    fn refused(&mut self, told: ServerError) -> Failure {
+        match self.until_ready() {
+            Ok(()) => Failure::Statement(Box::new(told)),
+            Err(failure) => failure,
+        }
+    }
+
+    fn until_ready(&mut self) -> Result<(), Failure> {
+        loop {
+            let message = self.stream.receive()?;
+            match message.tag {
+                b'Z' => return Ok(()),
+                b'C' => {}
+                b'E' => {
+                    let told = ServerError::parse(message.body);
+                    return Err(self.refused(told));
+                }
+                tag => return Err(self.stream.unexpected(tag).into()),
+            }
+        }
+    }
+}
+
+fn text_row(body: &[u8]) -> Option<TextRow> {
+    let (count, mut rest) = body.split_first_chunk::<2>()?;
+    let mut row = Vec::new();
+    for _ in 0..u16::from_be_bytes(*count) {
+        let (length, after) = rest.split_first_chunk::<4>()?;
+        let length = i32::from_be_bytes(*length);
+        rest = after;
+        if length < 0 {
+            row.push(None);
+            continue;
+        }
+        let (value, after) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+        row.push(Some(String::from_utf8_lossy(value).into_owned()));
+        rest = after;
+    }
+    Some(row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_of_texts_keeps_nulls_and_empty_texts_apart() {
+        let body = b"\0\x03\0\0\0\x027a\xff\xff\xff\xff\0\0\0\0";
+        assert_eq!(text_row(body), Some(vec![Some("7a".to_owned()), None, Some(String::new())]));
+        assert_eq!(text_row(&body[..body.len() - 2]), None);
+    }
+}

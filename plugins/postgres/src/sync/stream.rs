@@ -1,0 +1,148 @@
+//! One stream of a sync: begun, read batch by batch, and proven whole.
+
+use asgard_sdk::Error;
+use asgard_sdk::connector::StreamSelection;
+use asgard_sdk::context::Level;
+
+use super::checkpoint::{Cursor, State};
+use super::plan::plan;
+use super::{ROLL_BACK, Trouble, full_name, schema_of};
+use crate::capabilities::Capabilities;
+use crate::catalog::{self, Scope};
+use crate::rows::{Batch, ColumnFault, CopyReader};
+use crate::session::Session;
+use crate::wire::Failure;
+
+/// What a stream gives.
+#[derive(Debug)]
+pub(super) enum Piece {
+    /// An Arrow IPC stream.
+    Rows(Vec<u8>),
+    /// It was whole.
+    End,
+}
+
+/// A stream that is being read.
+pub(super) struct StreamReader {
+    index: usize,
+    name: String,
+    copy: CopyReader,
+    batch: Batch,
+    rows: u64,
+    cursor: Option<Cursor>,
+    rewritten: String,
+    /// The server is still sending.
+    copying: bool,
+}
+
+impl StreamReader {
+    /// Looks at the table, then lets the server send.
+    pub(super) fn begin(
+        session: &mut Session,
+        selection: &StreamSelection,
+        state: Option<&State>,
+        capabilities: &dyn Capabilities,
+    ) -> Result<Self, Trouble> {
+        let name = full_name(selection);
+        let tables = catalog::read(session, Scope::Table { schema: schema_of(selection), name: &selection.name })?;
+        // The search path of before is back: functions in views may count on it.
+        session.execute(ROLL_BACK)?;
+        let plan = plan(selection, tables.first(), state).map_err(Trouble::Stream)?;
+        if !plan.unread.is_empty() {
+            let message = format!(
+                "{name}: columns {} are new in the source and not read: make the ingestion anew to take them over",
+                plan.unread.join(", ")
+            );
+            capabilities.log(Level::Warn, &message);
+        }
+        let cursor = match &plan.cursor {
+            None => None,
+            Some(cursor) => {
+                let largest = session.query(&cursor.query)?.into_iter().flatten().flatten().next();
+                // Nothing in the table: the place of before still holds.
+                let before = || state.and_then(|state| state.cursor(&cursor.column)).cloned();
+                largest.map(|value| Cursor { column: cursor.column.clone(), value }).or_else(before)
+            }
+        };
+        session.copy_out(&plan.copy)?;
+        Ok(Self {
+            index: 0,
+            name,
+            copy: CopyReader::default(),
+            batch: Batch::new(plan.columns),
+            rows: 0,
+            cursor,
+            rewritten: plan.rewritten,
+            copying: true,
+        })
+    }
+
+    /// With its place among the streams of the sync.
+    pub(super) fn numbered(mut self, index: usize) -> Self {
+        self.index = index;
+        self
+    }
+
+    pub(super) fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The server is still sending, so that nothing can be asked.
+    pub(super) fn is_copying(&self) -> bool {
+        self.copying
+    }
+
+    /// How many rows came.
+    pub(super) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// How far the stream came.
+    pub(super) fn cursor(&self) -> Option<&Cursor> {
+        self.cursor.as_ref()
+    }
+
+    /// Columns with values that became null.
+    pub(super) fn lost(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.batch.lost()
+    }
+
+    /// The next rows.
+    pub(super) fn next(&mut self, session: &mut Session) -> Result<Piece, Trouble> {
+        while self.copying && !self.batch.is_full() {
+            match session.copied() {
+                Ok(Some(data)) => self.copy.feed(data, &mut self.batch).map_err(|fault| self.fault(&fault))?,
+                Ok(None) => self.copying = false,
+                Err(failure) => {
+                    // After a refused statement the server is ready for the next one.
+                    self.copying = matches!(failure, Failure::Session(_));
+                    return Err(failure.into());
+                }
+            }
+        }
+        if self.batch.rows() > 0 {
+            self.rows += self.batch.rows() as u64;
+            return self.batch.take().map(Piece::Rows).map_err(|fault| self.fault(&fault));
+        }
+        self.prove_whole(session)?;
+        Ok(Piece::End)
+    }
+
+    fn prove_whole(&self, session: &mut Session) -> Result<(), Trouble> {
+        if !self.copy.is_complete() {
+            return Err(Trouble::Sync(Error::unavailable(format!("{}: the rows ended before their end mark", self.name))));
+        }
+        let rewritten = session.query(&self.rewritten)?.into_iter().flatten().flatten().any(|answer| answer == "t");
+        if rewritten {
+            return Err(Trouble::Sync(Error::unavailable(format!(
+                "{} was truncated or written anew while the sync was under way: it is read again",
+                self.name
+            ))));
+        }
+        Ok(())
+    }
+
+    fn fault(&self, fault: &ColumnFault) -> Trouble {
+        Trouble::Stream(Error::internal(format!("{}: {fault}", self.name)))
+    }
+}
