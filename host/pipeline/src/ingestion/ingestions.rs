@@ -241,10 +241,7 @@ impl Pipeline {
         if !record.active {
             return Err(Error::conflict("the ingestion is inactive: PATCH its `status` to `active` first"));
         }
-        if let Some(running) = self.running_sync(active, id).await? {
-            return Ok(job(&running));
-        }
-        let task = self.tasks.submit(NewTask::new(&active.name, sync::KIND).subject(id)).await?;
+        let task = self.tasks.submit_unless_running(NewTask::new(&active.name, sync::KIND).subject(id)).await?;
         Ok(job(&task))
     }
 
