@@ -70,7 +70,7 @@ impl model_registry::Guest for Mlflow {
         with_registry(|registry| registry.register(&registration))
     }
     fn list_models() -> Result<Vec<model_registry::Model>> {
-        with_registry(Registry::list_models)
+        with_registry(|registry| registry.list_models())
     }
     fn get_model(name: String) -> Result<model_registry::Model> {
         with_registry(|registry| registry.get_model(&name))
@@ -79,7 +79,7 @@ impl model_registry::Guest for Mlflow {
         with_registry(|registry| registry.fetch(&name, &version, &prefix))
     }
     fn information() -> Result<model_registry::BackendInformation> {
-        with_registry(Registry::information)
+        with_registry(|registry| registry.information())
     }
 }
 

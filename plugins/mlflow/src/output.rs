@@ -72,8 +72,18 @@ fn shown(line: &str) -> &str {
 /// # Errors
 /// Those of the host.
 pub fn last_words(host: &dyn Host, key: &str, end: u64) -> Result<String> {
-    let chunk = host.output(key, end.saturating_sub(u64::from(TAIL)), TAIL)?;
-    let text = String::from_utf8_lossy(&chunk.data);
+    let mut data = Vec::new();
+    let mut offset = end.saturating_sub(u64::from(TAIL));
+    // An answer may end early, where the host keeps the output in another file.
+    while offset < end {
+        let chunk = host.output(key, offset, TAIL)?;
+        if chunk.data.is_empty() {
+            break;
+        }
+        data.extend(chunk.data);
+        offset = chunk.next;
+    }
+    let text = String::from_utf8_lossy(&data);
     let lines: Vec<&str> = text.lines().map(shown).filter(|line| !line.is_empty()).collect();
     Ok(lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n"))
 }
