@@ -1,0 +1,229 @@
+//! Renders a model.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use asgard_sdk::json::{self, Map, Value as Json};
+use asgard_sdk::transform::GoldModel;
+use asgard_sdk::{Error, Result, TableName};
+use minijinja::value::{Kwargs, Object, ObjectRepr, Rest, Serde, Value};
+use minijinja::{AutoEscape, Environment, Error as JinjaError, ErrorKind, State, UndefinedBehavior};
+
+use super::relation::Relation;
+
+/// The namespaces that `source` may name.
+const NAMESPACES: [&str; 3] = ["bronze", "silver", "gold"];
+
+type JinjaResult<T> = std::result::Result<T, JinjaError>;
+
+/// What a model is rendered with.
+#[derive(Clone, Copy)]
+pub struct Scene<'a> {
+    pub model: &'a GoldModel,
+    pub variables: &'a Map<String, Json>,
+    pub environment: &'a str,
+    /// What `is_incremental()` says.
+    pub incremental: bool,
+}
+
+/// A rendered model.
+#[derive(Debug)]
+pub struct Rendered {
+    pub sql: String,
+    /// What the model told `config`.
+    pub config: Map<String, Json>,
+}
+
+/// Renders the model's Jinja.
+///
+/// # Errors
+/// `invalid-input` for `sql_query`, with the line.
+pub fn render(scene: &Scene<'_>) -> Result<Rendered> {
+    let config = Arc::new(Mutex::new(Map::new()));
+    let environment = environment(scene, Arc::clone(&config));
+    let sql = environment
+        .render_named_str(&scene.model.name, &scene.model.sql, ())
+        .map_err(|error| explained(&error, &scene.model.sql))?;
+    let config = config.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    Ok(Rendered { sql: sql.trim().to_owned(), config })
+}
+
+fn environment<'a>(scene: &Scene<'_>, config: Arc<Mutex<Map<String, Json>>>) -> Environment<'a> {
+    let mut jinja = Environment::new();
+    jinja.set_auto_escape_callback(|_| AutoEscape::None);
+    jinja.set_undefined_behavior(UndefinedBehavior::Strict);
+    jinja.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    // Without it an error has no place in the text.
+    jinja.set_debug(true);
+
+    let model = scene.model;
+    let known: BTreeMap<String, TableName> = model.models.iter().cloned().collect();
+    let own = model.name.clone();
+    jinja.add_function("ref", move |arguments: Rest<String>, options: Kwargs| {
+        let name = last_of_at_most_two("ref", "'model'", &arguments)?;
+        if options.args().next().is_some() {
+            return Err(invalid("models have no versions here: `ref` takes a model's name alone"));
+        }
+        reference(name, &own, &known)
+    });
+    jinja.add_function("source", |namespace: String, table: String| {
+        if NAMESPACES.contains(&namespace.as_str()) {
+            return Ok(Relation::value(&TableName { namespace, name: table }));
+        }
+        Err(invalid(format!("there is no namespace `{namespace}`: `source` knows {}", NAMESPACES.join(", "))))
+    });
+    let variables: BTreeMap<String, Value> =
+        scene.variables.iter().map(|(name, value)| (name.clone(), from_json(value))).collect();
+    jinja.add_function("var", move |name: String, default: Option<Value>| {
+        variables.get(&name).cloned().or(default).ok_or_else(|| {
+            invalid(format!(
+                "there is no variable `{name}` and no default: set it under `vars` of the gold binding's configuration"
+            ))
+        })
+    });
+    let incremental = scene.incremental;
+    jinja.add_function("is_incremental", move || incremental);
+    jinja.add_function("log", |_: Value, _: Kwargs| String::new());
+    jinja.add_global("config", Value::from_object(Config { told: config }));
+    jinja.add_global("exceptions", Value::from_object(Exceptions));
+    jinja.add_global("execute", true);
+    jinja.add_global("this", Relation::value(&model.target));
+    jinja.add_global("model", from_json(&json::json!({ "name": model.name, "tags": model.tags })));
+    jinja.add_global(
+        "target",
+        from_json(&json::json!({
+            "name": scene.environment,
+            "type": "asgard",
+            "database": super::relation::CATALOG,
+            "schema": model.target.namespace,
+        })),
+    );
+    jinja
+}
+
+fn reference(name: &str, own: &str, known: &BTreeMap<String, TableName>) -> JinjaResult<Value> {
+    if name.eq_ignore_ascii_case(own) {
+        return Err(invalid(format!("model `{name}` refers to itself: use `this`")));
+    }
+    if let Some(table) = known.get(name).or_else(|| known.get(&name.to_ascii_lowercase())) {
+        return Ok(Relation::value(table));
+    }
+    let names: Vec<&str> = known.keys().map(String::as_str).collect();
+    let known = if names.is_empty() { "none yet".to_owned() } else { names.join(", ") };
+    Err(invalid(format!("there is no model or silver table `{name}`: there is {known}")))
+}
+
+fn last_of_at_most_two<'v>(function: &str, usage: &str, arguments: &'v [String]) -> JinjaResult<&'v str> {
+    match arguments {
+        [name] | [_, name] => Ok(name),
+        _ => Err(invalid(format!("`{function}` takes a name: {function}({usage})"))),
+    }
+}
+
+fn from_json(value: &Json) -> Value {
+    Value::from(Serde(value))
+}
+
+fn invalid(message: impl Into<String>) -> JinjaError {
+    JinjaError::new(ErrorKind::InvalidOperation, message.into())
+}
+
+/// `config(…)`, which prints nothing, and its methods.
+#[derive(Debug)]
+struct Config {
+    told: Arc<Mutex<Map<String, Json>>>,
+}
+
+impl Config {
+    fn tell(&self, values: &Value) -> JinjaResult<()> {
+        let values = json::to_value(values).map_err(|error| invalid(format!("`config` cannot be read: {error}")))?;
+        let Json::Object(values) = values else {
+            return Err(invalid("`config` takes settings: config(materialized='table')"));
+        };
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).extend(values);
+        Ok(())
+    }
+}
+
+impl Object for Config {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, arguments: &[Value]) -> JinjaResult<Value> {
+        for argument in arguments {
+            self.tell(argument)?;
+        }
+        Ok(Value::from(""))
+    }
+
+    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, arguments: &[Value]) -> JinjaResult<Value> {
+        let (name, rest) = match arguments {
+            [name, rest @ ..] if method == "get" || method == "require" => (name, rest),
+            _ => return Err(invalid(format!("`config.{method}` is unknown: there are get and require"))),
+        };
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = name.as_str().and_then(|name| told.get(name)).map(from_json);
+        match found {
+            Some(value) => Ok(value),
+            None if method == "require" => Err(invalid(format!("config `{name}` is required, and not set before"))),
+            None => Ok(default_of(rest)),
+        }
+    }
+
+    fn render(self: &Arc<Self>, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Ok(())
+    }
+}
+
+/// `get('name', 1)` and `get('name', default=1)`.
+fn default_of(arguments: &[Value]) -> Value {
+    match arguments.first() {
+        Some(value) => match Kwargs::try_from(value.clone()) {
+            Ok(options) if value.is_kwargs() => options.get("default").unwrap_or_else(|_| Value::from(())),
+            _ => value.clone(),
+        },
+        None => Value::from(()),
+    }
+}
+
+#[derive(Debug)]
+struct Exceptions;
+
+impl Object for Exceptions {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, arguments: &[Value]) -> JinjaResult<Value> {
+        let message = arguments.first().map(ToString::to_string).unwrap_or_default();
+        match method {
+            "raise_compiler_error" => Err(invalid(message)),
+            "warn" => Ok(Value::from("")),
+            _ => Err(invalid(format!("`exceptions.{method}` is unknown: there are raise_compiler_error and warn"))),
+        }
+    }
+}
+
+/// The innermost cause with its line, and the words of the model that it is about.
+fn explained(error: &JinjaError, source: &str) -> Error {
+    let mut innermost = error;
+    while let Some(cause) = std::error::Error::source(innermost).and_then(|cause| cause.downcast_ref::<JinjaError>()) {
+        innermost = cause;
+    }
+    let placed = if innermost.line().is_some() { innermost } else { error };
+    let words = placed.range().and_then(|range| source.get(range)).map(str::trim).filter(|words| !words.is_empty());
+    let what = match (innermost.kind(), innermost.detail(), words) {
+        (ErrorKind::UndefinedError, _, Some(words)) => format!("`{words}` is not defined"),
+        (ErrorKind::UnknownFunction, Some(detail), _) => format!(
+            "{detail}: the model may use ref, source, config, var, is_incremental, this, target and its own macros"
+        ),
+        (ErrorKind::SyntaxError, Some(detail), _) => format!("the Jinja does not parse: {detail}"),
+        (_, Some(detail), _) => detail.to_owned(),
+        (kind, None, Some(words)) => format!("{kind} at `{words}`"),
+        (kind, None, None) => kind.to_string(),
+    };
+    let place = placed.line().map(|line| format!("line {line}: ")).unwrap_or_default();
+    Error::invalid("sql_query", format!("{place}{what}"))
+}

@@ -1,0 +1,21 @@
+//! dbt's side of a gold model: Jinja and its configuration.
+//!
+//! | in a model | means here |
+//! | --- | --- |
+//! | `ref('model')`, `ref('project', 'model')` | a gold model's or silver table's name in the lakehouse; the project is ignored |
+//! | `source('silver', 'work_orders')` | a table by namespace and name |
+//! | `config(…)` | settings beside the request's; see [`settings`] |
+//! | `var('name', default)` | `vars` of the binding's configuration |
+//! | `is_incremental()` | the model is incremental and its table exists |
+//! | `this`, `model`, `target` | the model's own table, name and tags, the environment |
+//! | `log(…)`, `exceptions.raise_compiler_error(…)`, `execute` | as in dbt; `execute` is true, for nothing is parsed ahead |
+//!
+//! Packages, `run_query` and adapters have no counterpart: a name that is not listed is an error with its line, never an
+//! empty text.
+
+mod jinja;
+mod relation;
+mod settings;
+
+pub use jinja::{Rendered, Scene, render};
+pub use settings::Settings;

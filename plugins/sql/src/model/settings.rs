@@ -1,0 +1,188 @@
+//! A model's settings: the request's, completed by the model's own `config(…)`.
+//!
+//! A request that leaves a setting at its default says nothing about it, so the model's value counts. Where both say
+//! something, and not the same, there is no telling which is meant: an error names both.
+
+use asgard_sdk::json::{Map, Value};
+use asgard_sdk::transform::{GoldModel, IncrementalStrategy, Materialization};
+use asgard_sdk::{Error, Result};
+
+/// The owner that a request names when it names none.
+const DEFAULT_OWNER: &str = "dbt";
+/// Settings that would run SQL of their own. Ignoring them would leave work undone without a word.
+const HOOKS: [&str; 4] = ["pre_hook", "post_hook", "pre-hook", "post-hook"];
+
+/// What counts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    pub materialization: Materialization,
+    pub strategy: IncrementalStrategy,
+    pub unique_key: Vec<String>,
+    pub tags: Vec<String>,
+    pub owner: String,
+    pub description: Option<String>,
+    /// What the model asks for and this engine does not do, in words.
+    pub notes: Vec<String>,
+}
+
+impl Settings {
+    /// The settings of a model with what its `config` said.
+    ///
+    /// # Errors
+    /// `invalid-input` for a wrong or contradicted value, `unsupported` for what dbt has and this plugin has not.
+    pub fn settle(model: &GoldModel, config: &Map<String, Value>) -> Result<Self> {
+        let mut settings = Self {
+            materialization: model.materialization,
+            strategy: model.incremental_strategy,
+            unique_key: model.unique_key.clone(),
+            tags: model.tags.clone(),
+            owner: model.owner.clone(),
+            description: model.description.clone(),
+            notes: Vec::new(),
+        };
+        for (key, value) in config {
+            settings.take(model, key, value)?;
+        }
+        let by_key = settings.materialization == Materialization::Incremental
+            && settings.strategy != IncrementalStrategy::Append;
+        if by_key && settings.unique_key.is_empty() {
+            return Err(Error::invalid("unique_key", "merge and delete_insert find rows by a key: name its columns"));
+        }
+        Ok(settings)
+    }
+
+    /// As the API writes it.
+    pub fn materialization_name(&self) -> &'static str {
+        materialization_name(self.materialization)
+    }
+
+    fn take(&mut self, model: &GoldModel, key: &str, value: &Value) -> Result<()> {
+        match key {
+            "materialized" => self.take_materialization(value)?,
+            "incremental_strategy" => self.take_strategy(value)?,
+            "unique_key" => {
+                let named = texts(key, value)?;
+                if !self.unique_key.is_empty() && self.unique_key != named {
+                    return Err(contradiction(key, &self.unique_key.join(", "), &named.join(", ")));
+                }
+                self.unique_key = named;
+            }
+            "tags" => {
+                for tag in texts(key, value)? {
+                    if !self.tags.contains(&tag) {
+                        self.tags.push(tag);
+                    }
+                }
+            }
+            "description" => {
+                self.description.get_or_insert(text(key, value)?);
+            }
+            "meta" => {
+                if let Some(owner) = value.get("owner").and_then(Value::as_str)
+                    && self.owner == DEFAULT_OWNER
+                {
+                    owner.clone_into(&mut self.owner);
+                }
+            }
+            "alias" => same(key, &text(key, value)?, &model.target.name)?,
+            "schema" => same(key, &text(key, value)?, &model.target.namespace)?,
+            "database" => same(key, &text(key, value)?, super::relation::CATALOG)?,
+            "enabled" => {
+                if value == &Value::Bool(false) {
+                    return Err(Error::invalid("sql_query", "the model's config says `enabled=false`: it is not run"));
+                }
+            }
+            hook if HOOKS.contains(&hook) => {
+                return Err(Error::Unsupported(format!("a model is one query here: `{hook}` cannot be run")));
+            }
+            other => self.notes.push(format!("config `{other}` changes nothing on the embedded engine")),
+        }
+        Ok(())
+    }
+
+    fn take_materialization(&mut self, value: &Value) -> Result<()> {
+        let named = match text("materialized", value)?.as_str() {
+            "table" => Materialization::Table,
+            "view" => Materialization::View,
+            "incremental" => Materialization::Incremental,
+            other @ ("ephemeral" | "materialized_view" | "snapshot") => {
+                return Err(Error::Unsupported(format!(
+                    "the embedded engine has no `{other}` models: use table, view or incremental"
+                )));
+            }
+            other => {
+                return Err(Error::invalid(
+                    "sql_query",
+                    format!("config `materialized` is `{other}`: expected table, view or incremental"),
+                ));
+            }
+        };
+        if self.materialization != Materialization::Table && self.materialization != named {
+            return Err(contradiction("materialization", self.materialization_name(), materialization_name(named)));
+        }
+        self.materialization = named;
+        Ok(())
+    }
+
+    fn take_strategy(&mut self, value: &Value) -> Result<()> {
+        let written = text("incremental_strategy", value)?;
+        let named = match written.as_str() {
+            "append" => IncrementalStrategy::Append,
+            "merge" => IncrementalStrategy::Merge,
+            // dbt writes it with a plus.
+            "delete+insert" | "delete_insert" => IncrementalStrategy::DeleteInsert,
+            other => {
+                return Err(Error::invalid(
+                    "sql_query",
+                    format!("config `incremental_strategy` is `{other}`: expected append, merge or delete+insert"),
+                ));
+            }
+        };
+        if self.strategy != IncrementalStrategy::Append && self.strategy != named {
+            let asked = if self.strategy == IncrementalStrategy::Merge { "merge" } else { "delete_insert" };
+            return Err(contradiction("incremental_strategy", asked, &written));
+        }
+        self.strategy = named;
+        Ok(())
+    }
+}
+
+fn materialization_name(materialization: Materialization) -> &'static str {
+    match materialization {
+        Materialization::Table => "table",
+        Materialization::View => "view",
+        Materialization::Incremental => "incremental",
+    }
+}
+
+fn contradiction(field: &str, request: &str, model: &str) -> Error {
+    Error::invalid(
+        field,
+        format!("the request says `{request}` and the model's config says `{model}`: leave one of them out"),
+    )
+}
+
+fn same(key: &str, named: &str, target: &str) -> Result<()> {
+    if named.eq_ignore_ascii_case(target) {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        "sql_query",
+        format!("config `{key}` is `{named}`, but the result goes to `{target}`: a model's name says where it goes"),
+    ))
+}
+
+fn text(key: &str, value: &Value) -> Result<String> {
+    value
+        .as_str()
+        .map(str::to_owned)
+        .ok_or_else(|| Error::invalid("sql_query", format!("config `{key}` is {value}: expected a text")))
+}
+
+/// One text or a list of them.
+fn texts(key: &str, value: &Value) -> Result<Vec<String>> {
+    match value {
+        Value::Array(values) => values.iter().map(|value| text(key, value)).collect(),
+        one => Ok(vec![text(key, one)?]),
+    }
+}
