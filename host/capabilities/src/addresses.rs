@@ -121,6 +121,17 @@ enum Reach {
     Never,
 }
 
+/// How closely a pattern names a host; greater is closer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Closeness {
+    Any,
+    /// The longer the suffix, the closer.
+    Below(usize),
+    /// The longer the prefix, the closer.
+    Network(u8),
+    Exact,
+}
+
 impl Addresses {
     /// Reads a list of patterns.
     ///
@@ -176,6 +187,24 @@ impl Addresses {
             }
         }
         Err(if covered_by_wildcard { Denial::NotPublic } else { Denial::NotGranted })
+    }
+
+    /// How closely the closest pattern names `host`; none when it is not covered. For choosing between several lists that
+    /// all allow it.
+    pub(crate) fn closeness(&self, host: &Host, port: u16) -> Option<Closeness> {
+        let of = |pattern: &Pattern| match (&pattern.host, host) {
+            (HostPattern::Network(network), Host::Address(address)) => {
+                network.contains(&canonical(*address)).then_some(Closeness::Network(network.prefix_len()))
+            }
+            // What it resolves to may be in the network.
+            (HostPattern::Network(network), Host::Name(_)) => Some(Closeness::Network(network.prefix_len())),
+            (HostPattern::Localhost, Host::Address(address)) => address.is_loopback().then_some(Closeness::Exact),
+            (pattern, _) if !pattern.covers_name(host) => None,
+            (HostPattern::Name(_) | HostPattern::Localhost, _) => Some(Closeness::Exact),
+            (HostPattern::Below(suffix), _) => Some(Closeness::Below(suffix.len())),
+            (HostPattern::Any, _) => Some(Closeness::Any),
+        };
+        self.on(port).filter_map(of).max()
     }
 
     fn on(&self, port: u16) -> impl Iterator<Item = &Pattern> {
@@ -407,7 +436,20 @@ mod tests {
 
     #[test]
     fn what_is_no_pattern_is_refused_with_the_forms() {
-        for text in ["", "db", "db:", ":5432", "db:0", "db:99999", "db:9-8", "::1:80", "*.*.com:1", "10.0.0.0/40:1", "a b:1", "*.1.2.3.4:1"] {
+        for text in [
+            "",
+            "db",
+            "db:",
+            ":5432",
+            "db:0",
+            "db:99999",
+            "db:9-8",
+            "::1:80",
+            "*.*.com:1",
+            "10.0.0.0/40:1",
+            "a b:1",
+            "*.1.2.3.4:1",
+        ] {
             let error = text.parse::<Pattern>().unwrap_err();
             assert!(error.to_string().contains("expected `host:port`"), "{text}: {error}");
         }

@@ -46,7 +46,14 @@ impl Holder {
     }
 
     /// A denial of an address.
-    pub(crate) fn unreachable(&self, denial: Denial, host: &Host, port: u16, resolved: Option<std::net::IpAddr>, grant: &str) -> Error {
+    pub(crate) fn unreachable(
+        &self,
+        denial: Denial,
+        host: &Host,
+        port: u16,
+        resolved: Option<std::net::IpAddr>,
+        grant: &str,
+    ) -> Error {
         let target = format!("{host}:{port}");
         let via = match (resolved, host) {
             (Some(address), Host::Name(_)) => format!(" ({address})"),

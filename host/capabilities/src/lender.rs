@@ -3,12 +3,21 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use asgard_contract::Result;
 use asgard_contract::environment::{Environment, Grants};
-use asgard_contract::manifest::Capability;
+use asgard_contract::manifest::{Capability, Role};
+use asgard_contract::{Error, Result};
+use serde_json::Value;
 
-use crate::{Lent, key_value, lakehouse, processes, secrets};
+use crate::holder::Holder;
+use crate::objects::{ObjectSpace, Objects};
+use crate::policies::Policies;
+use crate::processes::Programs;
+use crate::{Lent, credentials, http, key_value, lakehouse, placeholders, processes, secrets, services, sockets};
+
+/// A call waits for a service that is starting at most this long: half of what a step may take by default.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Who calls; in every span and key.
 #[derive(Debug, Clone)]
@@ -37,44 +46,186 @@ pub struct Backing {
 pub struct Lender {
     environment: Arc<Environment>,
     backing: Backing,
+    objects: ObjectSpace,
+    programs: Programs,
+    /// Of all bindings, by their grants.
+    policies: Arc<Vec<(Grants, Arc<Policies>)>>,
 }
 
 impl Lender {
-    /// Parses the policies of all bindings.
+    /// Parses the policies of all bindings, and looks that what they name is there.
     ///
     /// # Errors
     /// `invalid-input` with the field of the environment that is wrong.
-    pub fn new(environment: Arc<Environment>, backing: Backing) -> Result<Self> {
-        Ok(Self { environment, backing })
+    pub fn new(environment: Arc<Environment>, mut backing: Backing) -> Result<Self> {
+        // Locations of objects are URLs, and those have no relative form.
+        backing.folder = std::path::absolute(&backing.folder)
+            .map_err(|error| crate::blocking::file_error("finding", &backing.folder, &error))?;
+        for (name, service) in &environment.services {
+            crate::paths::check_name(&format!("services.{name}"), name)?;
+            if !environment.programs.contains_key(&service.program) {
+                let message = format!("the environment has no program `{0}`: add `[programs.{0}]`", service.program);
+                return Err(Error::invalid(format!("services.{name}.program"), message));
+            }
+            if !service.health_path.starts_with('/') {
+                let message = format!("`{}` is no path: expected one such as `/health`", service.health_path);
+                return Err(Error::invalid(format!("services.{name}.health_path"), message));
+            }
+        }
+        let mut policies = Vec::new();
+        for role in Role::ALL {
+            for (index, binding) in environment.bindings(role).into_iter().enumerate() {
+                let field = if role == Role::Ingestion { format!("ingestion[{index}]") } else { role.to_string() };
+                for name in placeholders::services(&binding.configuration).map_err(|error| error.in_field(&field))? {
+                    if !environment.services.contains_key(&name) {
+                        let message = format!("the environment has no service `{name}`: add `[services.{name}]`");
+                        return Err(Error::invalid(format!("{field}.configuration"), message));
+                    }
+                }
+                let parsed = Policies::parse(&binding.grants, &environment);
+                let parsed = parsed.map_err(|error| error.in_field(&format!("{field}.grants")))?;
+                policies.push((binding.grants.clone(), Arc::new(parsed)));
+            }
+        }
+        Ok(Self {
+            objects: ObjectSpace::new(&backing.folder),
+            programs: backing.supervisor.programs(&environment),
+            environment,
+            backing,
+            policies: Arc::new(policies),
+        })
     }
 
     /// What `caller` may reach: what it `asks` for and `grants` allow.
     ///
     /// # Errors
-    /// `invalid-input` with the grant that cannot be read.
+    /// `invalid-input` with the grant that cannot be read; `unavailable` when a service that a grant names cannot be
+    /// started.
     pub fn lend(&self, caller: Caller, asks: &BTreeSet<Capability>, grants: &Grants) -> Result<Lent> {
-        let _ = (caller, asks, grants, &self.environment, &self.backing);
-        Ok(Lent::default())
+        let policies = match self.policies.iter().find(|(known, _)| known == grants) {
+            Some((_, policies)) => Arc::clone(policies),
+            None => Arc::new(Policies::parse(grants, &self.environment).map_err(|error| error.in_field("grants"))?),
+        };
+        let limits = &self.environment.limits;
+        let step = Duration::from_secs(limits.step_seconds.max(1));
+        // A value takes its own size in the guest and as much again on its way there.
+        let largest_value = limits.memory_bytes / 2;
+        let holder = Holder::new(caller, &self.environment, grants);
+        let objects = policies.objects.then(|| self.objects.clone());
+        let asked = |capability| asks.contains(&capability);
+
+        let mut lent = Lent::default();
+        if asked(Capability::Http) && !grants.http.is_empty() {
+            let reachable = policies.http.with_services(|name| self.port(name))?;
+            lent.http = Some(http::Client {
+                holder: holder.clone(),
+                reachable: Arc::new(reachable),
+                secrets: Arc::clone(&self.backing.secrets),
+                body_limit: limits.http_body_bytes,
+                longest: step,
+            });
+        }
+        if let (true, Some(addresses)) = (asked(Capability::Sockets), &policies.sockets) {
+            lent.sockets = Some(sockets::Dialer::new(holder.clone(), addresses.clone(), step));
+        }
+        // A proof gives nothing away that the plugin's connection does not; the secret itself has a grant of its own.
+        if asked(Capability::Credentials) {
+            lent.credentials = Some(credentials::Passwords {
+                holder: holder.clone(),
+                secrets: Arc::clone(&self.backing.secrets),
+                may_reveal: policies.reveal_secrets,
+            });
+        }
+        if asked(Capability::Processes) && !policies.processes.is_empty() {
+            lent.processes = Some(processes::Processes {
+                holder: holder.clone(),
+                granted: Arc::clone(&policies.processes),
+                programs: self.programs.clone(),
+                objects: objects.clone(),
+                supervisor: Arc::clone(&self.backing.supervisor),
+                largest_file: largest_value,
+            });
+        }
+        if asked(Capability::Services) && !policies.services.is_empty() {
+            lent.services = Some(services::Services {
+                holder: holder.clone(),
+                granted: Arc::clone(&policies.services),
+                programs: self.programs.clone(),
+                objects: objects.clone(),
+                supervisor: Arc::clone(&self.backing.supervisor),
+            });
+        }
+        if let (true, Some(space)) = (asked(Capability::Objects), &objects) {
+            lent.objects = Some(Objects { holder: holder.clone(), space: space.clone(), largest_get: largest_value });
+        }
+        if asked(Capability::KeyValue) && policies.key_value {
+            lent.key_value = Some(key_value::KeyValue {
+                scope: format!("{}/{}", holder.caller.environment, holder.caller.plugin),
+                holder: holder.clone(),
+                values: Arc::clone(&self.backing.key_values),
+            });
+        }
+        if asked(Capability::Lakehouse) && !policies.lakehouse.is_empty() {
+            lent.lakehouse = Some(lakehouse::Lakehouse {
+                holder,
+                namespaces: Arc::clone(&policies.lakehouse),
+                engine: Arc::clone(&self.backing.engine),
+                objects,
+                jobs: Arc::clone(self.backing.supervisor.jobs()),
+            });
+        }
+        Ok(lent)
     }
 
-    /// Replaces `${services.NAME.url}` and `${services.NAME.address}` in a configuration.
+    /// Replaces `${services.NAME.url}` and `${services.NAME.address}` in a configuration, once the services are ready.
     ///
     /// # Errors
-    /// `invalid-input` when there is no such service; `unavailable` while it starts.
-    pub async fn resolve(&self, configuration: &serde_json::Value) -> Result<serde_json::Value> {
-        Ok(configuration.clone())
+    /// `invalid-input` when there is no such service; `unavailable` when it is not ready in time, with the reason.
+    pub async fn resolve(&self, configuration: &Value) -> Result<Value> {
+        let mut ports = std::collections::HashMap::new();
+        for name in placeholders::services(configuration)? {
+            // Starts it where nobody has yet.
+            if self.port(&name).is_ok() {
+                let limit = self.environment.services.get(&name).map_or(0, |service| service.ready_timeout_seconds);
+                let patience = PATIENCE.min(Duration::from_secs(limit));
+                let registry = self.backing.supervisor.services();
+                ports.insert(name.clone(), registry.ready(&self.environment.name, &name, patience).await?);
+            }
+        }
+        placeholders::fill(configuration, &mut |name| ports.get(name).map_or_else(|| self.port(name), |port| Ok(*port)))
     }
 
-    /// Starts the services of the environment, without waiting for them.
-    pub fn start_services(&self) {}
+    /// The port of a service of the environment, which is started first where nobody has yet.
+    fn port(&self, name: &str) -> Result<u16> {
+        let registry = self.backing.supervisor.services();
+        let known = |name| registry.port(&self.environment.name, name);
+        // Only the environment's own: a plugin's service is the plugin's business.
+        if !self.environment.services.contains_key(name) {
+            return Err(Error::not_found(format!("environment `{}` has no service `{name}`", self.environment.name)));
+        }
+        if let Some(port) = known(name) {
+            return Ok(port);
+        }
+        registry.ensure_for_environment(&self.environment, name, &self.service_data(), &self.programs)?;
+        known(name).ok_or_else(|| Error::unavailable("the host is shutting down"))
+    }
+
+    fn service_data(&self) -> PathBuf {
+        self.backing.folder.join("services")
+    }
+
+    /// Makes the services of the environment run as its file says, and those that plugins asked for before, without
+    /// waiting for them. To be called at the start of the host and for every new revision.
+    pub fn start_services(&self) {
+        self.backing.supervisor.services().start_environment(&self.environment, &self.service_data(), &self.programs);
+    }
 
     /// Where an object of the environment is: `file:///…`.
     ///
     /// # Errors
     /// `invalid-input` for a key that is no relative path.
     pub fn object_location(&self, key: &str) -> Result<String> {
-        crate::paths::check_relative("key", key)?;
-        Ok(format!("file://{}/{key}", self.backing.folder.join("objects").display()))
+        self.objects.location(key)
     }
 
     /// Deletes an object; not being there is no error.
@@ -82,6 +233,6 @@ impl Lender {
     /// # Errors
     /// `internal` when the file cannot be removed.
     pub async fn delete_object(&self, key: &str) -> Result<()> {
-        crate::paths::check_relative("key", key)
+        self.objects.delete(key).await
     }
 }

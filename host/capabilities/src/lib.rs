@@ -4,8 +4,11 @@
 //! Nothing is lent by default. A capability is lent when the plugin's manifest asks for it AND the binding's grant
 //! allows it; what is not lent is `None` in [`Lent`], and the runtime answers `forbidden` in its place.
 
+mod blocking;
 mod holder;
 mod paths;
+mod placeholders;
+mod policies;
 mod resolve;
 
 pub mod addresses;

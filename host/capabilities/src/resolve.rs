@@ -1,31 +1,43 @@
 //! From a host's name to the addresses that may be connected to: the one place where names are resolved for plugins.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use asgard_contract::{Error, Result};
 
-use crate::addresses::{Addresses, Host};
+use crate::addresses::{Addresses, Denial, Host};
 use crate::holder::Holder;
 
+/// Why a name leads nowhere.
+#[derive(Debug, Clone)]
+pub(crate) enum Unresolved {
+    /// By the policy, with the address that the name resolved to.
+    Denied(Denial, Option<IpAddr>),
+    Unknown(String),
+}
+
+impl Unresolved {
+    /// As the plugin sees it.
+    pub(crate) fn explain(&self, host: &Host, port: u16, holder: &Holder, grant: &str) -> Error {
+        match self {
+            Self::Denied(denial, address) => holder.unreachable(*denial, host, port, *address, grant),
+            Self::Unknown(why) => Error::unavailable(format!("host `{host}` is unknown: {why}")),
+        }
+    }
+}
+
 /// Checks the name, resolves it, checks each address. The caller connects to what comes back and to nothing else.
-///
-/// # Errors
-/// `forbidden` with what to add to `grant`; `unavailable` when nobody knows the name.
-pub(crate) async fn resolve(
+pub(crate) async fn addresses_of(
     host: &Host,
     port: u16,
     addresses: &Addresses,
-    holder: &Holder,
-    grant: &str,
-) -> Result<Vec<SocketAddr>> {
-    addresses.check_name(host, port).map_err(|denial| holder.unreachable(denial, host, port, None, grant))?;
+) -> std::result::Result<Vec<SocketAddr>, Unresolved> {
+    addresses.check_name(host, port).map_err(|denial| Unresolved::Denied(denial, None))?;
     let name = match host {
         Host::Address(address) => return Ok(vec![SocketAddr::new(*address, port)]),
         Host::Name(name) => name,
     };
-    let found = tokio::net::lookup_host((name.as_str(), port))
-        .await
-        .map_err(|error| Error::unavailable(format!("host `{name}` is unknown: {error}")))?;
+    let found = tokio::net::lookup_host((name.as_str(), port)).await;
+    let found = found.map_err(|error| Unresolved::Unknown(error.to_string()))?;
     let mut allowed = Vec::new();
     let mut denied = None;
     for address in found {
@@ -36,9 +48,23 @@ pub(crate) async fn resolve(
     }
     match (allowed.is_empty(), denied) {
         (false, _) => Ok(allowed),
-        (true, Some((denial, address))) => Err(holder.unreachable(denial, host, port, Some(address), grant)),
-        (true, None) => Err(Error::unavailable(format!("host `{name}` has no address"))),
+        (true, Some((denial, address))) => Err(Unresolved::Denied(denial, Some(address))),
+        (true, None) => Err(Unresolved::Unknown("it has no address".to_owned())),
     }
+}
+
+/// [`addresses_of`], for a holder.
+///
+/// # Errors
+/// `forbidden` with what to add to `grant`; `unavailable` when nobody knows the name.
+pub(crate) async fn resolve(
+    host: &Host,
+    port: u16,
+    addresses: &Addresses,
+    holder: &Holder,
+    grant: &str,
+) -> Result<Vec<SocketAddr>> {
+    addresses_of(host, port, addresses).await.map_err(|unresolved| unresolved.explain(host, port, holder, grant))
 }
 
 /// The words for a connection that could not be made.

@@ -1,7 +1,7 @@
 //! Secrets by name. A configuration carries references, `secret://NAME`; only capabilities resolve them.
 
-use async_trait::async_trait;
 use asgard_contract::Result;
+use async_trait::async_trait;
 
 /// Where secrets are kept.
 #[async_trait]

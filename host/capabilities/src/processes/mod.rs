@@ -1,10 +1,53 @@
 //! Local programs.
+//!
+//! A grant names programs of the environment; a plugin names one of these, never a path. Each process gets a working
+//! folder of its own, a scrubbed environment, a memory limit, a timeout, and a keeper ([`keep`]) that enforces them and
+//! remembers how it ended, whatever becomes of the host.
+//!
+//! What this is not: a sandbox. A granted program runs as the host's user, and sees what that user sees. Grant programs
+//! to plugins as one gives shell access to people.
+
+mod files;
+mod folder;
+mod keeper;
+mod output;
+mod proc;
+mod programs;
+mod python;
+mod supervisor;
 
 pub mod keep;
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use asgard_contract::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+pub(crate) use files::{Ready, digest, prepare, write};
+pub(crate) use folder::{Exit, Folder, Launch, read_json, write_json};
+pub(crate) use keeper::{Found, Keeper, Tie, look, stop};
+pub(crate) use programs::{Executable, Programs};
+pub use supervisor::Supervisor;
+pub(crate) use supervisor::{check_strings, children, delete};
+
+use crate::blocking::{blocking, file_error};
+use crate::holder::Holder;
+use crate::objects::{self, ObjectSpace};
+
+/// How long a call waits for a Python environment that is being made: half of what a step may take by default.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// From being told to end to being killed: time to remove what others would stumble over.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Of output kept: 64 MiB; see [`output`].
+const OUTPUT_SEGMENTS: usize = 16;
+
+/// One answer with output, at most.
+const LARGEST_CHUNK: u32 = 1 << 20;
 
 #[derive(Debug, Clone)]
 pub enum Content {
@@ -29,7 +72,8 @@ pub struct Spec {
     pub memory_bytes: Option<u64>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Ending {
     Timeout,
     Stopped,
@@ -43,55 +87,212 @@ pub enum ProcessStatus {
     Ended(Ending),
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chunk {
     pub data: Vec<u8>,
     pub next: u64,
 }
 
-/// Owns every process and service of the host; finds those of an earlier host again.
-pub struct Supervisor {}
-
-impl Supervisor {
-    /// `folder` holds one folder per process; `keeper` is the `asgard` binary, which is run as `asgard keep FOLDER` around
-    /// each process so that its exit status outlives the host.
-    ///
-    /// # Errors
-    /// `internal` when the folder cannot be made or read.
-    pub fn open(_folder: &Path, _keeper: PathBuf) -> Result<Self> {
-        Ok(Self {})
-    }
-    /// Ends all services; processes of tasks go on.
-    pub async fn shut_down(&self) {}
-}
-
 /// What is lent.
 #[derive(Clone)]
-pub struct Processes {}
+pub struct Processes {
+    pub(crate) holder: Holder,
+    /// Names of programs.
+    pub(crate) granted: Arc<BTreeSet<String>>,
+    pub(crate) programs: Programs,
+    /// Where there is a grant for them.
+    pub(crate) objects: Option<ObjectSpace>,
+    pub(crate) supervisor: Arc<Supervisor>,
+    /// A larger file would not fit in the guest that asks for it.
+    pub(crate) largest_file: u64,
+}
 
 impl Processes {
-    pub async fn start(&self, _key: &str, _spec: Spec) -> Result<()> {
-        Err(Error::internal("unfinished"))
+    /// Starts a process under the key; does nothing when there was one already.
+    ///
+    /// # Errors
+    /// `forbidden` for a program that is not granted; `unavailable` while the program is being made ready;
+    /// `invalid-input` for what cannot be run, with the field.
+    pub async fn start(&self, key: &str, spec: Spec) -> Result<()> {
+        let program = spec.program.clone();
+        self.holder.using("processes", "start", &program, self.start_granted(key, spec)).await
     }
-    pub async fn status(&self, _key: &str) -> Result<ProcessStatus> {
-        Err(Error::internal("unfinished"))
+
+    async fn start_granted(&self, key: &str, spec: Spec) -> Result<()> {
+        check_granted(&self.granted, &spec.program, &self.holder, "processes")?;
+        let folder = self.supervisor.folder(&self.holder.caller, key)?;
+        if look(&folder).await? != Found::Nothing {
+            return Ok(());
+        }
+        check_strings(&spec.arguments, &spec.environment)?;
+        let files = prepare(spec.files, self.objects.as_ref(), || no_objects(&self.holder))?;
+        let executable = self.programs.executable(&spec.program, PATIENCE).await?;
+        let launch = Launch {
+            environment: surroundings(&executable, &folder, spec.environment),
+            program: executable.path,
+            arguments: spec.arguments,
+            timeout_ms: Some(spec.timeout_ms),
+            memory_bytes: spec.memory_bytes,
+            grace_ms: GRACE.as_millis() as u64,
+            tied_to_host: false,
+            output_segments: OUTPUT_SEGMENTS,
+        };
+        self.supervisor.start(&folder, files, launch).await
     }
-    pub async fn output(&self, _key: &str, _offset: u64, _max: u32) -> Result<Chunk> {
-        Err(Error::internal("unfinished"))
+
+    /// How far the process is.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub async fn status(&self, key: &str) -> Result<ProcessStatus> {
+        let looking = async {
+            let folder = self.supervisor.folder(&self.holder.caller, key)?;
+            match look(&folder).await? {
+                Found::Nothing => Err(missing(key)),
+                Found::Running => Ok(ProcessStatus::Running),
+                Found::Ended(Exit::Exited(code)) => Ok(ProcessStatus::Exited(code)),
+                Found::Ended(Exit::Ended(ending)) => Ok(ProcessStatus::Ended(ending)),
+            }
+        };
+        self.holder.using("processes", "status", key, looking).await
     }
-    pub async fn read_file(&self, _key: &str, _path: &str) -> Result<Vec<u8>> {
-        Err(Error::internal("unfinished"))
+
+    /// Standard output and standard error, at most `max` bytes from `offset`.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub async fn output(&self, key: &str, offset: u64, max: u32) -> Result<Chunk> {
+        let reading = async {
+            let folder = self.known(key)?;
+            read_output(&folder, offset, max).await
+        };
+        self.holder.using("processes", "output", key, reading).await
     }
-    pub async fn list_files(&self, _key: &str) -> Result<Vec<(String, u64)>> {
-        Err(Error::internal("unfinished"))
+
+    /// A file of the working folder.
+    ///
+    /// # Errors
+    /// `not-found`; `invalid-input` for one that no guest could hold.
+    pub async fn read_file(&self, key: &str, path: &str) -> Result<Vec<u8>> {
+        let reading = async {
+            let folder = self.known(key)?;
+            let (path, largest) = (path.to_owned(), self.largest_file);
+            blocking(move || {
+                let (real, size) = files::find(&folder.work(), &path)?;
+                if size > largest {
+                    let message =
+                        format!("`{path}` has {size} bytes; a plugin can hold {largest}: store it as an object");
+                    return Err(Error::invalid("path", message));
+                }
+                std::fs::read(&real).map_err(|error| file_error("reading", &real, &error))
+            })
+            .await
+        };
+        self.holder.using("processes", "read-file", path, reading).await
     }
-    pub async fn store_file(&self, _key: &str, _path: &str, _object: &str) -> Result<()> {
-        Err(Error::internal("unfinished"))
+
+    /// The files below the working folder with their sizes, by path.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub async fn list_files(&self, key: &str) -> Result<Vec<(String, u64)>> {
+        let listing = async {
+            let folder = self.known(key)?;
+            blocking(move || files::list(&folder.work())).await
+        };
+        self.holder.using("processes", "list-files", key, listing).await
     }
-    pub async fn stop(&self, _key: &str) -> Result<()> {
-        Err(Error::internal("unfinished"))
+
+    /// Copies a file of the working folder to an object.
+    ///
+    /// # Errors
+    /// `not-found`; `forbidden` without a grant for objects.
+    pub async fn store_file(&self, key: &str, path: &str, object: &str) -> Result<()> {
+        let storing = async {
+            let folder = self.known(key)?;
+            let space = self.objects.as_ref().ok_or_else(|| no_objects(&self.holder))?;
+            let path = path.to_owned();
+            let (real, _) = blocking(move || files::find(&folder.work(), &path)).await?;
+            space.put(object, objects::Content::File(real)).await
+        };
+        self.holder.using("processes", "store-file", object, storing).await
     }
-    pub async fn remove(&self, _key: &str) -> Result<()> {
-        Err(Error::internal("unfinished"))
+
+    /// Ends the process and all that it started, and waits for the end. Nothing happens if it has ended.
+    ///
+    /// # Errors
+    /// `invalid-input` for a key that is none.
+    pub async fn stop(&self, key: &str) -> Result<()> {
+        let stopping = async { stop(&self.supervisor.folder(&self.holder.caller, key)?, GRACE).await };
+        self.holder.using("processes", "stop", key, stopping).await
     }
+
+    /// Stops it and deletes its folder. Nothing happens if there is none.
+    ///
+    /// # Errors
+    /// As `stop`.
+    pub async fn remove(&self, key: &str) -> Result<()> {
+        let removing = async {
+            let folder = self.supervisor.folder(&self.holder.caller, key)?;
+            stop(&folder, GRACE).await?;
+            self.supervisor.delete(&folder).await
+        };
+        self.holder.using("processes", "remove", key, removing).await
+    }
+
+    fn known(&self, key: &str) -> Result<Folder> {
+        let folder = self.supervisor.folder(&self.holder.caller, key)?;
+        if folder.path().is_dir() { Ok(folder) } else { Err(missing(key)) }
+    }
+}
+
+fn missing(key: &str) -> Error {
+    Error::not_found(format!("this task has no process `{key}`"))
+}
+
+/// The denial for objects in a specification, without the grant for objects.
+pub(crate) fn no_objects(holder: &Holder) -> Error {
+    holder.forbidden("use objects", "objects", "set to true")
+}
+
+/// Whether a program is among the granted ones.
+///
+/// # Errors
+/// `forbidden` with what to add.
+pub(crate) fn check_granted(granted: &BTreeSet<String>, program: &str, holder: &Holder, grant: &str) -> Result<()> {
+    if granted.contains(program) {
+        return Ok(());
+    }
+    Err(holder.forbidden(&format!("run `{program}`"), grant, &format!("add `{program}` to")))
+}
+
+/// All that a process sees: what every process needs, then what was asked for. Its home is not negotiable, because the
+/// host finds lost processes by it.
+pub(crate) fn surroundings(
+    executable: &Executable,
+    folder: &Folder,
+    asked: Vec<(String, String)>,
+) -> Vec<(String, String)> {
+    let path = |path: &Path| path.display().to_string();
+    let mut all = vec![
+        ("PATH".to_owned(), executable.search.clone()),
+        ("LANG".to_owned(), "C.UTF-8".to_owned()),
+        ("TMPDIR".to_owned(), path(&folder.temporary())),
+    ];
+    all.extend(asked);
+    all.push(("HOME".to_owned(), path(&folder.work())));
+    all
+}
+
+/// At most `max` bytes of a process's output.
+pub(crate) async fn read_output(folder: &Folder, offset: u64, max: u32) -> Result<Chunk> {
+    let path = folder.output();
+    let max = max.min(LARGEST_CHUNK) as usize;
+    blocking(move || output::read(&path, offset, max).map_err(|error| file_error("reading", &path, &error))).await
+}
+
+/// The last lines of a process's output.
+pub(crate) async fn last_lines(folder: &Folder, count: usize) -> String {
+    let path = folder.output();
+    blocking(move || Ok(output::last_lines(&path, count))).await.unwrap_or_default()
 }

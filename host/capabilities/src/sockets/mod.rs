@@ -5,7 +5,7 @@
 //! holds all of them and asks for one more would wait for itself.
 
 mod certificate;
-mod tls;
+pub(crate) mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -161,7 +161,10 @@ impl Connection {
             Stream::Plain(stream) => stream,
             other => {
                 self.stream = other;
-                return Err(Error::invalid("verification", format!("the connection to `{}` is not a plain one", self.target)));
+                return Err(Error::invalid(
+                    "verification",
+                    format!("the connection to `{}` is not a plain one", self.target),
+                ));
             }
         };
         let handshake = tokio_rustls::TlsConnector::from(config).connect(name, stream);

@@ -75,7 +75,7 @@ pub(super) fn client_config(verification: Verification, authority: Option<&str>)
 }
 
 /// Names in certificates are host names or addresses.
-pub(super) fn server_name(host: &Host) -> Result<ServerName<'static>> {
+pub(crate) fn server_name(host: &Host) -> Result<ServerName<'static>> {
     match host {
         Host::Address(address) => Ok(ServerName::from(*address)),
         Host::Name(name) => ServerName::try_from(name.clone())
@@ -83,7 +83,7 @@ pub(super) fn server_name(host: &Host) -> Result<ServerName<'static>> {
     }
 }
 
-pub(super) fn handshake_error(target: &str, error: &std::io::Error) -> Error {
+pub(crate) fn handshake_error(target: &str, error: &std::io::Error) -> Error {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     let why = match tls {
         Some(error) => explain(error),
@@ -97,7 +97,8 @@ pub(super) fn handshake_error(target: &str, error: &std::io::Error) -> Error {
 pub(crate) fn explain(error: &rustls::Error) -> String {
     match error {
         rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-            "its certificate comes from an authority that is not trusted here: give the authority's certificate".to_owned()
+            "its certificate comes from an authority that is not trusted here: give the authority's certificate"
+                .to_owned()
         }
         rustls::Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },

@@ -1,0 +1,63 @@
+//! All grants of one binding, parsed.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use asgard_contract::environment::{Environment, Grants};
+use asgard_contract::{Error, Result};
+
+use crate::addresses::Addresses;
+use crate::{http, lakehouse};
+
+/// What a binding lends, capability by capability.
+pub(crate) struct Policies {
+    pub(crate) http: http::Policy,
+    pub(crate) sockets: Option<Addresses>,
+    pub(crate) reveal_secrets: bool,
+    /// Names of programs, for processes and for services.
+    pub(crate) processes: Arc<BTreeSet<String>>,
+    pub(crate) services: Arc<BTreeSet<String>>,
+    pub(crate) objects: bool,
+    pub(crate) key_value: bool,
+    pub(crate) lakehouse: Arc<lakehouse::Namespaces>,
+}
+
+impl Policies {
+    /// Reads the grants of a binding of `environment`.
+    ///
+    /// # Errors
+    /// `invalid-input` with the grant that cannot be read, or that names what the environment lacks.
+    pub(crate) fn parse(grants: &Grants, environment: &Environment) -> Result<Self> {
+        let http = http::Policy::parse(&grants.http)?;
+        if let Some((index, name)) = http.services().find(|(_, name)| !environment.services.contains_key(*name)) {
+            let message = format!("the environment has no service `{name}`: add `[services.{name}]`");
+            return Err(Error::invalid(format!("http[{index}].host"), message));
+        }
+        let sockets = Addresses::parse(&grants.sockets).map_err(|error| match error {
+            Error::InvalidInput { field: Some(index), message } => Error::invalid(format!("sockets[{index}]"), message),
+            other => other,
+        })?;
+        Ok(Self {
+            http,
+            sockets: (!grants.sockets.is_empty()).then_some(sockets),
+            reveal_secrets: grants.reveal_secrets,
+            processes: programs("processes", &grants.processes, environment)?,
+            services: programs("services", &grants.services, environment)?,
+            objects: grants.objects,
+            key_value: grants.key_value,
+            lakehouse: Arc::new(
+                lakehouse::Namespaces::parse(&grants.lakehouse).map_err(|error| error.in_field("lakehouse"))?,
+            ),
+        })
+    }
+}
+
+fn programs(field: &str, names: &[String], environment: &Environment) -> Result<Arc<BTreeSet<String>>> {
+    for (index, name) in names.iter().enumerate() {
+        if !environment.programs.contains_key(name) {
+            let message = format!("the environment has no program `{name}`: add `[programs.{name}]`");
+            return Err(Error::invalid(format!("{field}[{index}]"), message));
+        }
+    }
+    Ok(Arc::new(names.iter().cloned().collect()))
+}
