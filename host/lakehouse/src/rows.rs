@@ -1,20 +1,181 @@
 //! Small results as JSON, and rows of a request as Arrow.
 
+use std::io::Cursor;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow_ipc::reader::StreamReader;
+use arrow_ipc::writer::StreamWriter;
+use arrow_json::WriterBuilder;
+use arrow_json::writer::JsonArray;
 use asgard_contract::{Error, Result};
+use chrono::{DateTime, NaiveDate, NaiveDateTime};
 use serde_json::{Map, Value};
 
-/// The rows of an Arrow IPC stream as JSON objects.
+/// The rows of an Arrow IPC stream as JSON objects. Nulls are there; times are RFC 3339.
 ///
 /// # Errors
 /// `internal` when it is no Arrow IPC stream.
-pub fn rows_to_json(_ipc: &[u8]) -> Result<Vec<Map<String, Value>>> {
-    Err(Error::internal("unfinished"))
+pub fn rows_to_json(ipc: &[u8]) -> Result<Vec<Map<String, Value>>> {
+    let failed = |error: arrow_schema::ArrowError| Error::internal(format!("the rows cannot be read: {error}"));
+    let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, JsonArray>(Vec::new());
+    for batch in StreamReader::try_new(Cursor::new(ipc), None).map_err(failed)? {
+        writer.write(&batch.map_err(failed)?).map_err(failed)?;
+    }
+    writer.finish().map_err(failed)?;
+    let text = writer.into_inner();
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
+    serde_json::from_slice(&text).map_err(|error| Error::internal(format!("the rows cannot be read: {error}")))
 }
 
-/// JSON objects as an Arrow IPC stream: one column per name, typed by its values; `timestamp` is read as a point in time.
+/// JSON objects as an Arrow IPC stream: one column per name, typed by its values; `timestamp` is read as points in time.
 ///
 /// # Errors
-/// `invalid-input` with the row and column as field.
-pub fn rows_from_json(_rows: &[Map<String, Value>], _timestamp: &str) -> Result<Vec<u8>> {
-    Err(Error::internal("unfinished"))
+/// `invalid-input` with row and column as field.
+pub fn rows_from_json(rows: &[Map<String, Value>], timestamp: &str) -> Result<Vec<u8>> {
+    let mut names: Vec<&String> = Vec::new();
+    for name in rows.iter().flat_map(Map::keys) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if names.is_empty() {
+        return Err(Error::InvalidInput { field: None, message: "the rows have no column".to_owned() });
+    }
+    let columns = names
+        .into_iter()
+        .map(|name| {
+            let values: Vec<&Value> = rows.iter().map(|row| row.get(name).unwrap_or(&Value::Null)).collect();
+            let array = if name == timestamp { times(name, &values)? } else { column(name, &values)? };
+            Ok((name, array))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let failed = |error: arrow_schema::ArrowError| Error::internal(error.to_string());
+    let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true)));
+    let batch = batch.map_err(failed)?;
+    let mut writer = StreamWriter::try_new(Vec::new(), batch.schema_ref()).map_err(failed)?;
+    writer.write(&batch).and_then(|()| writer.finish()).map_err(failed)?;
+    writer.into_inner().map_err(failed)
+}
+
+/// The narrowest type that has all values of the column.
+fn column(name: &str, values: &[&Value]) -> Result<ArrayRef> {
+    let present = || values.iter().filter(|value| !value.is_null());
+    let all = |is: fn(&Value) -> bool| present().all(|value| is(value));
+    if present().next().is_some() {
+        if all(Value::is_boolean) {
+            return Ok(Arc::new(values.iter().map(|value| value.as_bool()).collect::<BooleanArray>()));
+        }
+        if all(Value::is_i64) {
+            return Ok(Arc::new(values.iter().map(|value| value.as_i64()).collect::<Int64Array>()));
+        }
+        if all(Value::is_number) {
+            return Ok(Arc::new(values.iter().map(|value| value.as_f64()).collect::<Float64Array>()));
+        }
+    }
+    if all(Value::is_string) {
+        return Ok(Arc::new(values.iter().map(|value| value.as_str()).collect::<StringArray>()));
+    }
+    let first = present().next().map(|value| kind(value));
+    let odd = values.iter().position(|value| {
+        let composite = value.is_array() || value.is_object();
+        composite || (!value.is_null() && Some(kind(value)) != first)
+    });
+    let message = match first {
+        Some(first @ ("a boolean" | "a number" | "a string")) => format!("expected {first} as in the rows before"),
+        _ => "expected a boolean, a number or a string".to_owned(),
+    };
+    Err(Error::invalid(format!("{}.{name}", odd.unwrap_or(0)), message))
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+fn times(name: &str, values: &[&Value]) -> Result<ArrayRef> {
+    let read = values
+        .iter()
+        .enumerate()
+        .map(|(row, value)| {
+            let read = match value {
+                Value::Null => return Ok(None),
+                Value::String(text) => time(text),
+                _ => None,
+            };
+            read.map(Some).ok_or_else(|| {
+                Error::invalid(format!("{row}.{name}"), "expected a time as text, such as `2024-02-29T12:00:00Z`")
+            })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Arc::new(TimestampMicrosecondArray::from(read).with_timezone("UTC")))
+}
+
+/// RFC 3339; without a zone in UTC; a date is its first moment. Microseconds.
+fn time(text: &str) -> Option<i64> {
+    let text = text.trim();
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Some(time.timestamp_micros());
+    }
+    let formats = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"];
+    let naive = formats.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok());
+    let naive = naive.or_else(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0))?;
+    Some(naive.and_utc().timestamp_micros())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn rows(value: Value) -> Vec<Map<String, Value>> {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn rows_come_back_as_they_were_with_times_in_utc() {
+        let ipc = rows_from_json(
+            &rows(json!([
+                {"id": "a", "n": 1, "x": 1, "ok": true, "event_timestamp": "2024-02-29T14:00:00+02:00"},
+                {"id": "b", "x": 2.5, "ok": null, "event_timestamp": "2024-03-01"},
+            ])),
+            "event_timestamp",
+        )
+        .unwrap();
+        assert_eq!(
+            json!(rows_to_json(&ipc).unwrap()),
+            json!([
+                {"id": "a", "n": 1, "x": 1.0, "ok": true, "event_timestamp": "2024-02-29T12:00:00Z"},
+                {"id": "b", "n": null, "x": 2.5, "ok": null, "event_timestamp": "2024-03-01T00:00:00Z"},
+            ])
+        );
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_told_with_row_and_column() {
+        for (value, wanted) in [
+            (json!([{"id": "a"}, {"id": 1}]), "1.id"),
+            (json!([{"id": [1]}]), "0.id"),
+            (json!([{"event_timestamp": "2024-03-01"}, {"event_timestamp": 5}]), "1.event_timestamp"),
+        ] {
+            let Err(Error::InvalidInput { field, .. }) = rows_from_json(&rows(value), "event_timestamp") else { panic!() };
+            assert_eq!(field.as_deref(), Some(wanted));
+        }
+    }
+
+    #[test]
+    fn no_rows_are_no_rows() {
+        let ipc = rows_from_json(&rows(json!([{"id": "a"}])), "t").unwrap();
+        assert_eq!(rows_to_json(&ipc).unwrap().len(), 1);
+        assert!(rows_to_json(b"nonsense").is_err());
+    }
 }

@@ -7,23 +7,64 @@
 //! - [`Tables::put_view`]: a view, replaced in one commit.
 //! - [`Tables::committed`]: what an earlier run with the same key did, to answer without running again.
 //!
-//! `SqlEngine::new(Tables, &Limits) -> Result<SqlEngine>`, and its methods `plan`, `query`, `run` are what `crate::Lakehouse`
-//! delegates to. [`Tables`] is a cheap handle: clone it into table providers.
+//! [`Tables`] is a cheap handle: clone it into table providers.
 
+mod commit;
+mod drop;
+mod evolution;
+mod files;
+mod keyed;
+mod keys;
+mod load;
 mod loaded;
+mod manifests;
+mod metrics;
+mod rewrite;
+mod snapshot;
+mod undo;
+mod views;
+mod write;
 
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
-use asgard_contract::lakehouse::{Dialect, TableWrite, Written};
-use asgard_contract::{Error, Result, TableName};
-use datafusion::execution::SendableRecordBatchStream;
+use asgard_contract::{Result, TableName};
+use iceberg::Runtime;
+use iceberg::io::FileIO;
+use iceberg::spec::{TableMetadata, ViewMetadata};
 
-pub(crate) use loaded::{DataFile, Loaded, LoadedTable, LoadedView};
 pub use loaded::TableInfo;
+pub(crate) use loaded::{DataFile, Loaded, LoadedTable, LoadedView};
+pub(crate) use views::ViewDefinition;
+
+use crate::catalog::{Catalog, Entry, Kind};
+use crate::{error, storage};
+
+/// What the stream writer builds on.
+pub(crate) mod parts {
+    pub(crate) use super::commit::{Next, Transaction, check_writable};
+    pub(crate) use super::evolution::{created, equal, extended, known, replaced};
+    pub(crate) use super::files::{FileWriter, Written};
+    pub(crate) use super::keyed::{Incoming, Repeated, without_keys};
+    pub(crate) use super::keys::{Keys, Operation};
+    pub(crate) use super::manifests::all_files;
+    pub(crate) use super::snapshot::{Plan, Removed, unpartitioned, write as write_snapshot};
+    pub(crate) use super::undo::{Uncommitted, delete};
+    pub(crate) use super::write::{changed, created as new_table, finish};
+}
 
 /// The environment's tables. Cloning it is cheap.
-#[derive(Debug, Clone)]
-pub(crate) struct Tables {}
+#[derive(Clone)]
+pub(crate) struct Tables {
+    pub(crate) inner: Arc<Inner>,
+}
+
+impl std::fmt::Debug for Tables {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tables").field("warehouse", &self.inner.warehouse).finish_non_exhaustive()
+    }
+}
 
 /// What a statement read, told when its rows have all been taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -32,76 +73,140 @@ pub(crate) struct Reads {
     pub(crate) bytes: u64,
 }
 
-/// A view to be put.
+pub(crate) struct Inner {
+    pub(crate) catalog: Catalog,
+    pub(crate) io: FileIO,
+    /// Where the Iceberg crate's own reader does its work.
+    pub(crate) runtime: Runtime,
+    /// URL of the folder of tables without a location of their own.
+    warehouse: String,
+    /// The newest metadata and what was made of it, by table. Metadata files never change, so what was made of one stays true.
+    cache: Mutex<HashMap<TableName, Cached>>,
+}
+
+struct Cached {
+    current: Current,
+    loaded: Option<Loaded>,
+}
+
+/// A table or view as the catalog has it.
 #[derive(Debug, Clone)]
-pub(crate) struct ViewDefinition {
-    pub(crate) sql: String,
-    pub(crate) dialect: Dialect,
-    /// Of the view's rows.
-    pub(crate) schema: datafusion::arrow::datatypes::SchemaRef,
+pub(crate) enum Current {
+    Table(TableState),
+    View(ViewState),
+}
+
+/// A table's metadata, and the file it is in.
+#[derive(Debug, Clone)]
+pub(crate) struct TableState {
+    pub(crate) location: String,
+    pub(crate) metadata: Arc<TableMetadata>,
+}
+
+/// A view's metadata, and the file it is in.
+#[derive(Debug, Clone)]
+pub(crate) struct ViewState {
+    pub(crate) location: String,
+    pub(crate) metadata: Arc<ViewMetadata>,
+}
+
+impl Current {
+    /// URL of the metadata file.
+    pub(crate) fn location(&self) -> &str {
+        match self {
+            Self::Table(table) => &table.location,
+            Self::View(view) => &view.location,
+        }
+    }
+
+    pub(crate) fn table(&self) -> Option<&TableState> {
+        match self {
+            Self::Table(table) => Some(table),
+            Self::View(_) => None,
+        }
+    }
 }
 
 impl Tables {
-    pub(crate) async fn open(_folder: &Path) -> Result<Self> {
-        Ok(Self {})
+    /// Opens the tables below a folder, which is made if it is not there.
+    ///
+    /// # Errors
+    /// `unavailable` when folder or catalog cannot be opened.
+    pub(crate) async fn open(folder: &Path) -> Result<Self> {
+        let folder = std::path::absolute(folder).map_err(error::io("finding the lakehouse's folder"))?;
+        let warehouse = folder.join("warehouse");
+        tokio::fs::create_dir_all(&warehouse).await.map_err(error::io("making the lakehouse's folder"))?;
+        let location = storage::location_of(&warehouse)
+            .map_err(|message| asgard_contract::Error::invalid("lakehouse.storage", message))?;
+        let catalog = Catalog::open(&folder.join("catalog.db"), &crate::NAMESPACES).await?;
+        let inner = Arc::new(Inner {
+            catalog,
+            io: FileIO::new_with_fs(),
+            runtime: Runtime::current(),
+            warehouse: location,
+            cache: Mutex::default(),
+        });
+        let tables = Self { inner };
+        tables.remove_dropped().await?;
+        Ok(tables)
     }
 
     /// Tables and views of a namespace, by name.
-    pub(crate) async fn list(&self, _namespace: &str) -> Result<Vec<TableName>> {
-        Err(Error::internal("unfinished"))
+    pub(crate) async fn list(&self, namespace: &str) -> Result<Vec<TableName>> {
+        let entries = self.inner.catalog.entries().await?;
+        Ok(entries.into_iter().map(|entry| entry.name).filter(|name| name.namespace == namespace).collect())
     }
 
-    /// A table or view as it is now.
-    ///
-    /// # Errors
-    /// `not-found`, naming the nearest that there is.
-    pub(crate) async fn load(&self, _table: &TableName) -> Result<Loaded> {
-        Err(Error::internal("unfinished"))
-    }
-
-    /// The Iceberg table at a location (`file:///…`), if there is one: the catalog's if it knows one there, otherwise by its
-    /// newest metadata file. None: the location holds no Iceberg table (it may hold plain Parquet files).
-    pub(crate) async fn load_location(&self, _location: &str) -> Result<Option<LoadedTable>> {
-        Err(Error::internal("unfinished"))
-    }
-
-    /// Where the files of a table go that has no location of its own.
+    /// Where the files of a table go that has no location of its own; a URL.
     pub(crate) fn location_of(&self, table: &TableName) -> String {
-        format!("{}/{}", table.namespace, table.name)
+        self.inner.location_of(table)
+    }
+}
+
+impl Inner {
+    pub(crate) fn location_of(&self, table: &TableName) -> String {
+        format!("{}/{}/{}", self.warehouse, table.namespace, table.name)
     }
 
-    /// What an earlier write with this key did to the table or view.
-    pub(crate) async fn committed(&self, _table: &TableName, _key: &str) -> Result<Option<Written>> {
-        Err(Error::internal("unfinished"))
+    /// The table or view as the catalog has it now.
+    pub(crate) async fn current(&self, table: &TableName) -> Result<Option<Current>> {
+        match self.catalog.get(table).await? {
+            Some(entry) => Ok(Some(self.read(&entry).await?)),
+            None => {
+                self.lock().remove(table);
+                Ok(None)
+            }
+        }
     }
 
-    /// Writes a stream of rows, in one commit. A table that is not there is made with the rows' columns, all nullable.
-    /// `reads` is asked once, after the last row. Dropping the future undoes what was written so far. With a key that has
-    /// been committed before, `rows` is not polled and the answer is the one of then.
-    ///
-    /// # Errors
-    /// `invalid-input` for columns that do not fit, for a key that is no column, and for two rows of a merge that update the
-    /// same row; errors of the stream as they come (a contract error inside of an external DataFusion error is taken out).
-    pub(crate) async fn write(
-        &self,
-        _write: &TableWrite,
-        _key: &str,
-        _rows: SendableRecordBatchStream,
-        _reads: &(dyn Fn() -> Reads + Send + Sync),
-    ) -> Result<Written> {
-        Err(Error::internal("unfinished"))
+    async fn read(&self, entry: &Entry) -> Result<Current> {
+        if let Some(cached) = self.lock().get(&entry.name)
+            && cached.current.location() == entry.metadata_location
+        {
+            return Ok(cached.current.clone());
+        }
+        let location = entry.metadata_location.clone();
+        let current = match entry.kind {
+            Kind::Table => Current::Table(self.read_table(&location).await?),
+            Kind::View => Current::View(views::read(&self.io, &location).await?),
+        };
+        self.remember(&entry.name, current.clone());
+        Ok(current)
     }
 
-    /// Makes or replaces a view.
-    ///
-    /// # Errors
-    /// `conflict` when a table has the name.
-    pub(crate) async fn put_view(&self, _view: &TableName, _key: &str, _definition: ViewDefinition) -> Result<Written> {
-        Err(Error::internal("unfinished"))
+    pub(crate) async fn read_table(&self, location: &str) -> Result<TableState> {
+        let metadata = TableMetadata::read_from(&self.io, location)
+            .await
+            .map_err(error::iceberg(format_args!("reading `{location}`")))?;
+        Ok(TableState { location: location.to_owned(), metadata: Arc::new(metadata) })
     }
 
-    /// Drops a table or view; nothing happens if there is none.
-    pub(crate) async fn drop(&self, _table: &TableName) -> Result<()> {
-        Err(Error::internal("unfinished"))
+    fn remember(&self, table: &TableName, current: Current) {
+        self.lock().insert(table.clone(), Cached { current, loaded: None });
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<TableName, Cached>> {
+        // A panic while the cache is locked leaves it whole: entries are put in at once.
+        self.cache.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Weak};
 
-use asgard_contract::connector::{Event, Ingestion};
+use asgard_contract::connector::{Event, Ingestion, SyncMode};
 use asgard_contract::manifest::Role;
 use asgard_contract::{Error, Progress, Result};
 use asgard_lakehouse::{Lakehouse, StreamTarget, StreamWriter};
@@ -119,13 +119,19 @@ async fn run(pipeline: &Arc<Pipeline>, task: &Task, context: &StepContext, state
         let stored = active.lakehouse.checkpoint(&table_of(stream), &owner).await?;
         let mut result = StreamResult { name, status: "pending".to_owned(), ..StreamResult::default() };
         if let Some(stored) = stored {
-            if stored.sync_id == task.id {
+            // A full refresh starts over with each sync; within one it goes on from its last checkpoint.
+            let own = stored.sync_id == task.id;
+            if own {
                 let before = previous.iter().find(|other| other.name == result.name);
                 result.records = stored.records;
                 result.bytes = before.map_or(0, |before| before.bytes);
                 result.status = if stored.complete { "succeeded" } else { "running" }.to_owned();
             }
-            stream.checkpoint = Some(stored.state);
+            let full_refresh =
+                matches!(stream.sync_mode, SyncMode::FullRefreshOverwrite | SyncMode::FullRefreshAppend);
+            if own || !full_refresh {
+                stream.checkpoint = Some(stored.state);
+            }
         }
         state.streams.push(result);
     }
@@ -238,6 +244,7 @@ impl Writers<'_> {
             let stream = &self.ingestion.streams[index];
             let target = StreamTarget {
                 table: table_of(stream),
+                location: self.location.clone(),
                 columns: stream.columns.clone(),
                 mode: stream.sync_mode,
                 primary_key: stream.primary_key.clone(),
@@ -246,7 +253,6 @@ impl Writers<'_> {
             };
             self.open[index] = Some(self.lakehouse.stream_writer(target).await?);
         }
-        let _ = &self.location;
         self.open[index].as_mut().ok_or_else(|| Error::internal("the writer is gone"))
     }
 

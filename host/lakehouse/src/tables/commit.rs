@@ -1,0 +1,107 @@
+//! Commits: new metadata from the newest there is, put in its place by compare-and-swap.
+//!
+//! A [`Transaction`] says what the new metadata is, given the newest. When another commit comes in between, it is asked again
+//! with that one's result, so nobody's commit is lost; what it wrote for the attempt that lost is deleted.
+
+use std::time::Duration;
+
+use asgard_contract::{Error, Result, TableName};
+use async_trait::async_trait;
+use iceberg::MetadataLocation;
+use iceberg::spec::{FormatVersion, TableMetadata, TableMetadataBuildResult};
+
+use super::undo::{self, Uncommitted};
+use super::{Current, Inner, TableState};
+use crate::catalog::Kind;
+use crate::error;
+
+/// Each attempt that loses means that another one won, so this many are only lost under siege.
+const ATTEMPTS: u32 = 50;
+
+/// Grows with each attempt, so that writers that keep meeting each other part.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// What a commit makes of the newest state.
+pub(crate) enum Next {
+    /// New metadata, and where the table is if it is new.
+    Commit(Box<TableMetadataBuildResult>),
+    /// Nothing is to be done.
+    Nothing,
+}
+
+/// One change of one table.
+#[async_trait]
+pub(crate) trait Transaction: Send {
+    /// May be called several times, each time with newer state. Files that it writes are noted in `undo`.
+    async fn next(&mut self, tables: &Inner, current: Option<&Current>, undo: &Uncommitted) -> Result<Next>;
+}
+
+impl Inner {
+    /// Carries a transaction out. `written` are files that are part of it whichever attempt wins. Answers with the table as it
+    /// is then; none = nothing was to be done.
+    pub(crate) async fn commit(
+        &self,
+        table: &TableName,
+        transaction: &mut dyn Transaction,
+        written: &[&Uncommitted],
+    ) -> Result<Option<TableState>> {
+        for attempt in 0..ATTEMPTS {
+            let current = self.current(table).await?;
+            let attempted = Uncommitted::default();
+            let built = match transaction.next(self, current.as_ref(), &attempted).await? {
+                Next::Commit(built) => *built,
+                Next::Nothing => return Ok(None),
+            };
+            let location = next_location(current.as_ref(), &built.metadata)?;
+            attempted.add(location.to_string());
+            built.metadata.write_to(&self.io, &location).await.map_err(error::iceberg("writing a table's metadata"))?;
+
+            let location = location.to_string();
+            let expected = current.as_ref().map(Current::location);
+            attempted.hold();
+            written.iter().for_each(|files| files.hold());
+            if self.catalog.swap(table, expected, Kind::Table, &location).await? {
+                for old in &built.expired_metadata_logs {
+                    undo::delete(&old.metadata_file);
+                }
+                let state = TableState { location, metadata: built.metadata.into() };
+                self.remember(table, Current::Table(state.clone()));
+                return Ok(Some(state));
+            }
+            attempted.release();
+            written.iter().for_each(|files| files.release());
+            tokio::time::sleep(PAUSE * attempt.min(20) + jitter()).await;
+        }
+        Err(Error::unavailable(format!("`{table}` is written to by too many at a time: try again")))
+    }
+}
+
+/// Up to one pause more.
+fn jitter() -> Duration {
+    let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
+    PAUSE.mul_f64((random % 1000) as f64 / 1000.0)
+}
+
+fn next_location(current: Option<&Current>, metadata: &TableMetadata) -> Result<MetadataLocation> {
+    let before = match current {
+        // Another program may name its files otherwise: then the count starts anew.
+        Some(Current::Table(state)) => state.location.parse::<MetadataLocation>().ok(),
+        _ => None,
+    };
+    let at = format!("{}/metadata/", metadata.location());
+    Ok(match before {
+        Some(before) if before.to_string().starts_with(&at) => before.with_next_version().with_new_metadata(metadata),
+        _ => MetadataLocation::new_with_metadata(metadata.location(), metadata),
+    })
+}
+
+/// Refuses what this version does not write.
+pub(crate) fn check_writable(table: &TableName, metadata: &TableMetadata) -> Result<()> {
+    if metadata.format_version() > FormatVersion::V2 {
+        return Err(Error::unsupported(format!(
+            "`{table}` has Iceberg format {}: this version writes format 2",
+            metadata.format_version()
+        )));
+    }
+    Ok(())
+}

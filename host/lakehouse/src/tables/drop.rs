@@ -1,0 +1,62 @@
+//! Dropping tables.
+//!
+//! A dropped table is gone from the catalog at once. Its files stay for an hour, longer than a statement may run, and go when
+//! the next table is dropped or the lakehouse is opened. They are found by the table's metadata, not by its folder: a new table
+//! of the same name may live there by then.
+
+use std::time::Duration;
+
+use asgard_contract::{Result, TableName};
+use iceberg::table::Table;
+use iceberg::{TableIdent, drop_table_data};
+
+use super::Tables;
+use crate::error;
+
+const KEPT_FOR: Duration = Duration::from_secs(3600);
+
+impl Tables {
+    /// Drops a table or view; nothing happens if there is none.
+    pub(crate) async fn drop(&self, table: &TableName) -> Result<()> {
+        while let Some(entry) = self.inner.catalog.get(table).await? {
+            // False: it was changed meanwhile, and the newer one is dropped.
+            if self.inner.catalog.remove(&entry).await? {
+                break;
+            }
+        }
+        self.remove_dropped().await
+    }
+
+    /// Deletes the files of tables that were dropped long enough ago.
+    pub(super) async fn remove_dropped(&self) -> Result<()> {
+        self.remove_dropped_before(KEPT_FOR).await
+    }
+
+    async fn remove_dropped_before(&self, age: Duration) -> Result<()> {
+        for location in self.inner.catalog.dropped(age).await? {
+            // What cannot be deleted now is tried again the next time.
+            match self.remove_files(&location).await {
+                Ok(()) => self.inner.catalog.forget_dropped(&location).await?,
+                Err(error) => tracing::warn!(location, %error, "the files of a dropped table could not all be deleted"),
+            }
+        }
+        Ok(())
+    }
+
+    async fn remove_files(&self, metadata_location: &str) -> Result<()> {
+        let what = || error::iceberg(format!("deleting the files of `{metadata_location}`"));
+        if !self.inner.io.exists(metadata_location).await.map_err(what())? {
+            return Ok(());
+        }
+        let state = self.inner.read_table(metadata_location).await?;
+        let table = Table::builder()
+            .identifier(TableIdent::from_strs(["lakehouse", "dropped"]).map_err(what())?)
+            .metadata(state.metadata)
+            .metadata_location(state.location)
+            .file_io(self.inner.io.clone())
+            .runtime(self.inner.runtime.clone())
+            .build()
+            .map_err(what())?;
+        drop_table_data(&table).await.map_err(what())
+    }
+}

@@ -1,0 +1,145 @@
+//! Merge and delete-insert: rows found by key.
+//!
+//! Copy-on-write: a data file that holds a row that changes is written anew without it, and the incoming rows come as files of
+//! their own. Every reader of Iceberg understands the result, and reading costs nothing more. Files whose bounds say that
+//! they hold none of the keys are not opened; of the others the key columns are read first.
+
+use std::collections::HashSet;
+
+use arrow_array::{BooleanArray, RecordBatch};
+use asgard_contract::{Error, Result};
+use datafusion::arrow::compute::filter_record_batch;
+use futures::stream::TryStreamExt as _;
+use iceberg::scan::FileScanTask;
+use iceberg::spec::{DataFile, SchemaRef};
+
+use super::files::{FileWriter, Written};
+use super::keys::{Found, Keys};
+use super::manifests;
+use super::{Inner, TableState};
+
+/// What two incoming rows with one key mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeated {
+    /// An error where they would change one row of the table, as in SQL's MERGE; both are added where they would not.
+    Refused,
+    /// Both become rows of the table.
+    Added,
+    /// The later one is the row: the incoming rows are changes in their order.
+    LastWins,
+}
+
+/// Rows that are merged into a table.
+pub(crate) struct Incoming {
+    pub(crate) written: Written,
+    pub(crate) keys: Keys,
+    pub(crate) repeated: Repeated,
+}
+
+impl Incoming {
+    /// Leaves of each key the last row only, where there are several or deletions.
+    pub(crate) async fn settle(&mut self, tables: &Inner, writer: FileWriter, schema: &SchemaRef) -> Result<()> {
+        if self.repeated != Repeated::LastWins || self.keys.is_settled() {
+            return Ok(());
+        }
+        let tasks = self.written.files.iter().map(|file| Inner::task_of(file, schema)).collect();
+        let mut ordinal = 0;
+        let kept = |_: usize, found: Option<Found>| {
+            let this = ordinal;
+            ordinal += 1;
+            found.is_none_or(|found| found.last == Some(this))
+        };
+        let settled = rewrite(tables, tasks, schema, writer, &self.keys, kept).await?;
+        self.written = settled;
+        Ok(())
+    }
+}
+
+/// Files of the table's current snapshot that hold rows with one of the keys, and what they are without those rows.
+pub(crate) async fn without_keys(
+    tables: &Inner,
+    state: &TableState,
+    incoming: &Incoming,
+    schema: &SchemaRef,
+    writer: FileWriter,
+) -> Result<(HashSet<String>, Written)> {
+    let affected = affected(tables, state, incoming, schema).await?;
+    let names = affected.iter().map(|task| task.data_file_path.clone()).collect();
+    let rest = rewrite(tables, affected, schema, writer, &incoming.keys, |_, found| found.is_none()).await?;
+    Ok((names, rest))
+}
+
+async fn affected(
+    tables: &Inner,
+    state: &TableState,
+    incoming: &Incoming,
+    schema: &SchemaRef,
+) -> Result<Vec<FileScanTask>> {
+    let Some(snapshot) = state.metadata.current_snapshot() else { return Ok(Vec::new()) };
+    if incoming.keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let manifests = manifests::of_snapshot(&tables.io, &state.metadata, snapshot).await?;
+    let data = manifests.into_iter().filter(manifests::holds_data).collect();
+    let candidates: Vec<DataFile> = manifests::live(&tables.io, data)
+        .await?
+        .into_iter()
+        .flat_map(|live| live.entries)
+        .map(|entry| entry.data_file().clone())
+        .filter(|file| incoming.keys.may_be_in(file))
+        .collect();
+    if candidates.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut tasks = tables.tasks(state).await?;
+    let mut affected = Vec::new();
+    for file in candidates {
+        let Some(task) = tasks.remove(file.file_path()) else { continue };
+        let mut keys = tables.read_files(vec![task.clone()], schema, incoming.keys.field_ids())?;
+        let mut holds = false;
+        while let Some(batch) = keys.try_next().await? {
+            let found = incoming.keys.find(&batch)?;
+            if incoming.repeated == Repeated::Refused && found.iter().flatten().any(|found| found.count > 1) {
+                let columns: Vec<&str> = batch.schema_ref().fields().iter().map(|field| field.name().as_str()).collect();
+                return Err(Error::invalid(
+                    "key",
+                    format!(
+                        "several rows of the result have the same {} and would update one row of the table: make the result unique by it",
+                        columns.join(", ")
+                    ),
+                ));
+            }
+            holds |= found.iter().any(Option::is_some);
+            if holds && incoming.repeated != Repeated::Refused {
+                break;
+            }
+        }
+        if holds {
+            affected.push(task);
+        }
+    }
+    Ok(affected)
+}
+
+/// Writes the rows of files anew that `kept` says yes to, given their number in their batch and what is known of their key.
+async fn rewrite(
+    tables: &Inner,
+    tasks: Vec<FileScanTask>,
+    schema: &SchemaRef,
+    mut writer: FileWriter,
+    keys: &Keys,
+    mut kept: impl FnMut(usize, Option<Found>) -> bool + Send,
+) -> Result<Written> {
+    let all: Vec<i32> = schema.as_struct().fields().iter().map(|field| field.id).collect();
+    let mut rows = tables.read_files(tasks, schema, &all)?;
+    while let Some(batch) = rows.try_next().await? {
+        let mask: BooleanArray =
+            keys.find(&batch)?.into_iter().enumerate().map(|(index, found)| Some(kept(index, found))).collect();
+        writer.write(filtered(&batch, &mask)?).await?;
+    }
+    writer.finish().await
+}
+
+fn filtered(batch: &RecordBatch, mask: &BooleanArray) -> Result<RecordBatch> {
+    filter_record_batch(batch, mask).map_err(|error| Error::internal(error.to_string()))
+}

@@ -1,1 +1,0 @@
-//! Types as text, in Iceberg and in Arrow.
