@@ -1,0 +1,124 @@
+use asgard_plugin_mlflow::client::Client;
+use asgard_plugin_mlflow::registry::Registry;
+use asgard_sdk::Error;
+use asgard_sdk::model_registry::Registration;
+
+use crate::recorded::{Recorded, URI, answer, configuration};
+
+const RUN: &str = "e206327e57b54ec083195434e6a0981a";
+const MODEL: &str = "m-54facb128efd4af1856e450f0a5d8883";
+
+fn registry(host: &Recorded) -> Registry<'_> {
+    Registry::new(Client::new(host, &configuration()).unwrap())
+}
+
+fn registration() -> Registration {
+    Registration {
+        model_name: "predictor".to_owned(),
+        run_id: RUN.to_owned(),
+        model_uri: format!("models:/{MODEL}"),
+        tags: vec![("team".to_owned(), "factory".to_owned())],
+        description: None,
+    }
+}
+
+#[test]
+fn a_run_is_registered_once_however_often_it_is_asked() {
+    let host = Recorded::new(&[
+        ("GET model-versions/search", answer!(200, "versions-none.json")),
+        ("GET model-versions/search", answer!(200, "versions.json")),
+        // The model is there from an earlier version: a 400 in MLflow's words.
+        ("POST registered-models/create", answer!(400, "model-exists.json")),
+        ("POST model-versions/create", answer!(200, "version-created.json")),
+    ]);
+    let first = registry(&host).register(&registration()).unwrap();
+    let again = registry(&host).register(&registration()).unwrap();
+    assert_eq!((first.version.as_str(), first.stage.as_str(), first.run_id.as_deref()), ("1", "None", Some(RUN)));
+    assert_eq!(first.tags, [("team".to_owned(), "factory".to_owned())]);
+    assert_eq!(first.description, None);
+    assert_eq!((&again.version, &again.run_id), (&first.version, &first.run_id));
+    let created = host.requests("POST model-versions/create");
+    assert_eq!(created.len(), 1);
+    assert!(created[0].contains(&format!("\"source\":\"models:/{MODEL}\"")), "{created:?}");
+    let searched = &host.requests("GET model-versions/search")[0];
+    assert!(searched.contains(&format!("filter=name%20%3D%20%27predictor%27%20and%20run_id%20%3D%20%27{RUN}%27")), "{searched}");
+}
+
+#[test]
+fn models_of_all_pages_are_listed_newest_first() {
+    let host = Recorded::new(&[
+        ("GET registered-models/search", answer!(200, "models-page-1.json")),
+        ("GET registered-models/search", answer!(200, "models-page-2.json")),
+    ]);
+    let models = registry(&host).list_models().unwrap();
+    let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
+    assert_eq!(names, ["predictor", "pred"]);
+    assert_eq!(models[0].latest_versions[0].stage, "None");
+    assert!(host.requests("GET registered-models/search")[1].contains("page_token=eyJvZmZzZXQiOiAxfQ%3D%3D"));
+}
+
+#[test]
+fn a_version_is_fetched_file_by_file() {
+    let mut answers = vec![
+        ("GET model-versions/get-download-uri".to_owned(), answer!(200, "download-uri.json")),
+        ("GET mlflow-artifacts/artifacts".to_owned(), answer!(200, "artifacts.json")),
+    ];
+    let files = ["MLmodel", "conda.yaml", "model.pkl", "python_env.yaml", "requirements.txt"];
+    for file in files {
+        let path = format!("GET mlflow-artifacts/artifacts/4/models/{MODEL}/artifacts/{file}");
+        answers.push((path, (200, format!("bytes of {file}"))));
+    }
+    let answers: Vec<_> = answers.iter().map(|(path, answer)| (path.as_str(), answer.clone())).collect();
+    let host = Recorded::new(&answers);
+    let fetched = registry(&host).fetch("predictor", "1", "deployments/7/model/").unwrap();
+    assert_eq!(fetched.iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>(), files);
+    assert_eq!(host.objects.borrow()["deployments/7/model/model.pkl"], b"bytes of model.pkl");
+    assert_eq!(fetched[0], ("MLmodel".to_owned(), "deployments/7/model/MLmodel".to_owned()));
+}
+
+#[test]
+fn an_artifact_that_points_out_of_its_folder_is_not_fetched() {
+    let host = Recorded::new(&[
+        ("GET model-versions/get-download-uri", answer!(200, "download-uri.json")),
+        ("GET mlflow-artifacts/artifacts", (200, r#"{"files":[{"path":"../../secrets","is_dir":false}]}"#.to_owned())),
+    ]);
+    let fetched = registry(&host).fetch("predictor", "1", "p/");
+    assert!(matches!(fetched, Err(Error::Internal(_))), "{fetched:?}");
+    assert!(host.objects.borrow().is_empty());
+}
+
+#[test]
+fn artifacts_that_the_server_does_not_hand_out_are_refused_with_what_to_do() {
+    let elsewhere = (200, r#"{"artifact_uri":"s3://bucket/models/1"}"#.to_owned());
+    let host = Recorded::new(&[("GET model-versions/get-download-uri", elsewhere)]);
+    let fetched = registry(&host).fetch("predictor", "1", "p/");
+    assert!(matches!(&fetched, Err(Error::Unsupported(message)) if message.contains("--serve-artifacts")), "{fetched:?}");
+}
+
+#[test]
+fn mlflows_errors_become_the_contracts() {
+    let host = Recorded::new(&[("GET registered-models/get", answer!(404, "model-missing.json"))]);
+    let missing = registry(&host).get_model("nope");
+    assert!(matches!(&missing, Err(Error::NotFound(message)) if message.contains("`nope`")), "{missing:?}");
+
+    let host = Recorded::new(&[("GET registered-models/get", answer!(403, "foreign-host.txt"))]);
+    let refused = registry(&host).get_model("x");
+    assert!(matches!(&refused, Err(Error::Forbidden(message)) if message.contains("--allowed-hosts")), "{refused:?}");
+
+    let host = Recorded::new(&[("GET registered-models/get", (503, "<html>busy</html>".to_owned()))]);
+    let away = registry(&host).get_model("x");
+    assert!(matches!(&away, Err(Error::Unavailable(why)) if why.message.contains("busy")), "{away:?}");
+}
+
+#[test]
+fn the_server_is_counted_without_what_was_deleted() {
+    let host = Recorded::new(&[
+        ("POST experiments/search", answer!(200, "experiments.json")),
+        ("GET registered-models/search", answer!(200, "models-page-2.json")),
+    ]);
+    let information = registry(&host).information().unwrap();
+    assert_eq!(information.tracking_uri, URI);
+    assert_eq!(information.registered_models, 1);
+    let active = include_str!("answers/experiments.json").matches("\"active\"").count() as u64;
+    assert_eq!(information.active_experiments, active);
+}
