@@ -1,8 +1,8 @@
 //! Idempotency keys: a request that is sent again under its key gets the answer of the first one.
 //!
 //! A claim comes before the work and the answer after it, so two requests with one key never both work. A host that dies in
-//! between leaves a claim without an answer: nobody knows how far that request came, and its key stays taken until
-//! [`Store::forget_answers`] removes it.
+//! between leaves a claim without an answer: nobody knows how far that request came, so it is neither done again nor left
+//! under way for ever. The next host answers it with that ([`Store::answer_abandoned_keys`]).
 
 use chrono::{DateTime, Utc};
 use sqlx::FromRow;
@@ -110,6 +110,22 @@ impl Store {
             .execute(self.writer())
             .await?;
         Ok(())
+    }
+
+    /// Gives every claimed request that has no answer this one, and answers how many. Only for a host that starts, before it
+    /// takes requests: theirs would be among them.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn answer_abandoned_keys(&self, answer: &StoredAnswer) -> StoreResult<u64> {
+        let answered =
+            sqlx::query("UPDATE idempotency_keys SET status = $1, content_type = $2, body = $3 WHERE status IS NULL")
+                .bind(i64::from(answer.status))
+                .bind(answer.content_type.as_deref())
+                .bind(&answer.body)
+                .execute(self.writer())
+                .await?;
+        Ok(answered.rows_affected())
     }
 
     /// Forgets all keys that were claimed before a moment, and answers how many.

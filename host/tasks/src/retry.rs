@@ -52,11 +52,15 @@ impl RetryPolicy {
     ) -> Option<Retry> {
         let doubled = 2u32.saturating_pow(attempts.failures);
         let pause = self.first_pause.saturating_mul(doubled).min(self.longest_pause);
-        let pause = pause.max(retry_after.unwrap_or_default()).mul_f64(1.0 + JITTER * chance);
+        let pause = pause.max(retry_after.unwrap_or_default());
+        if pause > self.patience || attempts.retries >= self.budget {
+            return None;
+        }
+        let pause = pause.mul_f64(1.0 + JITTER * chance);
         let since = attempts.failing_since.unwrap_or(now);
         let at = now.checked_add_signed(chrono::TimeDelta::from_std(pause).ok()?)?;
         let patience = chrono::TimeDelta::from_std(self.patience).unwrap_or(chrono::TimeDelta::MAX);
-        if at - since > patience || attempts.retries >= self.budget {
+        if at - since > patience {
             return None;
         }
         let attempts = Attempts {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use asgard_store::Store;
+use asgard_store::tasks::Lease;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -17,13 +18,20 @@ use crate::{Event, Handler, LogLine, NewTask, Schedules, Task, TaskFilter, Tasks
 /// How often a wait looks for itself: the end of a task on another host is announced by nobody.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
+/// A step that runs here, under its lease.
+#[derive(Clone)]
+pub(crate) struct Running {
+    pub(crate) lease: Lease,
+    pub(crate) interrupt: Interrupt,
+}
+
 /// All tasks of one store.
 pub struct Tasks {
     store: Store,
     config: TasksConfig,
     handlers: RwLock<HashMap<String, Arc<dyn Handler>>>,
     /// Steps that run here, by task.
-    running: Mutex<HashMap<String, Interrupt>>,
+    running: Mutex<HashMap<String, Running>>,
     /// Whether [`Tasks::run`] runs here.
     working: AtomicBool,
     due: Notify,
@@ -184,31 +192,26 @@ impl Tasks {
         self.handlers.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
     }
 
-    fn running(&self) -> MutexGuard<'_, HashMap<String, Interrupt>> {
+    fn running(&self) -> MutexGuard<'_, HashMap<String, Running>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn started(&self, id: &str, interrupt: &Interrupt) {
-        self.running().insert(id.to_owned(), interrupt.clone());
+    pub(crate) fn started(&self, running: Running) {
+        self.running().insert(running.lease.task().to_owned(), running);
     }
 
     pub(crate) fn stopped(&self, id: &str) {
         self.running().remove(id);
     }
 
-    pub(crate) fn running_ids(&self) -> Vec<String> {
-        self.running().keys().cloned().collect()
+    /// The steps that run here now.
+    pub(crate) fn running_steps(&self) -> Vec<Running> {
+        self.running().values().cloned().collect()
     }
 
-    pub(crate) fn interrupt(&self, id: &str, why: Interruption) {
-        if let Some(interrupt) = self.running().get(id) {
-            interrupt.because(why);
-        }
-    }
-
-    pub(crate) fn interrupt_all(&self, why: Interruption) {
-        for interrupt in self.running().values() {
-            interrupt.because(why);
+    fn interrupt(&self, id: &str, why: Interruption) {
+        if let Some(running) = self.running().get(id) {
+            running.interrupt.because(why);
         }
     }
 

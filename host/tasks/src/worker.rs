@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::context::{Interrupt, Interruption};
 use crate::step::StepRun;
+use crate::tasks::Running;
 use crate::{Tasks, schedule};
 
 /// After an error of the store: long enough not to fill the log while a disk is full, short enough that work goes on soon.
@@ -80,7 +81,9 @@ impl Worker {
                 () = tokio::time::sleep(pause) => {}
             }
         }
-        self.tasks.interrupt_all(Interruption::Shutdown);
+        for step in self.tasks.running_steps() {
+            step.interrupt.because(Interruption::Shutdown);
+        }
         while steps.join_next().await.is_some() {}
     }
 
@@ -110,7 +113,7 @@ impl Worker {
 
     fn spawn(&self, leased: Leased, steps: &mut JoinSet<()>) {
         let interrupt = Interrupt::default();
-        self.tasks.started(&leased.task.id, &interrupt);
+        self.tasks.started(Running { lease: leased.lease.clone(), interrupt: interrupt.clone() });
         let (tasks, shutdown) = (Arc::clone(&self.tasks), self.shutdown.clone());
         steps.spawn(async move {
             let id = leased.task.id.clone();
@@ -131,17 +134,18 @@ impl Worker {
                 () = idle.cancelled() => return,
                 () = tokio::time::sleep(beat) => {}
             }
-            // Before the answer: a step that starts meanwhile is not missed in it.
-            let running = self.tasks.running_ids();
+            // Read before the leases are: a step that starts meanwhile is not missed among them. And each is compared with
+            // its own lease: the task's next step may have begun under another one by now.
+            let running = self.tasks.running_steps();
             if running.is_empty() {
                 continue;
             }
             match self.tasks.store().renew_leases(&self.owner, self.lease_end()).await {
                 Ok(held) => {
-                    for id in running {
-                        match held.iter().find(|held| held.lease.task() == id) {
-                            None => self.tasks.interrupt(&id, Interruption::LeaseLost),
-                            Some(held) if held.cancel_requested => self.tasks.interrupt(&id, Interruption::Cancel),
+                    for step in running {
+                        match held.iter().find(|held| held.lease == step.lease) {
+                            None => step.interrupt.because(Interruption::LeaseLost),
+                            Some(held) if held.cancel_requested => step.interrupt.because(Interruption::Cancel),
                             Some(_) => {}
                         }
                     }

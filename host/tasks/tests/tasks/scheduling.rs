@@ -1,0 +1,89 @@
+//! Tasks that submit themselves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::host::{Counting, KIND, Long, TestHost};
+use asgard_contract::Error;
+use asgard_store::{Schedule, Store};
+use asgard_tasks::{NewTask, TaskFilter};
+use chrono::{TimeDelta, Utc};
+use serde_json::json;
+
+const EVERY_SECOND: &str = "* * * * * ?";
+
+fn scheduled() -> NewTask {
+    NewTask::new("local", KIND).subject("i1")
+}
+
+async fn count(host: &TestHost) -> u64 {
+    host.tasks.list(&TaskFilter::default().subject("i1"), 10, 0).await.unwrap().1
+}
+
+#[tokio::test]
+async fn a_schedule_submits_its_task_until_it_is_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = TestHost::start(folder.path(), Counting::to(1)).await;
+    host.tasks.schedules().put("local", "i1", EVERY_SECOND, scheduled()).await.unwrap();
+    let next = host.tasks.schedules().next_fire("local", "i1").await.unwrap().unwrap();
+    assert!(next > Utc::now() - TimeDelta::seconds(1) && next < Utc::now() + TimeDelta::seconds(2));
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    let fired = count(&host).await;
+    assert!((2..=3).contains(&fired), "{fired} in two and a half seconds");
+
+    host.tasks.schedules().delete("local", "i1").await.unwrap();
+    let fired = count(&host).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert_eq!(count(&host).await, fired);
+    assert_eq!(host.tasks.schedules().next_fire("local", "i1").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_schedule_skips_while_the_task_of_its_subject_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = TestHost::start(folder.path(), Long::listening()).await;
+    host.tasks.schedules().put("local", "i1", EVERY_SECOND, scheduled()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(3200)).await;
+    assert_eq!(count(&host).await, 1);
+}
+
+#[tokio::test]
+async fn fires_that_no_host_saw_come_as_one_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).await.unwrap();
+    let missed = Schedule {
+        environment: "local".into(),
+        id: "i1".into(),
+        cron: "0 0 * * *".into(),
+        task: scheduled(),
+        next_at: Some(Utc::now() - TimeDelta::days(3)),
+    };
+    store.put_schedule(&missed).await.unwrap();
+    let host = TestHost::start(folder.path(), Counting::to(1)).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(count(&host).await, 1);
+    assert!(host.tasks.schedules().next_fire("local", "i1").await.unwrap().unwrap() > Utc::now());
+}
+
+#[tokio::test]
+async fn what_is_no_schedule_is_refused_and_nothing_is_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let host =
+        TestHost::start(folder.path(), Arc::new(Counting { to: 1, pause: Duration::ZERO, steps: 0.into() })).await;
+    for cron in ["now and then", "0 0 0 30 2 ?"] {
+        let error: Error = host.tasks.schedules().put("local", "i1", cron, scheduled()).await.unwrap_err().into();
+        assert!(matches!(&error, Error::InvalidInput { message, .. } if message.contains(cron)), "{error}");
+    }
+    let unknown = NewTask::new("local", "unknown").request(json!(1));
+    assert!(host.tasks.schedules().put("local", "i1", EVERY_SECOND, unknown).await.is_err());
+    assert_eq!(host.tasks.schedules().next_fire("local", "i1").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn two_requests_for_one_subject_get_the_task_that_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = TestHost::start(folder.path(), Long::listening()).await;
+    let (one, other) =
+        tokio::join!(host.tasks.submit_unless_running(scheduled()), host.tasks.submit_unless_running(scheduled()));
+    assert_eq!(one.unwrap().id, other.unwrap().id);
+}
