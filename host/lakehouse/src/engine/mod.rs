@@ -1,34 +1,94 @@
-//! The embedded SQL engine.
+//! SQL over the lakehouse: DataFusion, given the names, types and meanings of Spark's SQL (silver) and Trino's (gold).
+//!
+//! The way of a statement, one module each:
+//! 1. [`script`] parses it in its dialect's syntax and lets only queries through.
+//! 2. [`scope`] finds what its names stand for: tables, views, inputs ([`scan`], [`files`]).
+//! 3. the dialect ([`spark`], [`trino`]) rewrites what the planner has no word for; [`planner`] plans; [`meaning`] gives
+//!    operators, casts and comparisons what they mean in that dialect.
+//! 4. [`output`] brings the result's columns to types that a table has.
+//! 5. [`run`] runs it on threads of its own ([`threads`]), within its memory and time ([`session`]), and writes.
+//!
+//! # Policy
+//! - A function, a type or a meaning that the dialect does not have is refused, also where the engine underneath would know
+//!   something like it: a statement tried here must mean the same on Spark and Trino.
+//! - Time zone: UTC, for every statement. Spark's `TIMESTAMP` is a point in time; `TIMESTAMP_NTZ` and Trino's `TIMESTAMP`
+//!   are not.
+//! - What is wrong with a statement or its data is `invalid-input` for the field `sql`, with line and column where they are
+//!   known ([`errors`]).
+
+mod calendar;
+mod cast;
+mod dialect;
+mod errors;
+mod files;
+mod functions;
+mod meaning;
+mod numbers;
+mod output;
+mod parquet;
+mod planner;
+mod references;
+mod rewrite;
+mod run;
+mod scan;
+mod scope;
+mod script;
+mod session;
+mod spark;
+#[cfg(test)]
+mod tests;
+mod text;
+mod threads;
+mod trino;
+
+use std::sync::Arc;
 
 use asgard_contract::environment::Limits;
 use asgard_contract::lakehouse::{Output, QueryPlan, Statement, Written};
-use asgard_contract::{Error, Progress, Result};
+use asgard_contract::{Progress, Result};
 use tokio::sync::watch;
 
+use self::output::Naming;
+use self::run::Engine;
+use self::session::Sessions;
 use crate::tables::Tables;
 
-pub(crate) struct SqlEngine {}
+/// The embedded SQL engine of one lakehouse.
+#[derive(Debug, Clone)]
+pub(crate) struct SqlEngine {
+    engine: Arc<Engine>,
+}
 
 impl SqlEngine {
-    pub(crate) fn new(_tables: Tables, _limits: &Limits) -> Result<Self> {
-        Ok(Self {})
+    pub(crate) fn new(tables: Tables, limits: &Limits) -> Result<Self> {
+        Ok(Self { engine: Arc::new(Engine { tables, sessions: Sessions::new(limits)? }) })
     }
 
-    pub(crate) async fn plan(&self, _statement: &Statement) -> Result<QueryPlan> {
-        Err(Error::internal("unfinished"))
+    /// The columns of a statement's result and the tables it reads, those under views included. Nothing is run.
+    pub(crate) async fn plan(&self, statement: &Statement) -> Result<QueryPlan> {
+        let (engine, statement) = (Arc::clone(&self.engine), statement.clone());
+        threads::run(async move {
+            let prepared = engine.prepare(&statement, Naming::Optional).await?;
+            Ok(QueryPlan { columns: prepared.columns, tables: prepared.tables })
+        })
+        .await
     }
 
-    pub(crate) async fn query(&self, _statement: &Statement, _max_rows: u32) -> Result<Vec<u8>> {
-        Err(Error::internal("unfinished"))
+    /// The first rows as an Arrow IPC stream.
+    pub(crate) async fn query(&self, statement: &Statement, max_rows: u32) -> Result<Vec<u8>> {
+        let (engine, statement) = (Arc::clone(&self.engine), statement.clone());
+        threads::run(async move { engine.query(&statement, max_rows).await }).await
     }
 
+    /// Runs to the end and writes. Dropping the future ends the statement within a second and undoes what it wrote.
     pub(crate) async fn run(
         &self,
-        _key: &str,
-        _statement: Statement,
-        _output: Output,
-        _progress: watch::Sender<Progress>,
+        key: &str,
+        statement: Statement,
+        output: Output,
+        progress: watch::Sender<Progress>,
     ) -> Result<Written> {
-        Err(Error::internal("unfinished"))
+        let (engine, key) = (Arc::clone(&self.engine), key.to_owned());
+        threads::run(async move { engine.run(&key, &statement, output, &progress).await }).await
     }
 }

@@ -1,0 +1,271 @@
+//! Gives a plan's expressions the meaning that the statement's dialect has for them.
+//!
+//! The planner resolves names and knows one meaning for `/`, `CAST` or `=`; Spark's and Trino's differ by type, and types are
+//! known only in the plan. So this walks over a plan that was just made, before any rule of the engine has touched it: every
+//! cast and operator in it is one that the statement wrote. Names of columns stay as they were.
+//!
+//! Whole numbers are 64 bits wide to the planner; here those that fit become 32 bits wide, as in both dialects.
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, ExprSchema, Result, ScalarValue, plan_err};
+use datafusion::logical_expr::expr::{AggregateFunction, Cast, Exists, InSubquery, ScalarFunction, SetComparison, TryCast};
+use datafusion::logical_expr::expr_rewriter::{NamePreserver, coerce_plan_expr_for_schema};
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{
+    Between, BinaryExpr, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, RecursiveQuery, Subquery, Union,
+};
+
+use super::numbers::decimal::{self, Rules};
+use super::{cast, numbers};
+
+/// A dialect's meanings. Each answers with the expression to put in the place of what the statement wrote.
+pub(super) trait Meaning: Send + Sync {
+    /// `+`, `-`, `*`, `/`, `%` on these types.
+    fn arithmetic(&self, left: Typed, operator: Operator, right: Typed) -> Result<Expr>;
+    /// Operands of a comparison (also BETWEEN and IN), where their types differ.
+    fn compared(&self, left: Typed, right: Typed) -> Result<(Expr, Expr)>;
+    /// `CAST` and, lenient, `TRY_CAST`.
+    fn cast(&self, value: Typed, to: &DataType, lenient: bool) -> Result<Expr>;
+    /// A call whose meaning depends on the types of its arguments, or on more than their values.
+    fn call(&self, call: ScalarFunction, schema: &DFSchema) -> Result<Expr>;
+    /// Likewise, an aggregate.
+    fn aggregate(&self, call: AggregateFunction, schema: &DFSchema) -> Result<Expr>;
+}
+
+/// An expression and its type.
+#[derive(Debug, Clone)]
+pub(super) struct Typed {
+    pub(super) expr: Expr,
+    pub(super) data_type: DataType,
+}
+
+impl Typed {
+    pub(super) fn of(expr: Expr, schema: &DFSchema) -> Result<Self> {
+        let data_type = expr.get_type(schema)?;
+        Ok(Self { expr, data_type })
+    }
+
+    pub(super) fn cast_to(self, data_type: &DataType) -> Expr {
+        if self.data_type == *data_type {
+            return self.expr;
+        }
+        Expr::Cast(Cast::new(Box::new(self.expr), data_type.clone()))
+    }
+}
+
+/// Applies a dialect's meanings to a whole plan.
+pub(super) fn apply(meaning: &dyn Meaning, plan: LogicalPlan) -> Result<LogicalPlan> {
+    within(meaning, plan, &DFSchema::empty())
+}
+
+fn within(meaning: &dyn Meaning, plan: LogicalPlan, outer: &DFSchema) -> Result<LogicalPlan> {
+    plan.transform_up(|node| node_meaning(meaning, node, outer).map(Transformed::yes)).map(|done| done.data)
+}
+
+fn node_meaning(meaning: &dyn Meaning, plan: LogicalPlan, outer: &DFSchema) -> Result<LogicalPlan> {
+    match plan {
+        // LIMIT and OFFSET are whole numbers to the planner already.
+        LogicalPlan::Limit(_) => return Ok(plan),
+        LogicalPlan::RecursiveQuery(recursive) => return recursion(recursive),
+        LogicalPlan::Union(union) => return Ok(LogicalPlan::Union(Union::try_new_with_loose_types(union.inputs)?)),
+        _ => {}
+    }
+    let mut schema = merge_schema(&plan.inputs());
+    schema.merge(outer);
+    let names = NamePreserver::new(&plan);
+    let plan = plan
+        .map_expressions(|expr| {
+            let name = names.save(&expr);
+            let changed = expression(meaning, expr, &schema, outer)?;
+            Ok(Transformed::yes(name.restore(changed)))
+        })?
+        .data;
+    match plan {
+        LogicalPlan::Values(values) => LogicalPlanBuilder::values(values.values)?.build(),
+        plan => plan.recompute_schema(),
+    }
+}
+
+/// A recursive query's working table was given its types before this pass: both parts keep them.
+fn recursion(recursive: RecursiveQuery) -> Result<LogicalPlan> {
+    let mut table = None;
+    recursive.recursive_term.apply(|node| {
+        if let LogicalPlan::TableScan(scan) = node
+            && scan.table_name.table() == recursive.name
+        {
+            table = Some(Arc::clone(&scan.projected_schema));
+        }
+        Ok(datafusion::common::tree_node::TreeNodeRecursion::Continue)
+    })?;
+    let Some(schema) = table else { return Ok(LogicalPlan::RecursiveQuery(recursive)) };
+    let part = |plan: Arc<LogicalPlan>| -> Result<Arc<LogicalPlan>> {
+        Ok(Arc::new(coerce_plan_expr_for_schema(Arc::unwrap_or_clone(plan), &schema)?))
+    };
+    Ok(LogicalPlan::RecursiveQuery(RecursiveQuery {
+        static_term: part(recursive.static_term)?,
+        recursive_term: part(recursive.recursive_term)?,
+        ..recursive
+    }))
+}
+
+fn expression(meaning: &dyn Meaning, expr: Expr, schema: &DFSchema, outer: &DFSchema) -> Result<Expr> {
+    expr.transform_up(|expr| {
+        Ok(Transformed::yes(match expr {
+            Expr::Literal(ScalarValue::Int64(Some(number)), metadata) => match i32::try_from(number) {
+                Ok(number) => Expr::Literal(ScalarValue::Int32(Some(number)), metadata),
+                Err(_) => Expr::Literal(ScalarValue::Int64(Some(number)), metadata),
+            },
+            // Its field was copied before the outer query's expressions had their meaning.
+            Expr::OuterReferenceColumn(field, column) => match outer.field_from_column(&column) {
+                Ok(newer) => Expr::OuterReferenceColumn(Arc::clone(newer), column),
+                Err(_) => Expr::OuterReferenceColumn(field, column),
+            },
+            Expr::BinaryExpr(binary) => binary_expression(meaning, binary, schema)?,
+            Expr::Between(Between { expr, negated, low, high }) => {
+                let (value, low) = compared(meaning, *expr.clone(), *low, schema)?;
+                let (other, high) = compared(meaning, *expr, *high, schema)?;
+                if value == other {
+                    Expr::Between(Between::new(Box::new(value), negated, Box::new(low), Box::new(high)))
+                } else {
+                    let inside = value.gt_eq(low).and(other.lt_eq(high));
+                    if negated { Expr::Not(Box::new(inside)) } else { inside }
+                }
+            }
+            Expr::InList(list) => in_list(meaning, list, schema)?,
+            Expr::Cast(Cast { expr, data_type }) => meaning.cast(Typed::of(*expr, schema)?, &data_type, false)?,
+            Expr::TryCast(TryCast { expr, data_type }) => meaning.cast(Typed::of(*expr, schema)?, &data_type, true)?,
+            Expr::ScalarFunction(call) => meaning.call(call, schema)?,
+            Expr::AggregateFunction(call) => meaning.aggregate(counting_rows(call), schema)?,
+            Expr::ScalarSubquery(subquery) => Expr::ScalarSubquery(inner(meaning, subquery, schema)?),
+            Expr::Exists(Exists { subquery, negated }) => {
+                Expr::Exists(Exists { subquery: inner(meaning, subquery, schema)?, negated })
+            }
+            Expr::InSubquery(InSubquery { expr, subquery, negated }) => {
+                Expr::InSubquery(InSubquery { expr, subquery: inner(meaning, subquery, schema)?, negated })
+            }
+            Expr::SetComparison(SetComparison { expr, subquery, op, quantifier }) => {
+                Expr::SetComparison(SetComparison { expr, subquery: inner(meaning, subquery, schema)?, op, quantifier })
+            }
+            other => other,
+        }))
+    })
+    .map(|done| done.data)
+}
+
+fn inner(meaning: &dyn Meaning, subquery: Subquery, schema: &DFSchema) -> Result<Subquery> {
+    let outer_ref_columns = subquery
+        .outer_ref_columns
+        .into_iter()
+        .map(|column| match column {
+            Expr::OuterReferenceColumn(field, column) => match schema.field_from_column(&column) {
+                Ok(newer) => Expr::OuterReferenceColumn(Arc::clone(newer), column),
+                Err(_) => Expr::OuterReferenceColumn(field, column),
+            },
+            other => other,
+        })
+        .collect();
+    let plan = within(meaning, Arc::unwrap_or_clone(subquery.subquery), schema)?;
+    Ok(Subquery { subquery: Arc::new(plan), outer_ref_columns, spans: subquery.spans })
+}
+
+fn binary_expression(meaning: &dyn Meaning, binary: BinaryExpr, schema: &DFSchema) -> Result<Expr> {
+    use Operator::{
+        Divide, Eq, Gt, GtEq, IntegerDivide, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, Minus, Modulo, Multiply, NotEq,
+        Plus,
+    };
+    let BinaryExpr { left, op, right } = binary;
+    match op {
+        Plus | Minus | Multiply | Divide | Modulo | IntegerDivide => {
+            meaning.arithmetic(Typed::of(*left, schema)?, op, Typed::of(*right, schema)?)
+        }
+        Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom => {
+            let (left, right) = compared(meaning, *left, *right, schema)?;
+            Ok(Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right))))
+        }
+        _ => Ok(Expr::BinaryExpr(BinaryExpr { left, op, right })),
+    }
+}
+
+fn compared(meaning: &dyn Meaning, left: Expr, right: Expr, schema: &DFSchema) -> Result<(Expr, Expr)> {
+    let (left, right) = (Typed::of(left, schema)?, Typed::of(right, schema)?);
+    if left.data_type == right.data_type {
+        return Ok((left.expr, right.expr));
+    }
+    meaning.compared(left, right)
+}
+
+/// Every element is compared with the value; where that changes the value, the list becomes a chain of comparisons.
+fn in_list(
+    meaning: &dyn Meaning,
+    list: datafusion::logical_expr::expr::InList,
+    schema: &DFSchema,
+) -> Result<Expr> {
+    let mut pairs = Vec::with_capacity(list.list.len());
+    for element in list.list {
+        pairs.push(compared(meaning, (*list.expr).clone(), element, schema)?);
+    }
+    if pairs.iter().all(|(value, _)| *value == *list.expr) {
+        let elements = pairs.into_iter().map(|(_, element)| element).collect();
+        return Ok(list.expr.in_list(elements, list.negated));
+    }
+    let any = pairs.into_iter().map(|(value, element)| value.eq(element)).reduce(Expr::or);
+    Ok(match any {
+        Some(any) if list.negated => Expr::Not(Box::new(any)),
+        Some(any) => any,
+        None => Expr::Literal(ScalarValue::Boolean(Some(list.negated)), None),
+    })
+}
+
+/// `count(*)` is a count of the planner's own 64-bit one, which the optimizer looks for.
+fn counting_rows(mut call: AggregateFunction) -> AggregateFunction {
+    if call.func.name() == "count"
+        && let [Expr::Literal(value @ ScalarValue::Int32(Some(1)), _)] = call.params.args.as_mut_slice()
+    {
+        *value = ScalarValue::Int64(Some(1));
+    }
+    call
+}
+
+/// An expression with nulls in the place of errors of its own: `TRY(…)`. Where a null inside would not become the whole's
+/// value, it is refused: a function such as `coalesce` would hide the error instead of passing it on.
+pub(super) fn tried(expr: Expr) -> Result<Expr> {
+    expr.transform_up(|expr| {
+        Ok(Transformed::yes(match expr {
+            Expr::ScalarFunction(call) => match numbers::lenient(&call).or_else(|| cast::lenient(&call)) {
+                Some(lenient) => lenient,
+                None if matches!(call.func.name(), "coalesce" | "nvl" | "nvl2" | "concat_ws") => {
+                    return plan_err!("TRY around `{}` is not supported: put TRY inside of it", call.func.name());
+                }
+                None => Expr::ScalarFunction(call),
+            },
+            Expr::Cast(Cast { expr, data_type }) => Expr::TryCast(TryCast::new(expr, data_type)),
+            Expr::Case(_) => return plan_err!("TRY around CASE is not supported: put TRY inside of it"),
+            other => other,
+        }))
+    })
+    .map(|done| done.data)
+}
+
+/// `round(decimal, digits)`: a decimal, whose scale the digits say. None: it is no decimal.
+pub(super) fn rounded_decimal(call: &ScalarFunction, schema: &DFSchema, rules: Rules) -> Result<Option<Expr>> {
+    let Some(value) = call.args.first() else { return Ok(None) };
+    let value = Typed::of(value.clone(), schema)?;
+    let Some((precision, scale)) = decimal::parts(&value.data_type) else { return Ok(None) };
+    let digits = match call.args.get(1) {
+        None => 0,
+        Some(Expr::Literal(ScalarValue::Int32(Some(digits)), _)) if (0..=38).contains(digits) => *digits,
+        Some(_) => return plan_err!("round of a decimal takes its digits as a number from 0 to 38, written out"),
+    };
+    let kept = i8::try_from(digits).unwrap_or(38).min(scale);
+    let whole = i16::from(precision) - i16::from(scale);
+    let sized = |precision: i16, scale: i8| DataType::Decimal128(u8::try_from(precision.min(38)).unwrap_or(38), scale);
+    let rounded = Expr::Cast(Cast::new(Box::new(value.expr), sized(whole + 1 + i16::from(kept), kept)));
+    Ok(Some(match (rules, call.args.len()) {
+        (Rules::Trino, 2) => Expr::Cast(Cast::new(Box::new(rounded), sized(i16::from(precision) + 1, scale))),
+        (Rules::Trino, _) if scale == 0 => Expr::Cast(Cast::new(Box::new(rounded), sized(whole, 0))),
+        _ => rounded,
+    }))
+}

@@ -1,0 +1,162 @@
+//! From a parsed query to a plan in which every name is resolved and every expression means what its dialect says.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use asgard_contract::{Result, TableName};
+use datafusion::arrow::datatypes::{DataType, SchemaRef};
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::Transformed;
+use datafusion::common::{Result as PlanResult, TableReference, plan_datafusion_err};
+use datafusion::datasource::cte_worktable::CteWorkTable;
+use datafusion::datasource::provider_as_source;
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
+use datafusion::logical_expr::{
+    AggregateUDF, LogicalPlan, LogicalPlanBuilder, ScalarUDF, SubqueryAlias, TableSource, WindowUDF,
+};
+use datafusion::sql::planner::{ParserOptions, SqlToRel};
+use sqlparser::ast::{Query, Statement};
+
+use super::dialect::SqlDialect;
+use super::errors::Translator;
+use super::meaning;
+use super::references::Name;
+
+/// What the names of a query stand for.
+pub(super) type Tables = HashMap<Name, Arc<dyn TableSource>>;
+
+/// Plans a query whose names are all in `tables`; rewritten by the dialect already.
+pub(super) fn plan(
+    session: &SessionState,
+    dialect: &'static dyn SqlDialect,
+    tables: &Tables,
+    query: Query,
+    errors: &Translator,
+) -> Result<LogicalPlan> {
+    let context = Context { session, dialect, tables, planners: dialect.planners() };
+    let options = ParserOptions {
+        parse_float_as_decimal: true,
+        enable_ident_normalization: true,
+        support_varchar_with_length: true,
+        enable_options_value_normalization: false,
+        collect_spans: true,
+        map_string_types_to_utf8view: false,
+        default_null_ordering: dialect.nulls(),
+    };
+    let planner = SqlToRel::new_with_options(&context, options);
+    planner
+        .sql_statement_to_plan(Statement::Query(Box::new(query)))
+        .and_then(|plan| meaning::apply(dialect.meaning(), plan))
+        .and_then(expand_views)
+        // Checks types and names at once, so that a plan is never handed on that only fails when it is run.
+        .and_then(|plan| session.analyzer().execute_and_check(plan, session.config_options(), |_, _| {}))
+        .map_err(|error| errors.planning(error))
+}
+
+/// A view of any kind: its plan stays closed until the query around it has been given its dialect's meaning, since it has
+/// had its own.
+pub(super) struct ViewSource {
+    plan: LogicalPlan,
+    schema: SchemaRef,
+}
+
+impl ViewSource {
+    pub(super) fn new(plan: LogicalPlan) -> Self {
+        let schema = Arc::clone(plan.schema().inner());
+        Self { plan, schema }
+    }
+}
+
+impl TableSource for ViewSource {
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+}
+
+fn expand_views(plan: LogicalPlan) -> PlanResult<LogicalPlan> {
+    plan.transform_up_with_subqueries(|node| {
+        let LogicalPlan::TableScan(scan) = &node else { return Ok(Transformed::no(node)) };
+        let Some(view) = scan.source.as_any().downcast_ref::<ViewSource>() else { return Ok(Transformed::no(node)) };
+        let alias = SubqueryAlias::try_new(Arc::new(view.plan.clone()), scan.table_name.clone())?;
+        Ok(Transformed::yes(LogicalPlan::SubqueryAlias(alias)))
+    })
+    .map(|expanded| expanded.data)
+}
+
+/// Gives a plan's columns other names, in order.
+pub(super) fn renamed(plan: LogicalPlan, names: &[String]) -> PlanResult<LogicalPlan> {
+    let columns = plan.schema().columns();
+    let renamed = columns.into_iter().zip(names).map(|(column, name)| {
+        datafusion::logical_expr::Expr::Column(column).alias(name.clone())
+    });
+    let renamed: Vec<_> = renamed.collect();
+    LogicalPlanBuilder::from(plan).project(renamed)?.build()
+}
+
+/// What the planner asks about names.
+struct Context<'a> {
+    session: &'a SessionState,
+    dialect: &'static dyn SqlDialect,
+    tables: &'a Tables,
+    planners: &'a [Arc<dyn ExprPlanner>],
+}
+
+impl ContextProvider for Context<'_> {
+    fn get_table_source(&self, name: TableReference) -> PlanResult<Arc<dyn TableSource>> {
+        let wanted = match &name {
+            TableReference::Bare { table } => Name::Bare(table.to_string()),
+            TableReference::Partial { schema, table } | TableReference::Full { schema, table, .. } => {
+                Name::Table(TableName::new(schema.to_string(), table.to_string()))
+            }
+        };
+        self.tables.get(&wanted).cloned().ok_or_else(|| plan_datafusion_err!("there is no table `{name}`"))
+    }
+
+    fn create_cte_work_table(&self, name: &str, schema: SchemaRef) -> PlanResult<Arc<dyn TableSource>> {
+        Ok(provider_as_source(Arc::new(CteWorkTable::new(name, schema))))
+    }
+
+    fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
+        self.planners
+    }
+
+    fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {
+        Some(self.dialect.types())
+    }
+
+    fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        self.dialect.functions().scalars.get(name).cloned()
+    }
+
+    fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        self.dialect.functions().aggregates.get(name).cloned()
+    }
+
+    fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
+        self.dialect.functions().windows.get(name).cloned()
+    }
+
+    fn get_variable_type(&self, _names: &[String]) -> Option<DataType> {
+        None
+    }
+
+    fn options(&self) -> &ConfigOptions {
+        self.session.config_options()
+    }
+
+    fn udf_names(&self) -> Vec<String> {
+        self.dialect.functions().scalars.keys().cloned().collect()
+    }
+
+    fn udaf_names(&self) -> Vec<String> {
+        self.dialect.functions().aggregates.keys().cloned().collect()
+    }
+
+    fn udwf_names(&self) -> Vec<String> {
+        self.dialect.functions().windows.keys().cloned().collect()
+    }
+}

@@ -1,0 +1,281 @@
+//! Walking over a query's tree and putting one expression in the place of another: what both dialects share.
+
+use std::ops::ControlFlow;
+
+use asgard_contract::{Error, Result};
+use sqlparser::ast::{
+    BinaryOperator, CaseWhen, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, ObjectName, OrderByExpr, OrderByOptions, Query, Select, SelectItem,
+    SetExpr, Spanned, TableFactor, UnaryOperator, Value, ValueWithSpan, VisitMut, VisitorMut,
+    visit_expressions,
+};
+use sqlparser::tokenizer::Span;
+
+use super::text::{Place, wrong};
+
+/// What a dialect does to each part. Inner parts come before outer ones.
+pub(super) trait Rewriter {
+    /// The name of a column that the statement gives none; `position` from 0.
+    fn column_name(&self, position: usize, expr: &Expr) -> String;
+    fn select(&self, select: &mut Select) -> Result<()>;
+    fn expr(&self, expr: &mut Expr) -> Result<()>;
+    fn table(&self, table: &mut TableFactor) -> Result<()>;
+}
+
+/// Applies a rewriter to a whole query.
+pub(super) fn rewrite(query: &mut Query, rewriter: &dyn Rewriter) -> Result<()> {
+    match query.visit(&mut Walk { rewriter }) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(error) => Err(error),
+    }
+}
+
+struct Walk<'a> {
+    rewriter: &'a dyn Rewriter,
+}
+
+impl VisitorMut for Walk<'_> {
+    type Break = Error;
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        flow(body(&mut query.body, self.rewriter))
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        flow(self.rewriter.expr(expr))
+    }
+
+    fn pre_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<Error> {
+        flow(self.rewriter.table(table))
+    }
+}
+
+fn flow(result: Result<()>) -> ControlFlow<Error> {
+    match result {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => ControlFlow::Break(error),
+    }
+}
+
+fn body(body_expr: &mut SetExpr, rewriter: &dyn Rewriter) -> Result<()> {
+    match body_expr {
+        SetExpr::Select(select) => {
+            for (position, item) in select.projection.iter_mut().enumerate() {
+                name_item(position, item, rewriter);
+            }
+            rewriter.select(select)
+        }
+        SetExpr::SetOperation { left, right, .. } => {
+            body(left, rewriter)?;
+            body(right, rewriter)
+        }
+        // A nested query is visited by itself.
+        _ => Ok(()),
+    }
+}
+
+fn name_item(position: usize, item: &mut SelectItem, rewriter: &dyn Rewriter) {
+    let SelectItem::UnnamedExpr(expr) = item else { return };
+    if matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::CompoundFieldAccess { .. }) {
+        return;
+    }
+    let alias = Ident::with_quote('"', rewriter.column_name(position, expr).to_lowercase());
+    *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
+}
+
+/// Where an expression begins.
+pub(super) fn place(expr: &Expr) -> Option<Place> {
+    Place::of(expr.span().start)
+}
+
+/// Refuses what the dialect, or this engine, does not have.
+pub(super) fn refused<T>(place: Option<Place>, what: impl AsRef<str>) -> Result<T> {
+    Err(wrong(place, what))
+}
+
+/// A function's lower-case name.
+pub(super) fn name_of(function: &Function) -> String {
+    let parts = function.name.0.iter().filter_map(|part| part.as_ident());
+    parts.map(|part| part.value.to_lowercase()).collect::<Vec<_>>().join(".")
+}
+
+/// The arguments of a plain call `f(a, b)`; none where it has more to it than expressions.
+pub(super) fn arguments(function: &Function) -> Option<Vec<Expr>> {
+    match &function.args {
+        FunctionArguments::List(list) if list.duplicate_treatment.is_none() && list.clauses.is_empty() => list
+            .args
+            .iter()
+            .map(|argument| match argument {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
+                _ => None,
+            })
+            .collect(),
+        _ => None,
+    }
+}
+
+/// Puts other arguments into a call, keeping DISTINCT, FILTER, OVER and the rest.
+pub(super) fn with_arguments(function: &mut Function, arguments: Vec<Expr>) {
+    let arguments: Vec<FunctionArg> =
+        arguments.into_iter().map(|expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))).collect();
+    match &mut function.args {
+        FunctionArguments::List(list) => list.args = arguments,
+        other => {
+            *other = FunctionArguments::List(FunctionArgumentList {
+                duplicate_treatment: None,
+                args: arguments,
+                clauses: Vec::new(),
+            });
+        }
+    }
+}
+
+/// Gives a call another name; it stands where it stood.
+pub(super) fn rename(function: &mut Function, name: &str) {
+    let span = function.name.span();
+    function.name = ObjectName::from(vec![ident(name, span)]);
+}
+
+fn ident(name: &str, span: Span) -> Ident {
+    // Quoted: names of the engine's own begin with a sign that is no letter.
+    Ident { value: name.to_owned(), quote_style: Some('"'), span }
+}
+
+/// `name(arguments)`, standing at a place of the statement.
+pub(super) fn call(name: &str, span: Span, arguments: Vec<Expr>) -> Expr {
+    let mut function = Function {
+        name: ObjectName::from(vec![ident(name, span)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::None,
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    };
+    with_arguments(&mut function, arguments);
+    Expr::Function(function)
+}
+
+pub(super) fn text(value: impl Into<String>) -> Expr {
+    Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(value.into()), span: Span::empty() })
+}
+
+pub(super) fn whole(value: i64) -> Expr {
+    Expr::Value(ValueWithSpan { value: Value::Number(value.to_string(), false), span: Span::empty() })
+}
+
+pub(super) fn null() -> Expr {
+    Expr::Value(ValueWithSpan { value: Value::Null, span: Span::empty() })
+}
+
+pub(super) fn cast(expr: Expr, data_type: DataType) -> Expr {
+    Expr::Cast { kind: CastKind::Cast, expr: Box::new(expr), data_type, array: false, format: None }
+}
+
+pub(super) fn nested(expr: Expr) -> Expr {
+    Expr::Nested(Box::new(expr))
+}
+
+pub(super) fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
+    nested(Expr::BinaryOp { left: Box::new(nested(left)), op, right: Box::new(nested(right)) })
+}
+
+pub(super) fn negated(expr: Expr, negated: bool) -> Expr {
+    if negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(nested(expr)) } } else { expr }
+}
+
+/// `CASE WHEN condition THEN then ELSE otherwise END`.
+pub(super) fn case(condition: Expr, then: Expr, otherwise: Option<Expr>) -> Expr {
+    Expr::Case {
+        case_token: sqlparser::ast::helpers::attached_token::AttachedToken::empty(),
+        end_token: sqlparser::ast::helpers::attached_token::AttachedToken::empty(),
+        operand: None,
+        conditions: vec![CaseWhen { condition, result: then }],
+        else_result: otherwise.map(Box::new),
+    }
+}
+
+/// The text of a string literal.
+pub(super) fn literal(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), .. }) => Some(text),
+        _ => None,
+    }
+}
+
+/// Aggregates and windows that both dialects have and the planner calls or types otherwise. `counts` is the type of
+/// `row_number()` and its like. True: the expression was rewritten.
+pub(super) fn shared_calls(expr: &mut Expr, counts: &DataType) -> Result<bool> {
+    let Expr::Function(function) = expr else { return Ok(false) };
+    let name = name_of(function);
+    let arguments = arguments(function);
+    match (name.as_str(), arguments.as_deref()) {
+        ("row_number" | "rank" | "dense_rank" | "ntile", Some(_)) if function.over.is_some() => {
+            *expr = cast(expr.clone(), counts.clone());
+        }
+        ("if", Some([condition, then])) => *expr = case(condition.clone(), then.clone(), None),
+        ("if", Some([condition, then, otherwise])) => {
+            *expr = case(condition.clone(), then.clone(), Some(otherwise.clone()));
+        }
+        ("count_if", Some([condition])) => {
+            let counted = case(condition.clone(), whole(1), None);
+            rename(function, "count");
+            with_arguments(function, vec![counted]);
+        }
+        ("max_by" | "min_by", Some([value, by])) => {
+            if function.over.is_some() {
+                return refused(place(expr), format!("`{name}` is not supported as a window function"));
+            }
+            let (value, by) = (value.clone(), by.clone());
+            best_by(function, value, by, name == "max_by");
+        }
+        ("mod", Some([left, right])) => *expr = binary(left.clone(), BinaryOperator::Modulo, right.clone()),
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// The value of the row with the greatest (or least) other value; rows without that one do not count.
+fn best_by(function: &mut Function, value: Expr, by: Expr, greatest: bool) {
+    let known = Expr::IsNotNull(Box::new(nested(by.clone())));
+    function.filter = Some(Box::new(match function.filter.take() {
+        Some(filter) => binary(*filter, BinaryOperator::And, known),
+        None => known,
+    }));
+    rename(function, "first_value");
+    with_arguments(function, vec![value]);
+    if let FunctionArguments::List(list) = &mut function.args {
+        let options = OrderByOptions { asc: Some(!greatest), nulls_first: Some(false) };
+        list.clauses.push(FunctionArgumentClause::OrderBy(vec![OrderByExpr { expr: by, options, with_fill: None }]));
+    }
+}
+
+/// `GROUP BY ALL`: by every column of the select list that has no aggregate in it.
+pub(super) fn group_by_all(
+    select: &mut Select,
+    aggregates: &std::collections::HashMap<String, std::sync::Arc<datafusion::logical_expr::AggregateUDF>>,
+) {
+    if !matches!(&select.group_by, GroupByExpr::All(modifiers) if modifiers.is_empty()) {
+        return;
+    }
+    let is_aggregate = |function: &Function| {
+        let name = name_of(function);
+        function.over.is_none() && (aggregates.contains_key(&name) || ["count_if", "max_by", "min_by"].contains(&name.as_str()))
+    };
+    let keys = select.projection.iter().filter_map(|item| match item {
+        SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => Some(expr),
+        _ => None,
+    });
+    let keys: Vec<Expr> = keys
+        .filter(|expr| {
+            let found = visit_expressions(*expr, |inner| match inner {
+                Expr::Function(function) if is_aggregate(function) => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            });
+            found.is_continue()
+        })
+        .cloned()
+        .collect();
+    select.group_by = GroupByExpr::Expressions(keys, Vec::new());
+}

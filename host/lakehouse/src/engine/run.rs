@@ -1,0 +1,264 @@
+//! Running a prepared statement: its time, its progress, and where its rows go.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_ipc::writer::StreamWriter;
+use asgard_contract::lakehouse::{Output, Statement, TableWrite, Written};
+use asgard_contract::{Column, Error, Progress, Result, TableName};
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::common::DataFusionError;
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::execution::{SendableRecordBatchStream, SessionState};
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use futures::{StreamExt, TryStreamExt};
+use tokio::sync::watch;
+
+use super::errors::Translator;
+use super::output::{self, Naming};
+use super::scope::Scope;
+use super::session::Sessions;
+use super::text::wrong;
+use super::{dialect, parquet, script, threads};
+use crate::tables::{Reads, Tables, ViewDefinition};
+
+/// How often progress is told.
+const TOLD_EVERY: Duration = Duration::from_millis(250);
+
+/// Everything that statements of one lakehouse need.
+#[derive(Debug)]
+pub(super) struct Engine {
+    pub(super) tables: Tables,
+    pub(super) sessions: Sessions,
+}
+
+/// A statement that is sure to be one: parsed, resolved and planned.
+pub(super) struct Prepared {
+    session: SessionState,
+    plan: LogicalPlan,
+    schema: SchemaRef,
+    pub(super) columns: Vec<Column>,
+    pub(super) tables: Vec<TableName>,
+    errors: Translator,
+    /// Of the tables it reads, for progress.
+    rows: u64,
+}
+
+/// A statement's operators, running.
+struct Running {
+    operators: Arc<dyn ExecutionPlan>,
+    rows: SendableRecordBatchStream,
+}
+
+impl Engine {
+    pub(super) async fn prepare(&self, statement: &Statement, naming: Naming) -> Result<Prepared> {
+        let session = self.sessions.open()?;
+        let memory_bytes = self.sessions.memory_bytes;
+        let script = script::parse(dialect::of(statement.dialect).syntax(), &statement.sql)?;
+        let errors = Translator::new(script.words.clone(), memory_bytes);
+        let mut scope = Scope::new(&self.tables, &session, statement.dialect, &statement.inputs, memory_bytes);
+        let mut shown = script.shown.clone();
+        let plan = scope.plan(script).await?;
+        if scope.dialect.keeps_case() {
+            for (lower, name) in std::mem::take(&mut scope.shown) {
+                shown.entry(lower).or_insert(name);
+            }
+        } else {
+            shown.clear();
+        }
+        let (tables, rows) = (scope.read.into_iter().collect(), scope.rows);
+        let conformed = output::conform(plan, &shown, naming)?;
+        Ok(Prepared {
+            plan: conformed.plan,
+            schema: conformed.schema,
+            columns: conformed.columns,
+            tables,
+            errors,
+            rows,
+            session,
+        })
+    }
+
+    pub(super) async fn query(&self, statement: &Statement, max_rows: u32) -> Result<Vec<u8>> {
+        self.in_time(async {
+            let mut prepared = self.prepare(statement, Naming::Optional).await?;
+            let limit = usize::try_from(max_rows).unwrap_or(usize::MAX);
+            prepared.plan = LogicalPlanBuilder::from(prepared.plan)
+                .limit(0, Some(limit))
+                .and_then(LogicalPlanBuilder::build)
+                .map_err(|error| prepared.errors.planning(error))?;
+            let _place = threads::place().await?;
+            let running = start(&prepared).await?;
+            let batches: Vec<RecordBatch> =
+                running.rows.try_collect().await.map_err(|error| prepared.errors.running(error))?;
+            as_ipc(&prepared.schema, &batches)
+        })
+        .await
+    }
+
+    pub(super) async fn run(
+        &self,
+        key: &str,
+        statement: &Statement,
+        output: Output,
+        progress: &watch::Sender<Progress>,
+    ) -> Result<Written> {
+        match output {
+            Output::Table(write) => self.into_table(key, statement, &write, progress).await,
+            Output::View(view) => self.into_view(key, statement, &view).await,
+            Output::Parquet(location) => self.into_parquet(statement, &location, progress).await,
+        }
+    }
+
+    async fn into_table(
+        &self,
+        key: &str,
+        statement: &Statement,
+        write: &TableWrite,
+        progress: &watch::Sender<Progress>,
+    ) -> Result<Written> {
+        if let Some(written) = self.tables.committed(&write.table, key).await? {
+            return Ok(written);
+        }
+        let prepared = self.prepare(statement, Naming::Required).await?;
+        let _place = self.waiting(progress).await?;
+        self.in_time(async {
+            let running = start(&prepared).await?;
+            let operators = Arc::clone(&running.operators);
+            let counted = Arc::clone(&running.operators);
+            let reads = move || reads(&counted);
+            let work = self.tables.write(write, key, running.rows, &reads);
+            told(progress, &operators, prepared.rows, work).await
+        })
+        .await
+    }
+
+    async fn into_view(&self, key: &str, statement: &Statement, view: &TableName) -> Result<Written> {
+        if let Some(written) = self.tables.committed(view, key).await? {
+            return Ok(written);
+        }
+        script::parse_view(dialect::of(statement.dialect).syntax(), &statement.sql)?;
+        // A view outlives the statement's inputs.
+        let alone = Statement { inputs: Vec::new(), ..statement.clone() };
+        let prepared = self.prepare(&alone, Naming::Required).await?;
+        if prepared.tables.contains(view) {
+            return Err(wrong(None, format!("the view `{view}` cannot read itself")));
+        }
+        let definition =
+            ViewDefinition { sql: statement.sql.clone(), dialect: statement.dialect, schema: prepared.schema };
+        self.tables.put_view(view, key, definition).await
+    }
+
+    async fn into_parquet(
+        &self,
+        statement: &Statement,
+        location: &str,
+        progress: &watch::Sender<Progress>,
+    ) -> Result<Written> {
+        let prepared = self.prepare(statement, Naming::Required).await?;
+        let _place = self.waiting(progress).await?;
+        self.in_time(async {
+            let running = start(&prepared).await?;
+            let operators = Arc::clone(&running.operators);
+            let work = parquet::write(location, running.rows);
+            let (rows, bytes) = told(progress, &operators, prepared.rows, work).await?;
+            let read = reads(&operators);
+            Ok(Written {
+                rows,
+                bytes,
+                rows_read: read.rows,
+                bytes_read: read.bytes,
+                snapshot: None,
+                location: location.to_owned(),
+                total_rows: rows,
+            })
+        })
+        .await
+    }
+
+    /// Waits in line, and says so.
+    async fn waiting(&self, progress: &watch::Sender<Progress>) -> Result<tokio::sync::SemaphorePermit<'static>> {
+        progress.send_replace(Progress { message: "waiting for other statements to end".to_owned(), fraction: None });
+        threads::place().await
+    }
+
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        match tokio::time::timeout(self.sessions.time, work).await {
+            Ok(result) => result,
+            Err(_) => Err(wrong(
+                None,
+                format!(
+                    "the statement was ended after {} s, its time: read less, or raise `limits.query_seconds` of the \
+                     environment",
+                    self.sessions.time.as_secs()
+                ),
+            )),
+        }
+    }
+}
+
+async fn start(prepared: &Prepared) -> Result<Running> {
+    let errors = &prepared.errors;
+    let operators =
+        prepared.session.create_physical_plan(&prepared.plan).await.map_err(|error| errors.planning(error))?;
+    let rows = execute_stream(Arc::clone(&operators), prepared.session.task_ctx()).map_err(|error| errors.running(error))?;
+    // Operators may say that a column has no nulls; a table's column may have some later.
+    let schema = Arc::clone(&prepared.schema);
+    let (batch_schema, errors) = (Arc::clone(&schema), errors.clone());
+    let rows = rows.map(move |batch| {
+        // Told in words here, where the statement's text is known: writers pass it on as it is.
+        let batch = batch.map_err(|error| DataFusionError::External(Box::new(errors.running(error))))?;
+        RecordBatch::try_new(Arc::clone(&batch_schema), batch.columns().to_vec()).map_err(DataFusionError::from)
+    });
+    Ok(Running { operators, rows: Box::pin(RecordBatchStreamAdapter::new(schema, rows)) })
+}
+
+/// Tells progress while the work goes on.
+async fn told<T>(
+    progress: &watch::Sender<Progress>,
+    operators: &Arc<dyn ExecutionPlan>,
+    rows: u64,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let mut work = std::pin::pin!(work);
+    let mut ticks = tokio::time::interval(TOLD_EVERY);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            _ = ticks.tick() => {
+                let read = reads(operators).rows;
+                let fraction = (rows > 0).then(|| (read as f64 / rows as f64).min(1.0));
+                let message = if rows > 0 { format!("{read} of {rows} rows read") } else { format!("{read} rows read") };
+                progress.send_replace(Progress { message, fraction });
+            }
+        }
+    }
+}
+
+/// What the scans of a plan have read so far.
+fn reads(operators: &Arc<dyn ExecutionPlan>) -> Reads {
+    let mut total = Reads::default();
+    let mut open = vec![Arc::clone(operators)];
+    while let Some(operator) = open.pop() {
+        if operator.as_any().is::<DataSourceExec>()
+            && let Some(metrics) = operator.metrics()
+        {
+            total.rows += metrics.output_rows().unwrap_or(0) as u64;
+            total.bytes += metrics.sum_by_name("bytes_scanned").map_or(0, |bytes| bytes.as_usize()) as u64;
+        }
+        open.extend(operator.children().into_iter().cloned());
+    }
+    total
+}
+
+fn as_ipc(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Vec<u8>> {
+    let failed = |error: datafusion::arrow::error::ArrowError| Error::internal(format!("the rows cannot be handed over: {error}"));
+    let mut writer = StreamWriter::try_new(Vec::new(), schema).map_err(failed)?;
+    for batch in batches {
+        writer.write(batch).map_err(failed)?;
+    }
+    writer.into_inner().map_err(failed)
+}

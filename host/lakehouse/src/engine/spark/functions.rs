@@ -1,0 +1,291 @@
+//! The functions of Spark SQL that there are here.
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::DataType::{self, Boolean, Date32, Float64, Int32, Int64, Utf8};
+use datafusion::execution::SessionStateDefaults;
+use datafusion::logical_expr::ScalarUDF;
+
+use crate::engine::dialect::{Functions, Stock};
+use crate::engine::functions::Kind::{Any, List, Moment, Number, Text, Whole};
+use crate::engine::functions::Returns::{Always, By};
+use crate::engine::functions::dates::{self, timestamptz};
+use crate::engine::functions::{Function, Kind, Rows, lists, math, text};
+
+/// Of the engine's own functions, those that mean the same: Spark's names, the engine's.
+const SAME: &[(&[&str], &str)] = &[
+    // Text.
+    (&["upper", "ucase"], "upper"),
+    (&["lower", "lcase"], "lower"),
+    (&["trim"], "trim"),
+    (&["btrim"], "btrim"),
+    (&["ltrim"], "ltrim"),
+    (&["rtrim"], "rtrim"),
+    (&["reverse"], "reverse"),
+    (&["repeat"], "repeat"),
+    (&["left"], "left"),
+    (&["right"], "right"),
+    (&["lpad"], "lpad"),
+    (&["rpad"], "rpad"),
+    (&["translate"], "translate"),
+    (&["contains"], "contains"),
+    (&["startswith"], "starts_with"),
+    (&["endswith"], "ends_with"),
+    (&["levenshtein"], "levenshtein"),
+    (&["md5"], "md5"),
+    (&["octet_length"], "octet_length"),
+    (&["overlay"], "overlay"),
+    // Numbers.
+    (&["acos"], "acos"),
+    (&["acosh"], "acosh"),
+    (&["asin"], "asin"),
+    (&["asinh"], "asinh"),
+    (&["atan"], "atan"),
+    (&["atan2"], "atan2"),
+    (&["atanh"], "atanh"),
+    (&["cbrt"], "cbrt"),
+    (&["cos"], "cos"),
+    (&["cosh"], "cosh"),
+    (&["cot"], "cot"),
+    (&["degrees"], "degrees"),
+    (&["exp"], "exp"),
+    (&["pi"], "pi"),
+    (&["radians"], "radians"),
+    (&["sin"], "sin"),
+    (&["sinh"], "sinh"),
+    (&["tan"], "tan"),
+    (&["tanh"], "tanh"),
+    (&["isnan"], "isnan"),
+    (&["nanvl"], "nanvl"),
+    // Choice.
+    (&["coalesce"], "coalesce"),
+    (&["nullif"], "nullif"),
+    (&["nvl", "ifnull"], "nvl"),
+    (&["nvl2"], "nvl2"),
+    (&["greatest"], "greatest"),
+    (&["least"], "least"),
+    // Now.
+    (&["$now"], "now"),
+    (&["current_date", "curdate"], "current_date"),
+    // Lists, structs and maps.
+    (&["array_distinct"], "array_distinct"),
+    (&["array_except"], "array_except"),
+    (&["array_intersect"], "array_intersect"),
+    (&["array_union"], "array_union"),
+    (&["array_max"], "array_max"),
+    (&["array_min"], "array_min"),
+    (&["array_append"], "array_append"),
+    (&["array_remove"], "array_remove_all"),
+    (&["flatten"], "flatten"),
+    (&["named_struct"], "named_struct"),
+    (&["map_keys"], "map_keys"),
+    (&["map_values"], "map_values"),
+    // Aggregates.
+    (&["count"], "count"),
+    (&["sum"], "sum"),
+    (&["avg", "mean"], "avg"),
+    (&["min"], "min"),
+    (&["max"], "max"),
+    (&["stddev", "std", "stddev_samp"], "stddev"),
+    (&["stddev_pop"], "stddev_pop"),
+    (&["variance", "var_samp"], "var"),
+    (&["var_pop"], "var_pop"),
+    (&["corr"], "corr"),
+    (&["covar_pop"], "covar_pop"),
+    (&["covar_samp"], "covar_samp"),
+    (&["bool_and", "every"], "bool_and"),
+    (&["bool_or", "some", "any"], "bool_or"),
+    (&["approx_count_distinct"], "approx_distinct"),
+    (&["$percentile"], "percentile_cont"),
+    (&["percentile_approx", "approx_percentile"], "approx_percentile_cont"),
+    (&["first_value", "first", "any_value"], "first_value"),
+    (&["last_value", "last"], "last_value"),
+    (&["nth_value"], "nth_value"),
+    (&["grouping"], "grouping"),
+    (&["array_agg"], "array_agg"),
+    // Windows.
+    (&["row_number"], "row_number"),
+    (&["rank"], "rank"),
+    (&["dense_rank"], "dense_rank"),
+    (&["percent_rank"], "percent_rank"),
+    (&["cume_dist"], "cume_dist"),
+    (&["ntile"], "ntile"),
+    (&["lag"], "lag"),
+    (&["lead"], "lead"),
+];
+
+/// Of the engine's package of Spark's functions, those that keep what they promise for the types that there are here.
+const SPARK: &[(&[&str], &str)] = &[
+    (&["abs"], "abs"),
+    (&["add_months"], "add_months"),
+    (&["array"], "array"),
+    (&["array_contains"], "array_contains"),
+    (&["array_repeat"], "array_repeat"),
+    (&["ascii"], "ascii"),
+    (&["base64"], "base64"),
+    (&["unbase64"], "unbase64"),
+    (&["bin"], "bin"),
+    (&["bit_count"], "bit_count"),
+    (&["char", "chr"], "char"),
+    (&["collect_list"], "collect_list"),
+    (&["collect_set"], "collect_set"),
+    (&["crc32"], "crc32"),
+    (&["date_add", "dateadd"], "date_add"),
+    (&["date_sub"], "date_sub"),
+    (&["datediff", "date_diff"], "date_diff"),
+    (&["elt"], "elt"),
+    (&["expm1"], "expm1"),
+    (&["factorial"], "factorial"),
+    (&["from_utc_timestamp"], "from_utc_timestamp"),
+    (&["to_utc_timestamp"], "to_utc_timestamp"),
+    (&["hex"], "hex"),
+    (&["unhex"], "unhex"),
+    (&["last_day"], "last_day"),
+    (&["next_day"], "next_day"),
+    (&["pmod"], "pmod"),
+    (&["rint"], "rint"),
+    (&["sha", "sha1"], "sha1"),
+    (&["sha2"], "sha2"),
+    (&["size", "cardinality"], "size"),
+    (&["slice"], "slice"),
+    (&["space"], "space"),
+    (&["substring", "substr"], "substring"),
+    (&["trunc"], "trunc"),
+    (&["unix_date"], "unix_date"),
+    (&["unix_micros"], "unix_micros"),
+    (&["unix_millis"], "unix_millis"),
+    (&["unix_seconds"], "unix_seconds"),
+    (&["url_encode"], "url_encode"),
+    (&["url_decode"], "url_decode"),
+    (&["width_bucket"], "width_bucket"),
+];
+
+/// Fields of a moment; all are INT.
+const FIELDS: &[(&[&str], Rows)] = &[
+    (&["year"], dates::year),
+    (&["quarter"], dates::quarter),
+    (&["month"], dates::month),
+    (&["weekofyear"], dates::week),
+    (&["day", "dayofmonth"], dates::day),
+    (&["dayofyear"], dates::day_of_year),
+    (&["dayofweek"], dates::day_of_week_from_sunday),
+    (&["weekday"], dates::day_of_week_from_zero),
+    (&["hour"], dates::hour),
+    (&["minute"], dates::minute),
+    (&["second"], dates::second),
+];
+
+/// All functions, and the names of those that the engine should have had.
+fn collected() -> (Functions, Vec<String>) {
+    let mut all = Functions::default();
+    let engine = Stock::new(
+        SessionStateDefaults::default_scalar_functions(),
+        SessionStateDefaults::default_aggregate_functions(),
+        SessionStateDefaults::default_window_functions(),
+    );
+    let package = Stock::new(
+        datafusion_spark::all_default_scalar_functions(),
+        datafusion_spark::all_default_aggregate_functions(),
+        datafusion_spark::all_default_window_functions(),
+    );
+    let mut missing = engine.give(&mut all, SAME);
+    missing.extend(package.give(&mut all, SPARK));
+    for (names, rows) in FIELDS {
+        all.scalar(names, &Function::new(names[0], &[Moment], Always(Int32), *rows).build());
+    }
+    for (names, function) in own() {
+        all.scalar(names, &function);
+    }
+    (all, missing)
+}
+
+pub(super) fn all() -> Functions {
+    collected().0
+}
+
+fn function(name: &'static str, parameters: &'static [Kind], returns: DataType, rows: Rows) -> Function {
+    Function::new(name, parameters, Always(returns), rows)
+}
+
+/// Those of our own making. Names that begin with `$` are put by the rewriter.
+fn own() -> Vec<(&'static [&'static str], Arc<ScalarUDF>)> {
+    vec![
+        (&["$units_between"], function("timestampdiff", &[Text, Moment, Moment], Int64, dates::units_between_cut).build()),
+        (
+            &["$plus_units"],
+            function("timestampadd", &[Text, Whole, Moment], timestamptz(), dates::plus_units).build(),
+        ),
+        (&["date_trunc"], Function::new("date_trunc", &[Text, Moment], By(dates::kept), dates::truncated).build()),
+        (&["date_format"], function("date_format", &[Moment, Text], Utf8, dates::java_written).build()),
+        (&["$to_timestamp"], function("to_timestamp", &[Text, Text], timestamptz(), dates::java_read).build()),
+        (&["$try_to_timestamp"], function("try_to_timestamp", &[Text, Text], timestamptz(), dates::java_tried).build()),
+        (&["$to_date"], function("to_date", &[Text, Text], Date32, dates::java_read).build()),
+        (&["$unix_timestamp"], function("unix_timestamp", &[Moment], Int64, dates::to_seconds).build()),
+        (&["$from_unixtime"], function("from_unixtime", &[Whole, Text], Utf8, dates::seconds_written).build()),
+        (&["timestamp_seconds"], function("timestamp_seconds", &[Number], timestamptz(), dates::of_seconds).build()),
+        (
+            &["months_between"],
+            function("months_between", &[Moment, Moment], Float64, dates::months_between).build(),
+        ),
+        (&["initcap"], function("initcap", &[Text], Utf8, text::capitalized).build()),
+        (&["replace"], function("replace", &[Text, Text, Text], Utf8, text::replaced).optional(1).build()),
+        (
+            &["length", "len", "char_length", "character_length"],
+            function("length", &[Text], Int32, text::length).build(),
+        ),
+        (&["instr"], function("instr", &[Text, Text], Int32, text::position).build()),
+        (&["concat"], function("concat", &[Text], Utf8, text::concatenated).rest(Text).build()),
+        (&["concat_ws"], function("concat_ws", &[Text], Utf8, text::joined).rest(Text).build()),
+        (
+            &["substring_index"],
+            function("substring_index", &[Text, Text, Whole], Utf8, text::before_delimiter).build(),
+        ),
+        (&["regexp_like", "regexp", "rlike"], function("regexp_like", &[Text, Text], Boolean, text::matches).build()),
+        (&["regexp_count"], function("regexp_count", &[Text, Text], Int32, text::match_count).build()),
+        (&["regexp_replace"], function("regexp_replace", &[Text, Text, Text], Utf8, text::matches_replaced).build()),
+        (
+            &["regexp_extract"],
+            function("regexp_extract", &[Text, Text, Whole], Utf8, text::extracted_or_empty).optional(1).build(),
+        ),
+        (&["split"], function("split", &[Text, Text], text::text_list(), text::split_by_expression).build()),
+        (&["$ln"], function("ln", &[Number], Float64, math::ln_or_null).build()),
+        (&["log2"], function("log2", &[Number], Float64, math::log2_or_null).build()),
+        (&["log10"], function("log10", &[Number], Float64, math::log10_or_null).build()),
+        (&["$log"], function("log", &[Number, Number], Float64, math::log_or_null).build()),
+        (&["sqrt"], function("sqrt", &[Number], Float64, math::sqrt).build()),
+        (&["power", "pow"], function("power", &[Number, Number], Float64, math::power).build()),
+        (&["ceil", "ceiling"], Function::new("ceil", &[Any], By(math::spark_whole), math::ceiling).build()),
+        (&["floor"], Function::new("floor", &[Any], By(math::spark_whole), math::floor).build()),
+        (
+            &["round"],
+            Function::new("round", &[Any, Whole], By(math::same_number), math::rounded_as_written).optional(1).build(),
+        ),
+        (&["sign", "signum"], function("sign", &[Number], Float64, math::sign).build()),
+        (&["$element_at"], Function::new("element_at", &[List, Whole], By(lists::element_type), lists::element).build()),
+        // Replaced by its argument, with nulls for errors.
+        (&["$try"], Function::new("try", &[Any], By(first), unreachable_rows).build()),
+    ]
+}
+
+fn first(types: &[DataType]) -> datafusion::common::Result<DataType> {
+    types.first().cloned().map_or_else(|| datafusion::common::plan_err!("expected a value"), Ok)
+}
+
+fn unreachable_rows(
+    _arguments: &[datafusion::arrow::array::ArrayRef],
+    _to: &DataType,
+) -> datafusion::common::Result<datafusion::arrow::array::ArrayRef> {
+    datafusion::common::internal_err!("`try` is replaced before it is run")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_function_that_is_promised_is_there() {
+        let (functions, missing) = collected();
+        assert_eq!(missing, Vec::<String>::new());
+        assert!(functions.contains("unix_seconds") && functions.contains("rlike"));
+    }
+}

@@ -1,0 +1,169 @@
+//! What operators, casts and calls mean in Spark SQL in ANSI mode.
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::{DFSchema, Result, plan_err};
+use datafusion::logical_expr::expr::{AggregateFunction, ScalarFunction};
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+
+use crate::engine::cast;
+use crate::engine::functions::dates::timestamptz;
+use crate::engine::functions::{Function, Kind, type_word};
+use crate::engine::meaning::{Meaning, Typed, rounded_decimal, tried};
+use crate::engine::numbers::decimal::Rules;
+use crate::engine::numbers::{self, Missing};
+
+#[derive(Debug)]
+pub(super) struct SparkMeaning;
+
+/// The engine's own functions of text, which Spark calls with other values too.
+const TEXT_FUNCTIONS: [&str; 19] = [
+    "upper", "lower", "trim", "btrim", "ltrim", "rtrim", "reverse", "repeat", "left", "right", "lpad", "rpad", "translate",
+    "contains", "starts_with", "ends_with", "md5", "levenshtein", "substring",
+];
+
+fn is_text(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+}
+
+fn is_moment(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..))
+}
+
+/// What has a text of its own to be converted to silently.
+fn is_simple(data_type: &DataType) -> bool {
+    data_type.is_numeric() || is_moment(data_type) || matches!(data_type, DataType::Boolean)
+}
+
+impl SparkMeaning {
+    fn read(value: Typed, to: &DataType) -> Expr {
+        cast::cast(value, to, Rules::Spark, Missing::Error)
+    }
+
+    /// Text beside a number is read as a number: a bigint beside whole numbers, else a double.
+    fn number(value: Typed, beside: &DataType) -> Typed {
+        if !is_text(&value.data_type) {
+            return value;
+        }
+        let to = if beside.is_integer() { DataType::Int64 } else { DataType::Float64 };
+        Typed { expr: Self::read(value, &to), data_type: to }
+    }
+}
+
+impl Meaning for SparkMeaning {
+    fn arithmetic(&self, left: Typed, operator: Operator, right: Typed) -> Result<Expr> {
+        let (left_type, right_type) = (left.data_type.clone(), right.data_type.clone());
+        let (left, right) = (Self::number(left, &right_type), Self::number(right, &left_type));
+        let types = [&left.data_type, &right.data_type];
+        if types.iter().any(|data_type| matches!(data_type, DataType::Boolean)) {
+            return plan_err!("no arithmetic on {} and {}", type_word(types[0]), type_word(types[1]));
+        }
+        if types.iter().all(|data_type| is_moment(data_type)) {
+            return plan_err!("moments are not subtracted here: use datediff or timestampdiff(SECOND, a, b)");
+        }
+        let numbers = types.iter().all(|data_type| data_type.is_numeric() || data_type.is_null());
+        if !numbers {
+            return Ok(engine(left, operator, right));
+        }
+        let has_decimal = types.iter().any(|data_type| numbers::decimal::parts(data_type).is_some());
+        match operator {
+            Operator::IntegerDivide => {
+                let (left, right) = (left.cast_to(&DataType::Int64), right.cast_to(&DataType::Int64));
+                let (left, right) =
+                    (Typed { expr: left, data_type: DataType::Int64 }, Typed { expr: right, data_type: DataType::Int64 });
+                numbers::exact(&left, Operator::Divide, &right, Rules::Spark, Missing::Error)
+                    .unwrap_or_else(|| plan_err!("DIV takes whole numbers"))
+            }
+            // `/` of whole numbers is of doubles.
+            Operator::Divide if !has_decimal => {
+                Ok(numbers::checked_doubles(left, Operator::Divide, right, Rules::Spark, Missing::Error))
+            }
+            _ => match numbers::exact(&left, operator, &right, Rules::Spark, Missing::Error) {
+                Some(expr) => expr,
+                None if matches!(operator, Operator::Divide | Operator::Modulo) => {
+                    Ok(numbers::checked_doubles(left, operator, right, Rules::Spark, Missing::Error))
+                }
+                // A decimal beside a float is a double.
+                None if has_decimal => {
+                    let left = Typed { expr: left.cast_to(&DataType::Float64), data_type: DataType::Float64 };
+                    let right = Typed { expr: right.cast_to(&DataType::Float64), data_type: DataType::Float64 };
+                    Ok(engine(left, operator, right))
+                }
+                None => Ok(engine(left, operator, right)),
+            },
+        }
+    }
+
+    fn compared(&self, left: Typed, right: Typed) -> Result<(Expr, Expr)> {
+        let side = |value: Typed, beside: &DataType| match beside {
+            _ if !is_text(&value.data_type) => value.expr,
+            beside if beside.is_numeric() => Self::number(value, beside).expr,
+            DataType::Boolean | DataType::Date32 | DataType::Timestamp(..) => Self::read(value, beside),
+            _ => value.expr,
+        };
+        let (left_type, right_type) = (left.data_type.clone(), right.data_type.clone());
+        Ok((side(left, &right_type), side(right, &left_type)))
+    }
+
+    fn cast(&self, value: Typed, to: &DataType, lenient: bool) -> Result<Expr> {
+        let from = &value.data_type;
+        let refused = matches!(
+            (from, to),
+            (DataType::Date32, to) if to.is_numeric() || matches!(to, DataType::Boolean)
+        ) || (is_nested(from) && is_text(to));
+        if refused {
+            return plan_err!("{} is not cast to {} here", type_word(from), type_word(to));
+        }
+        let missing = if lenient { Missing::Null } else { Missing::Error };
+        Ok(cast::cast(value, to, Rules::Spark, missing))
+    }
+
+    fn call(&self, mut call: ScalarFunction, schema: &DFSchema) -> Result<Expr> {
+        let name = call.func.name().to_owned();
+        if name == "try" && call.func.inner().as_any().is::<Function>() {
+            return call.args.pop().map_or_else(|| plan_err!("expected a value"), tried);
+        }
+        if name == "round"
+            && let Some(rounded) = rounded_decimal(&call, schema, Rules::Spark)?
+        {
+            return Ok(rounded);
+        }
+        let kinds: Vec<Option<Kind>> = match call.func.inner().as_any().downcast_ref::<Function>() {
+            Some(function) => (0..call.args.len()).map(|index| function.kind(index)).collect(),
+            // A count or a position after the text stays a number.
+            None if TEXT_FUNCTIONS.contains(&name.as_str()) => {
+                (0..call.args.len()).map(|index| (index == 0).then_some(Kind::Text)).collect()
+            }
+            None => return Ok(Expr::ScalarFunction(call)),
+        };
+        for (argument, kind) in call.args.iter_mut().zip(kinds) {
+            let value = Typed::of(std::mem::take(argument), schema)?;
+            *argument = converted(value, kind);
+        }
+        Ok(Expr::ScalarFunction(call))
+    }
+
+    fn aggregate(&self, call: AggregateFunction, _schema: &DFSchema) -> Result<Expr> {
+        Ok(Expr::AggregateFunction(call))
+    }
+}
+
+/// Spark's silent conversions of arguments.
+fn converted(value: Typed, kind: Option<Kind>) -> Expr {
+    let to = match (kind, &value.data_type) {
+        (Some(Kind::Text), other) if is_simple(other) => DataType::Utf8,
+        (Some(Kind::Moment), other) if is_text(other) || matches!(other, DataType::Date32) => timestamptz(),
+        (Some(Kind::Day), other) if is_text(other) => DataType::Date32,
+        (Some(Kind::Number), other) if is_text(other) => DataType::Float64,
+        (Some(Kind::Whole), other) if is_text(other) => DataType::Int64,
+        _ => return value.expr,
+    };
+    SparkMeaning::read(value, &to)
+}
+
+fn is_nested(data_type: &DataType) -> bool {
+    data_type.is_nested()
+}
+
+fn engine(left: Typed, operator: Operator, right: Typed) -> Expr {
+    Expr::BinaryExpr(BinaryExpr::new(Box::new(left.expr), operator, Box::new(right.expr)))
+}

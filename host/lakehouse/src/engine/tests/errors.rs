@@ -1,0 +1,109 @@
+//! What is wrong with a statement is said in words, with the place.
+
+use asgard_contract::lakehouse::{Dialect, Output};
+use asgard_contract::{Error, TableName};
+
+use super::TestLakehouse;
+
+#[tokio::test]
+async fn a_message_has_the_place_and_the_nearest_name() {
+    let test = TestLakehouse::new().await;
+    test.table("silver.orders", "SELECT 1 AS order_id, 'x' AS operator_id, DATE '2024-01-01' AS day").await;
+    let cases = [
+        (Dialect::Trino, "SELECT a,\n FROM FROM b", "line 2, column 7: the SQL does not parse"),
+        (Dialect::Trino, "SELECT 'a", "line 1, column 8: the SQL does not parse"),
+        (
+            Dialect::Trino,
+            "SELECT order_id,\n  oprator_id FROM silver.orders",
+            "line 2, column 3: there is no column `oprator_id`: did you mean `operator_id`?",
+        ),
+        (
+            Dialect::Spark,
+            "SELECT o.oder_id FROM silver.orders o",
+            "line 1, column 8: there is no column `o.oder_id`: did you mean `order_id`?",
+        ),
+        (Dialect::Spark, "SELECT 1 WHERE\n x > 1", "line 2, column 2: there is no column `x`"),
+        (Dialect::Trino, "SELECT *\nFROM silver.ordrs", "line 2, column 6: "),
+        (Dialect::Trino, "SELECT * FROM orders", "line 1, column 15: there is no `orders` here: write `silver.orders`"),
+        (Dialect::Trino, "SELECT * FROM hive.silver.orders", "line 1, column 15: there is no catalog `hive`"),
+        (
+            Dialect::Trino,
+            "SELECT 1,\n  datedif('day', day, day) FROM silver.orders",
+            "line 2, column 3: there is no function `datedif` in Trino's SQL, as far as it is supported here: did you mean `datediff`?",
+        ),
+        (Dialect::Spark, "SELECT regexp_lik('a', 'b')", "did you mean `regexp_like`?"),
+        (Dialect::Trino, "SELECT nvl(1, 2)", "there is no function `nvl` in Trino's SQL"),
+        (Dialect::Trino, "SELECT date_diff('day', day) FROM silver.orders", "`date_diff` takes (text, a timestamp, a timestamp)"),
+        (
+            Dialect::Trino,
+            "SELECT operator_id, count(*) FROM silver.orders",
+            "`operator_id` is neither in GROUP BY nor inside of an aggregate",
+        ),
+        (Dialect::Trino, "SELECT * FROM silver.orders WHERE day > '2024-01-01'", "write DATE '2024-01-31'"),
+        (Dialect::Trino, "SELECT operator_id + 1 FROM silver.orders", "`+` is not for text and int"),
+        (Dialect::Trino, "SELECT CAST('abc' AS integer)", "the text 'abc' cannot be cast to int"),
+        (Dialect::Trino, "SELECT 1 / (order_id - 1) FROM silver.orders", "division by zero"),
+        (Dialect::Spark, "SELECT 1 / (order_id - 1) FROM silver.orders", "division by zero"),
+        (Dialect::Trino, "SELECT day AS a, order_id AS A FROM silver.orders", "both called `a`"),
+        (Dialect::Trino, "SELECT order_id FROM silver.orders a, silver.orders b", "in more than one table"),
+        (Dialect::Trino, "SELECT max(x -> x + 1)", "lambdas"),
+        (Dialect::Trino, "SELECT CAST(1 AS strng)", "`strng` is no type of Trino"),
+    ];
+    for (dialect, sql, expected) in cases {
+        let message = test.wrong(dialect, sql).await;
+        assert!(message.contains(expected), "{sql}\nexpected: {expected}\nfound:    {message}");
+    }
+}
+
+#[tokio::test]
+async fn only_queries_get_through() {
+    let test = TestLakehouse::new().await;
+    test.table("silver.orders", "SELECT 1 AS order_id").await;
+    for sql in [
+        "",
+        "DROP TABLE silver.orders",
+        "SELECT 1; SELECT 2",
+        "SELECT 1; DROP TABLE silver.orders",
+        "INSERT INTO silver.orders SELECT 2",
+        "CREATE TABLE a AS SELECT 1",
+        "CREATE VIEW a AS SELECT 1; SELECT * FROM a",
+        "WITH a AS (SELECT 1) INSERT INTO silver.orders SELECT * FROM a",
+        "SELECT 1 INTO b",
+        "SELECT * FROM '/etc/passwd'",
+        "SELECT * FROM read_parquet('/etc/passwd')",
+        "SELECT * FROM silver.orders FOR UPDATE",
+        "COPY (SELECT 1) TO '/tmp/x.parquet'",
+        "SET a = 1",
+        "EXPLAIN SELECT 1",
+    ] {
+        for dialect in [Dialect::Spark, Dialect::Trino] {
+            let message = test.wrong(dialect, sql).await;
+            assert!(!message.is_empty(), "{sql}");
+        }
+    }
+    assert_eq!(test.value(Dialect::Trino, "SELECT 'drop table x' -- DELETE").await, "drop table x");
+}
+
+#[tokio::test]
+async fn a_view_that_is_wrong_is_named() {
+    let test = TestLakehouse::new().await;
+    test.table("silver.orders", "SELECT 1 AS order_id").await;
+    let view = Output::View(TableName::new("gold", "v"));
+    test.run(Dialect::Trino, "SELECT order_id AS x FROM silver.orders", view).await.unwrap();
+    test.table("silver.orders", "SELECT 1 AS id").await;
+    let message = test.wrong(Dialect::Trino, "SELECT * FROM gold.v").await;
+    assert!(message.starts_with("the view `gold.v` cannot be read"), "{message}");
+    let itself = test.run(Dialect::Trino, "SELECT * FROM gold.w", Output::View(TableName::new("gold", "w"))).await;
+    assert!(matches!(itself, Err(Error::InvalidInput { .. })), "{itself:?}");
+}
+
+#[tokio::test]
+async fn a_statement_that_is_too_large_is_refused_before_it_costs_anything() {
+    let test = TestLakehouse::new().await;
+    let chain = vec!["1"; 6000].join(" + ");
+    assert!(test.wrong(Dialect::Trino, &format!("SELECT {chain}")).await.contains("operators"));
+    let deep = format!("SELECT {}1{}", "(".repeat(300), ")".repeat(300));
+    assert!(test.wrong(Dialect::Trino, &deep).await.contains("nested"));
+    let long = vec!["1"; 3000].join(" + ");
+    assert_eq!(test.value(Dialect::Trino, &format!("SELECT {long}")).await, "3000");
+}

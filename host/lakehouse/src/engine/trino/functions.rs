@@ -1,0 +1,230 @@
+//! The functions of Trino that there are here.
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::DataType::{self, Boolean, Date32, Float64, Int64, Utf8};
+use datafusion::arrow::datatypes::TimeUnit;
+use datafusion::execution::SessionStateDefaults;
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+
+use super::average::Average;
+use crate::engine::dialect::{Functions, Stock};
+use crate::engine::functions::Kind::{Any, Day, List, Moment, Number, Text, Whole};
+use crate::engine::functions::Returns::{Always, By};
+use crate::engine::functions::dates::{self, timestamptz};
+use crate::engine::functions::{Function, Kind, Rows, lists, math, text};
+
+/// Of the engine's own functions, those that mean the same: Trino's names, the engine's.
+const SAME: &[(&[&str], &str)] = &[
+    // Text.
+    (&["upper"], "upper"),
+    (&["lower"], "lower"),
+    (&["reverse"], "reverse"),
+    (&["lpad"], "lpad"),
+    (&["rpad"], "rpad"),
+    (&["translate"], "translate"),
+    (&["starts_with"], "starts_with"),
+    (&["substr", "substring"], "substr"),
+    // The parser's TRIM is given to these.
+    (&["btrim"], "btrim"),
+    // Numbers.
+    (&["abs"], "abs"),
+    (&["acos"], "acos"),
+    (&["asin"], "asin"),
+    (&["atan"], "atan"),
+    (&["atan2"], "atan2"),
+    (&["cbrt"], "cbrt"),
+    (&["cos"], "cos"),
+    (&["cosh"], "cosh"),
+    (&["degrees"], "degrees"),
+    (&["exp"], "exp"),
+    (&["pi"], "pi"),
+    (&["radians"], "radians"),
+    (&["sin"], "sin"),
+    (&["sinh"], "sinh"),
+    (&["tan"], "tan"),
+    (&["tanh"], "tanh"),
+    (&["is_nan"], "isnan"),
+    (&["random", "rand"], "random"),
+    // Choice.
+    (&["coalesce"], "coalesce"),
+    (&["nullif"], "nullif"),
+    (&["$greatest"], "greatest"),
+    (&["$least"], "least"),
+    // Now.
+    (&["$now"], "now"),
+    (&["$current_date"], "current_date"),
+    // Lists and maps.
+    (&["array_distinct"], "array_distinct"),
+    (&["array_except"], "array_except"),
+    (&["array_intersect"], "array_intersect"),
+    (&["array_union"], "array_union"),
+    (&["array_max"], "array_max"),
+    (&["array_min"], "array_min"),
+    (&["array_remove"], "array_remove_all"),
+    (&["contains"], "array_has"),
+    (&["flatten"], "flatten"),
+    (&["map_keys"], "map_keys"),
+    (&["map_values"], "map_values"),
+    // Aggregates.
+    (&["count"], "count"),
+    (&["sum"], "sum"),
+    (&["min"], "min"),
+    (&["max"], "max"),
+    (&["$avg"], "avg"),
+    (&["stddev", "stddev_samp"], "stddev"),
+    (&["stddev_pop"], "stddev_pop"),
+    (&["variance", "var_samp"], "var"),
+    (&["var_pop"], "var_pop"),
+    (&["corr"], "corr"),
+    (&["covar_pop"], "covar_pop"),
+    (&["covar_samp"], "covar_samp"),
+    (&["bool_and", "every"], "bool_and"),
+    (&["bool_or"], "bool_or"),
+    (&["approx_distinct"], "approx_distinct"),
+    (&["approx_percentile"], "approx_percentile_cont"),
+    (&["first_value"], "first_value"),
+    (&["last_value"], "last_value"),
+    (&["nth_value"], "nth_value"),
+    (&["array_agg"], "array_agg"),
+    (&["listagg"], "string_agg"),
+    (&["grouping"], "grouping"),
+    // Windows.
+    (&["row_number"], "row_number"),
+    (&["rank"], "rank"),
+    (&["dense_rank"], "dense_rank"),
+    (&["percent_rank"], "percent_rank"),
+    (&["cume_dist"], "cume_dist"),
+    (&["ntile"], "ntile"),
+    (&["lag"], "lag"),
+    (&["lead"], "lead"),
+];
+
+/// Fields of a moment; all are BIGINT.
+const FIELDS: &[(&[&str], Rows)] = &[
+    (&["year"], dates::year),
+    (&["quarter"], dates::quarter),
+    (&["month"], dates::month),
+    (&["week", "week_of_year"], dates::week),
+    (&["year_of_week", "yow"], dates::year_of_week),
+    (&["day", "day_of_month"], dates::day),
+    (&["day_of_year", "doy"], dates::day_of_year),
+    (&["day_of_week", "dow"], dates::day_of_week),
+    (&["hour"], dates::hour),
+    (&["minute"], dates::minute),
+    (&["second"], dates::second),
+    (&["millisecond"], dates::millisecond),
+];
+
+/// All functions, and the names of those that the engine should have had.
+fn collected() -> (Functions, Vec<String>) {
+    let mut all = Functions::default();
+    let engine = Stock::new(
+        SessionStateDefaults::default_scalar_functions(),
+        SessionStateDefaults::default_aggregate_functions(),
+        SessionStateDefaults::default_window_functions(),
+    );
+    let missing = engine.give(&mut all, SAME);
+    for (names, rows) in FIELDS {
+        all.scalar(names, &Function::new(names[0], &[Moment], Always(Int64), *rows).build());
+    }
+    for (names, function) in own() {
+        all.scalar(names, &function);
+    }
+    if let Some(engine) = all.aggregates.get("$avg").cloned() {
+        all.aggregate(&["avg"], &Arc::new(AggregateUDF::new_from_impl(Average::new(engine))));
+    }
+    (all, missing)
+}
+
+pub(super) fn all() -> Functions {
+    collected().0
+}
+
+fn function(name: &'static str, parameters: &'static [Kind], returns: DataType, rows: Rows) -> Function {
+    Function::new(name, parameters, Always(returns), rows)
+}
+
+/// Three digits of a second, as Trino's own functions have them.
+fn millis(zone: bool) -> DataType {
+    DataType::Timestamp(TimeUnit::Millisecond, zone.then(|| "UTC".into()))
+}
+
+/// Those of our own making. Names that begin with `$` are put by the rewriter.
+fn own() -> Vec<(&'static [&'static str], Arc<ScalarUDF>)> {
+    vec![
+        (&["date_diff", "datediff"], function("date_diff", &[Text, Moment, Moment], Int64, dates::units_between).build()),
+        (&["date_add"], Function::new("date_add", &[Text, Whole, Any], By(dates::kept), dates::plus_units).build()),
+        (&["date_trunc"], Function::new("date_trunc", &[Text, Any], By(dates::kept), dates::truncated).build()),
+        (&["date_format"], function("date_format", &[Moment, Text], Utf8, dates::mysql_written).build()),
+        (&["date_parse"], function("date_parse", &[Text, Text], millis(false), dates::mysql_read).build()),
+        (&["format_datetime"], function("format_datetime", &[Moment, Text], Utf8, dates::java_written).build()),
+        (&["parse_datetime"], function("parse_datetime", &[Text, Text], millis(true), dates::java_read).build()),
+        (&["to_unixtime"], function("to_unixtime", &[Moment], Float64, dates::to_seconds).build()),
+        (&["from_unixtime"], function("from_unixtime", &[Number], millis(true), dates::of_seconds).build()),
+        (&["last_day_of_month"], function("last_day_of_month", &[Day], Date32, dates::last_day).build()),
+        // The rewriter and the meaning see to these: the zone is part of the type.
+        (&["at_timezone"], function("at_timezone", &[Moment, Text], timestamptz(), not_run).build()),
+        (&["with_timezone"], function("with_timezone", &[Moment, Text], timestamptz(), not_run).build()),
+        (&["trim"], function("trim", &[Text], Utf8, text::trimmed).build()),
+        (&["ltrim"], function("ltrim", &[Text], Utf8, text::trimmed_left).build()),
+        (&["rtrim"], function("rtrim", &[Text], Utf8, text::trimmed_right).build()),
+        (&["replace"], function("replace", &[Text, Text, Text], Utf8, text::replaced).optional(1).build()),
+        (&["length"], function("length", &[Text], Int64, text::length).build()),
+        (&["strpos"], function("strpos", &[Text, Text], Int64, text::position).build()),
+        (&["concat"], function("concat", &[Text, Text], Utf8, text::concatenated).rest(Text).build()),
+        (&["concat_ws"], function("concat_ws", &[Text, Text], Utf8, text::joined).rest(Text).build()),
+        (&["split"], function("split", &[Text, Text], text::text_list(), text::split_by_text).build()),
+        (&["split_part"], function("split_part", &[Text, Text, Whole], Utf8, text::part).build()),
+        (&["regexp_like"], function("regexp_like", &[Text, Text], Boolean, text::matches).build()),
+        (&["regexp_count"], function("regexp_count", &[Text, Text], Int64, text::match_count).build()),
+        (
+            &["regexp_replace"],
+            function("regexp_replace", &[Text, Text, Text], Utf8, text::matches_replaced).optional(1).build(),
+        ),
+        (
+            &["regexp_extract"],
+            function("regexp_extract", &[Text, Text, Whole], Utf8, text::extracted_or_null).optional(1).build(),
+        ),
+        (&["regexp_split"], function("regexp_split", &[Text, Text], text::text_list(), text::split_by_expression).build()),
+        (&["ln"], function("ln", &[Number], Float64, math::ln).build()),
+        (&["log2"], function("log2", &[Number], Float64, math::log2).build()),
+        (&["log10"], function("log10", &[Number], Float64, math::log10).build()),
+        (&["log"], function("log", &[Number, Number], Float64, math::log).build()),
+        (&["sqrt"], function("sqrt", &[Number], Float64, math::sqrt).build()),
+        (&["power", "pow"], function("power", &[Number, Number], Float64, math::power).build()),
+        (&["truncate"], function("truncate", &[Number], Float64, math::truncated).build()),
+        (&["ceil", "ceiling"], Function::new("ceil", &[Any], By(math::trino_whole), math::ceiling).build()),
+        (&["floor"], Function::new("floor", &[Any], By(math::trino_whole), math::floor).build()),
+        (&["$round"], Function::new("round", &[Any], By(math::trino_whole), math::nearest).build()),
+        (&["round"], Function::new("round", &[Any, Whole], By(math::same_number), math::rounded_by_factor).build()),
+        (&["sign"], Function::new("sign", &[Any], By(math::same_number), math::sign).build()),
+        (&["cardinality"], function("cardinality", &[List], Int64, lists::size).build()),
+        (&["element_at"], Function::new("element_at", &[List, Whole], By(lists::element_type), lists::element).build()),
+        // Replaced by its argument, with nulls for errors.
+        (&["try"], Function::new("try", &[Any], By(first), not_run).build()),
+    ]
+}
+
+fn first(types: &[DataType]) -> datafusion::common::Result<DataType> {
+    types.first().cloned().map_or_else(|| datafusion::common::plan_err!("expected a value"), Ok)
+}
+
+fn not_run(
+    _arguments: &[datafusion::arrow::array::ArrayRef],
+    _to: &DataType,
+) -> datafusion::common::Result<datafusion::arrow::array::ArrayRef> {
+    datafusion::common::internal_err!("this function is replaced before it is run")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_function_that_is_promised_is_there() {
+        let (functions, missing) = collected();
+        assert_eq!(missing, Vec::<String>::new());
+        assert!(functions.contains("avg") && functions.contains("datediff"));
+    }
+}

@@ -1,0 +1,73 @@
+//! Trino's SQL, and `datediff(unit, a, b)`, which the platform's gold statements use for `date_diff`.
+
+mod average;
+mod functions;
+mod meaning;
+mod rewrites;
+mod syntax;
+mod types;
+
+use std::sync::{Arc, LazyLock};
+
+use asgard_contract::Result;
+use datafusion::execution::SessionStateDefaults;
+use datafusion::logical_expr::planner::{ExprPlanner, TypePlanner};
+use datafusion::sql::planner::NullOrdering;
+use sqlparser::ast::Query;
+
+use super::dialect::{Functions, SqlDialect};
+use super::meaning::Meaning;
+
+#[derive(Debug)]
+struct Trino {
+    functions: Functions,
+    planners: Vec<Arc<dyn ExprPlanner>>,
+}
+
+/// The dialect.
+pub(super) fn dialect() -> &'static dyn SqlDialect {
+    static TRINO: LazyLock<Trino> = LazyLock::new(|| Trino {
+        functions: functions::all(),
+        planners: SessionStateDefaults::default_expr_planners(),
+    });
+    &*TRINO
+}
+
+impl SqlDialect for Trino {
+    fn name(&self) -> &'static str {
+        "Trino's SQL"
+    }
+
+    fn syntax(&self) -> &dyn sqlparser::dialect::Dialect {
+        &syntax::TrinoSyntax
+    }
+
+    fn rewrite(&self, query: &mut Query) -> Result<()> {
+        super::rewrite::rewrite(query, &rewrites::Rewrites)
+    }
+
+    fn functions(&self) -> &Functions {
+        &self.functions
+    }
+
+    fn planners(&self) -> &[Arc<dyn ExprPlanner>] {
+        &self.planners
+    }
+
+    fn types(&self) -> Arc<dyn TypePlanner> {
+        Arc::new(types::TrinoTypes)
+    }
+
+    fn meaning(&self) -> &dyn Meaning {
+        &meaning::TrinoMeaning
+    }
+
+    fn nulls(&self) -> NullOrdering {
+        NullOrdering::NullsLast
+    }
+
+    /// Its Iceberg tables have lower-case names only.
+    fn keeps_case(&self) -> bool {
+        false
+    }
+}
