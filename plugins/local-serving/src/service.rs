@@ -28,7 +28,9 @@ pub fn name(model: &str) -> String {
         return name;
     }
     // FNV-1a: long names that start alike stay apart.
-    let hash = model.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    let hash = model
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
     let start: String = name.chars().take(LONGEST_NAME - 17).collect();
     format!("{start}-{hash:016x}")
 }
@@ -74,7 +76,8 @@ fn environment() -> Vec<(String, String)> {
 }
 
 fn files(deployed: &Deployed) -> Vec<File> {
-    let program = PROGRAM.iter().map(|(path, data)| File { path: (*path).to_owned(), content: Content::Inline(data.to_vec()) });
+    let program =
+        PROGRAM.iter().map(|(path, data)| File { path: (*path).to_owned(), content: Content::Inline(data.to_vec()) });
     let model = deployed
         .files
         .iter()

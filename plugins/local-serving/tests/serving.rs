@@ -1,5 +1,7 @@
 //! Who a model's service belongs to, through deployments that follow, fail, are cancelled and removed.
 
+#![expect(clippy::unwrap_used, reason = "a test ends with the first thing that is not as it should be")]
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 

@@ -57,8 +57,13 @@ fn proxied_path(uri: &str) -> Result<String> {
 
 /// A server's names become object keys: none may point elsewhere.
 fn check(name: &str) -> Result<()> {
-    if name.is_empty() || name.starts_with('/') || name.split('/').any(|part| part.is_empty() || part == "." || part == "..") {
-        return Err(Error::internal(format!("MLflow lists an artifact with the path `{name}`, which is no relative path")));
+    if name.is_empty()
+        || name.starts_with('/')
+        || name.split('/').any(|part| part.is_empty() || part == "." || part == "..")
+    {
+        return Err(Error::internal(format!(
+            "MLflow lists an artifact with the path `{name}`, which is no relative path"
+        )));
     }
     Ok(())
 }

@@ -91,8 +91,13 @@ impl<'a> Client<'a> {
             Some(_) => vec![("content-type".to_owned(), "application/json".to_owned())],
             None => Vec::new(),
         };
-        let request =
-            http::Request { method: method.to_owned(), url: url.to_owned(), headers, body, timeout_ms: self.timeout_ms };
+        let request = http::Request {
+            method: method.to_owned(),
+            url: url.to_owned(),
+            headers,
+            body,
+            timeout_ms: self.timeout_ms,
+        };
         let response = self.host.send(&request)?;
         if (200..300).contains(&response.status) { Ok(response.body) } else { Err(self.failure(&response)) }
     }

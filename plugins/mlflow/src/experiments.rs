@@ -44,7 +44,8 @@ pub fn active(client: &Client) -> Result<Vec<String>> {
     let mut ids = Vec::new();
     let mut token: Option<String> = None;
     loop {
-        let body = json!({ "max_results": PAGE, "view_type": "ACTIVE_ONLY", "page_token": token.as_deref().unwrap_or("") });
+        let body =
+            json!({ "max_results": PAGE, "view_type": "ACTIVE_ONLY", "page_token": token.as_deref().unwrap_or("") });
         let page: Experiments = client.post("experiments/search", &body)?;
         ids.extend(page.experiments.into_iter().map(|experiment| experiment.experiment_id));
         match page.next_page_token.filter(|next| !next.is_empty()) {

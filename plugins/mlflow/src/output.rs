@@ -85,5 +85,7 @@ pub fn last_words(host: &dyn Host, key: &str, end: u64) -> Result<String> {
     }
     let text = String::from_utf8_lossy(&data);
     let lines: Vec<&str> = text.lines().map(shown).filter(|line| !line.is_empty()).collect();
-    Ok(lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n"))
+    // What came before the last traceback is in the log.
+    let traceback = lines.iter().rposition(|line| line.starts_with("Traceback ")).unwrap_or(0);
+    Ok(lines[traceback.max(lines.len().saturating_sub(TAIL_LINES))..].join("\n"))
 }

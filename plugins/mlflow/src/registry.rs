@@ -39,9 +39,9 @@ impl<'a> Registry<'a> {
             Ok(_) | Err(Error::Conflict(_)) => {}
             Err(error) => return Err(error),
         }
-        let tags: Vec<_> =
-            registration.tags.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
-        let mut body = json!({ "name": name, "source": registration.model_uri, "run_id": registration.run_id, "tags": tags });
+        let tags: Vec<_> = registration.tags.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
+        let mut body =
+            json!({ "name": name, "source": registration.model_uri, "run_id": registration.run_id, "tags": tags });
         if let Some(id) = registration.model_uri.strip_prefix("models:/") {
             body["model_id"] = json!(id);
         }

@@ -200,10 +200,9 @@ fn failure(state: &State, end: &End) -> Error {
             ),
         ),
         How::Stopped => ("script_content", format!("{what} was stopped")),
-        How::Signal => (
-            "script_content",
-            format!("{what} was ended by a signal: it ran out of memory, or crashed in native code"),
-        ),
+        How::Signal => {
+            ("script_content", format!("{what} was ended by a signal: it ran out of memory, or crashed in native code"))
+        }
     };
     if end.last_words.is_empty() {
         return Error::invalid(field, format!("{message}, without a word"));

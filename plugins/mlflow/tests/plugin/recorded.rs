@@ -52,7 +52,12 @@ impl Recorded {
 }
 
 pub(crate) fn configuration() -> Configuration {
-    Configuration { tracking_uri: URI.to_owned(), program: "python".to_owned(), memory_mb: None, request_timeout_seconds: 30 }
+    Configuration {
+        tracking_uri: URI.to_owned(),
+        program: "python".to_owned(),
+        memory_mb: None,
+        request_timeout_seconds: 30,
+    }
 }
 
 impl Host for Recorded {

@@ -41,7 +41,10 @@ fn a_run_is_registered_once_however_often_it_is_asked() {
     assert_eq!(created.len(), 1);
     assert!(created[0].contains(&format!("\"source\":\"models:/{MODEL}\"")), "{created:?}");
     let searched = &host.requests("GET model-versions/search")[0];
-    assert!(searched.contains(&format!("filter=name%20%3D%20%27predictor%27%20and%20run_id%20%3D%20%27{RUN}%27")), "{searched}");
+    assert!(
+        searched.contains(&format!("filter=name%20%3D%20%27predictor%27%20and%20run_id%20%3D%20%27{RUN}%27")),
+        "{searched}"
+    );
 }
 
 #[test]
@@ -92,7 +95,10 @@ fn artifacts_that_the_server_does_not_hand_out_are_refused_with_what_to_do() {
     let elsewhere = (200, r#"{"artifact_uri":"s3://bucket/models/1"}"#.to_owned());
     let host = Recorded::new(&[("GET model-versions/get-download-uri", elsewhere)]);
     let fetched = registry(&host).fetch("predictor", "1", "p/");
-    assert!(matches!(&fetched, Err(Error::Unsupported(message)) if message.contains("--serve-artifacts")), "{fetched:?}");
+    assert!(
+        matches!(&fetched, Err(Error::Unsupported(message)) if message.contains("--serve-artifacts")),
+        "{fetched:?}"
+    );
 }
 
 #[test]

@@ -166,11 +166,14 @@ fn a_script_that_exits_with_1_fails_with_its_last_lines() {
     let host = Recorded::new(&mlflow());
     let state = started(&host);
     host.script_began.set(true);
-    *host.output.borrow_mut() = b"Traceback (most recent call last):\n  File \"train.py\", line 3\nValueError: out of steel\n".to_vec();
+    *host.output.borrow_mut() =
+        b"epoch 1\nTraceback (most recent call last):\n  File \"train.py\", line 3\nValueError: out of steel\n"
+            .to_vec();
     host.status.set(Some(ProcessStatus::Exited(1)));
     let (field, message) = failure(ended(&host, state));
     assert_eq!(field, "script_content");
-    assert!(message.contains("status 1") && message.ends_with("ValueError: out of steel"), "{message}");
+    assert!(message.contains("status 1. Its last lines:\nTraceback"), "{message}");
+    assert!(message.ends_with("ValueError: out of steel"), "{message}");
 }
 
 #[test]
@@ -204,10 +207,9 @@ fn a_script_past_its_timeout_fails_and_its_run_is_closed() {
 
 #[test]
 fn a_script_that_logs_no_model_is_told_what_to_call() {
-    for (answer, expected) in [
-        (answer!(200, "runs-none.json"), "started no MLflow run"),
-        (answer!(200, "runs-open.json"), "logged no model"),
-    ] {
+    for (answer, expected) in
+        [(answer!(200, "runs-none.json"), "started no MLflow run"), (answer!(200, "runs-open.json"), "logged no model")]
+    {
         let mut answers = mlflow();
         answers.retain(|(request, _)| *request != "POST runs/search");
         answers.push(("POST runs/search", answer));
