@@ -110,20 +110,24 @@ impl TokenSource {
     }
 
     async fn ask(&self, password: &str, in_header: bool) -> Result<(StatusCode, Bytes)> {
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("grant_type", "client_credentials");
-        if let Some(scope) = &self.scope {
-            form.append_pair("scope", scope);
-        }
-        if !in_header {
-            form.append_pair("client_id", &self.client_id).append_pair("client_secret", password);
-        }
+        // In a block of its own: the serializer may not be held across an await.
+        let form = {
+            let mut form = form_urlencoded::Serializer::new(String::new());
+            form.append_pair("grant_type", "client_credentials");
+            if let Some(scope) = &self.scope {
+                form.append_pair("scope", scope);
+            }
+            if !in_header {
+                form.append_pair("client_id", &self.client_id).append_pair("client_secret", password);
+            }
+            form.finish()
+        };
         let mut request = http::Request::builder()
             .method(Method::POST)
             .uri(self.url.as_str())
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header(ACCEPT, "application/json")
-            .body(Full::new(Bytes::from(form.finish())))
+            .body(Full::new(Bytes::from(form)))
             .map_err(|error| Error::internal(error.to_string()))?;
         if in_header {
             // Both are form-encoded first, by section 2.3.1.
