@@ -1,15 +1,15 @@
 //! The capabilities as the host lends them.
 
+use asgard_sdk::Result;
 use asgard_sdk::context::{self, Level};
 use asgard_sdk::credentials::{self, ScramProof};
 use asgard_sdk::sockets::{self, Connection, Verification};
-use asgard_sdk::Result;
 
 use crate::capabilities::{Capabilities, Transport};
 
 /// What the host lends.
 #[derive(Debug, Clone, Copy)]
-pub struct Lent;
+pub(crate) struct Lent;
 
 impl Capabilities for Lent {
     fn connect(&self, host: &str, port: u16, timeout_ms: u32) -> Result<Box<dyn Transport>> {

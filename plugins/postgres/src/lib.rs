@@ -5,9 +5,12 @@
 
 pub mod capabilities;
 pub mod catalog;
+// Its exports have names that native linkers refuse.
+#[cfg(target_family = "wasm")]
 mod component;
 pub mod configuration;
 pub mod inspection;
+#[cfg(target_family = "wasm")]
 mod lent;
 pub mod rows;
 pub mod session;

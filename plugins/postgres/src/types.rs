@@ -119,10 +119,7 @@ impl Kind {
 
     /// Values have one order, the largest is a value like others, and its text can be read back: fit for a cursor.
     pub fn is_cursor(&self) -> bool {
-        matches!(
-            self,
-            Self::Int16 | Self::Int32 | Self::Int64 | Self::Date | Self::Timestamp | Self::TimestampTz
-        )
+        matches!(self, Self::Int16 | Self::Int32 | Self::Int64 | Self::Date | Self::Timestamp | Self::TimestampTz)
     }
 
     /// Among its values are infinities.

@@ -51,7 +51,8 @@ impl Batch {
     pub fn new(plans: Vec<ColumnPlan>) -> Self {
         let fields: Vec<Field> =
             plans.iter().map(|plan| Field::new(&plan.name, plan.kind.arrow(), plan.nullable)).collect();
-        let columns = plans.into_iter().map(|plan| Column { values: Values::new(&plan.kind, FULL_ROWS), plan, lost: 0 });
+        let columns =
+            plans.into_iter().map(|plan| Column { values: Values::new(&plan.kind, FULL_ROWS), plan, lost: 0 });
         Self { schema: Arc::new(Schema::new(fields)), columns: columns.collect(), rows: 0, bytes: 0 }
     }
 
@@ -74,7 +75,9 @@ impl Batch {
     pub(super) fn push(&mut self, row: &[u8]) -> Result<(), ColumnFault> {
         let mut rest = row;
         for column in &mut self.columns {
-            let Some((length, after)) = rest.split_first_chunk::<4>() else { return Err(column.fault(Fault::Malformed)) };
+            let Some((length, after)) = rest.split_first_chunk::<4>() else {
+                return Err(column.fault(Fault::Malformed));
+            };
             // A negative length is null's, and no length of a value reaches half of the range.
             let (value, after) = match usize::try_from(i32::from_be_bytes(*length)) {
                 Err(_) => (None, after),
@@ -137,6 +140,10 @@ impl Column {
 
 impl std::fmt::Display for ColumnFault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.column.is_empty() { write!(f, "{}", self.fault) } else { write!(f, "column `{}`: {}", self.column, self.fault) }
+        if self.column.is_empty() {
+            write!(f, "{}", self.fault)
+        } else {
+            write!(f, "column `{}`: {}", self.column, self.fault)
+        }
     }
 }

@@ -36,7 +36,10 @@ pub(super) enum Values {
     Oid(Int64Builder),
     Float32(Float32Builder),
     Float64(Float64Builder),
-    Decimal { builder: Decimal128Builder, scale: u8 },
+    Decimal {
+        builder: Decimal128Builder,
+        scale: u8,
+    },
     Text(BinaryBuilder),
     Jsonb(BinaryBuilder),
     Uuid(BinaryBuilder),
@@ -280,7 +283,9 @@ mod tests {
     #[test]
     fn texts_are_checked_and_uuids_are_written_out() {
         let mut values = Values::new(&Kind::Uuid, 1);
-        values.push(&[0xa0, 0xee, 0xbc, 0x99, 0x9c, 0x0b, 0x4e, 0xf8, 0xbb, 0x6d, 0x6b, 0xb9, 0xbd, 0x38, 0x0a, 0x11]).unwrap();
+        values
+            .push(&[0xa0, 0xee, 0xbc, 0x99, 0x9c, 0x0b, 0x4e, 0xf8, 0xbb, 0x6d, 0x6b, 0xb9, 0xbd, 0x38, 0x0a, 0x11])
+            .unwrap();
         assert_eq!(values.finish().unwrap().as_string::<i32>().value(0), "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11");
         assert_eq!(values.push(b"short"), Err(Fault::Malformed));
 

@@ -61,7 +61,11 @@ fn secret(configuration: &Configuration) -> Result<&str, Error> {
     configuration.password.as_deref().ok_or_else(|| {
         Error::invalid(
             "config.password",
-            format!("the server at `{}` asks user `{}` for a password", configuration.address(), configuration.username),
+            format!(
+                "the server at `{}` asks user `{}` for a password",
+                configuration.address(),
+                configuration.username
+            ),
         )
     })
 }
@@ -192,7 +196,9 @@ mod tests {
     fn a_nonce_that_is_not_ours_is_refused() {
         let given = ServerFirst::parse("r=abcXYZ,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096", "n=,r=abc").unwrap();
         assert_eq!((given.nonce, given.salt.len(), given.iterations), ("abcXYZ", 16, 4096));
-        for wrong in ["r=xbcXYZ,s=W22Z,i=4096", "r=abc,s=W22Z,i=4096", "r=abcXYZ,s=W22Z", "r=abcXYZ,s=?,i=1", "e=other-error"] {
+        for wrong in
+            ["r=xbcXYZ,s=W22Z,i=4096", "r=abc,s=W22Z,i=4096", "r=abcXYZ,s=W22Z", "r=abcXYZ,s=?,i=1", "e=other-error"]
+        {
             assert!(ServerFirst::parse(wrong, "n=,r=abc").is_none(), "{wrong}");
         }
     }

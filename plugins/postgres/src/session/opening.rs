@@ -1,7 +1,7 @@
 //! Opening a session: the connection, TLS, start-up, and what goes wrong there in words of the configuration's fields.
 
-use asgard_sdk::sockets::Verification;
 use asgard_sdk::Error;
+use asgard_sdk::sockets::Verification;
 
 use super::authentication;
 use crate::capabilities::Capabilities;
@@ -68,9 +68,13 @@ impl Refused {
             )),
             "28000" if wants_tls(&told) => Error::invalid(
                 "config.ssl_mode",
-                format!("the server at `{address}` lets user `{user}` in with TLS only: set `{{\"mode\": \"require\"}}`"),
+                format!(
+                    "the server at `{address}` lets user `{user}` in with TLS only: set `{{\"mode\": \"require\"}}`"
+                ),
             ),
-            "28000" => Error::Unauthenticated(format!("the server at `{address}` does not let user `{user}` in: {told}")),
+            "28000" => {
+                Error::Unauthenticated(format!("the server at `{address}` does not let user `{user}` in: {told}"))
+            }
             "42501" => Error::Forbidden(format!(
                 "user `{user}` may not connect to database `{}` at `{address}`: {told}",
                 configuration.database
@@ -132,7 +136,11 @@ fn attempt(
 
 /// Whether the server has TLS. Exactly one byte is read, so that nothing sent before the handshake is taken for a part of
 /// the protected session.
-fn start_tls(stream: &mut MessageStream, configuration: &Configuration, verification: Verification) -> Result<bool, Error> {
+fn start_tls(
+    stream: &mut MessageStream,
+    configuration: &Configuration,
+    verification: Verification,
+) -> Result<bool, Error> {
     stream.send(&frontend::tls_request())?;
     let answer = stream.transport().read(1)?;
     match answer.as_slice() {

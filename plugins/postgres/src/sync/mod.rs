@@ -91,7 +91,8 @@ impl Run {
     pub fn new(capabilities: Box<dyn Capabilities>, ingestion: Ingestion, task: String) -> Result<Self> {
         let configuration = Configuration::of(&ingestion.source)?;
         configuration.refuse_unsupported()?;
-        let states = ingestion.streams.iter().map(|stream| stream.checkpoint.as_deref().and_then(State::read)).collect();
+        let states =
+            ingestion.streams.iter().map(|stream| stream.checkpoint.as_deref().and_then(State::read)).collect();
         let streams = ingestion.streams;
         Ok(Self { capabilities, configuration, task, streams, states, next: 0, session: None, phase: Phase::Between })
     }

@@ -40,7 +40,9 @@ pub(super) struct CursorPlan {
 pub(super) fn plan(selection: &StreamSelection, table: Option<&Table>, state: Option<&State>) -> Result<Plan> {
     let name = full_name(selection);
     let table = table.ok_or_else(|| {
-        Error::NotFound(format!("table `{name}` is not there any more: restore it, or take the stream out of the ingestion"))
+        Error::NotFound(format!(
+            "table `{name}` is not there any more: restore it, or take the stream out of the ingestion"
+        ))
     })?;
     if !table.readable {
         return Err(Error::Forbidden(format!("the source's user may not read `{name}`: GRANT SELECT on it")));
@@ -52,7 +54,8 @@ pub(super) fn plan(selection: &StreamSelection, table: Option<&Table>, state: Op
         let Some(column) = found else { return Err(changed(&name, &format!("column `{}` is gone", wanted.name))) };
         let data_type = column.mapping.kind.to_string();
         if data_type != normalised(&wanted.data_type) {
-            let change = format!("column `{}` is {data_type} ({}) and was {}", wanted.name, column.declared, wanted.data_type);
+            let change =
+                format!("column `{}` is {data_type} ({}) and was {}", wanted.name, column.declared, wanted.data_type);
             return Err(changed(&name, &change));
         }
         if column.nullable && !wanted.nullable {
@@ -101,7 +104,10 @@ fn incremental(
     let wanted = selection.cursor.as_deref().unwrap_or_default();
     let column = table.columns.iter().find(|column| column.name == wanted && column.mapping.kind.is_cursor());
     let column = column.ok_or_else(|| {
-        Error::invalid("cursor", format!("`{wanted}` is no cursor of `{name}`: it takes an integer, date or timestamp column"))
+        Error::invalid(
+            "cursor",
+            format!("`{wanted}` is no cursor of `{name}`: it takes an integer, date or timestamp column"),
+        )
     })?;
     let quoted = quote_identifier(&column.name);
     let finite = if column.mapping.kind.has_infinities() {
@@ -213,7 +219,8 @@ mod tests {
     #[test]
     fn an_incremental_read_goes_on_from_its_checkpoint_ties_included() {
         let wanted = selection(&[("id", "long", false)], SyncMode::IncrementalMerge);
-        let state = State::read(br#"{"task": "t", "cursor": {"column": "changed_at", "value": "2026-01-02 03:04:05+00"}}"#);
+        let state =
+            State::read(br#"{"task": "t", "cursor": {"column": "changed_at", "value": "2026-01-02 03:04:05+00"}}"#);
         let plan = plan(&wanted, Some(&orders()), state.as_ref()).unwrap();
         assert!(plan.copy.contains("WHERE \"changed_at\" >= '2026-01-02 03:04:05+00' OR \"changed_at\" IS NULL)"));
         assert!(plan.cursor.unwrap().query.contains("max(\"changed_at\")"));

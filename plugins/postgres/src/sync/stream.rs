@@ -130,7 +130,10 @@ impl StreamReader {
 
     fn prove_whole(&self, session: &mut Session) -> Result<(), Trouble> {
         if !self.copy.is_complete() {
-            return Err(Trouble::Sync(Error::unavailable(format!("{}: the rows ended before their end mark", self.name))));
+            return Err(Trouble::Sync(Error::unavailable(format!(
+                "{}: the rows ended before their end mark",
+                self.name
+            ))));
         }
         let rewritten = session.query(&self.rewritten)?.into_iter().flatten().flatten().any(|answer| answer == "t");
         if rewritten {

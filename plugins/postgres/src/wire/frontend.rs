@@ -82,7 +82,7 @@ mod tests {
     fn messages_have_the_bytes_that_psql_sends() {
         assert_eq!(
             startup(&[("user", "ada"), ("database", "factory")]),
-            b"\0\0\0\x24\0\x03\0\0user\0ada\0database\0factory\0\0"
+            b"\0\0\0\x23\0\x03\0\0user\0ada\0database\0factory\0\0"
         );
         assert_eq!(tls_request(), [0, 0, 0, 8, 4, 210, 22, 47]);
         assert_eq!(query("SELECT 1"), b"Q\0\0\0\x0dSELECT 1\0");

@@ -193,11 +193,7 @@ mod tests {
             }
             assert_eq!(
                 seen,
-                [
-                    (b'D', b"\0\x01\0\0\0\x017".to_vec()),
-                    (b'C', b"SELECT 1\0".to_vec()),
-                    (b'Z', b"I".to_vec())
-                ]
+                [(b'D', b"\0\x01\0\0\0\x017".to_vec()), (b'C', b"SELECT 1\0".to_vec()), (b'Z', b"I".to_vec())]
             );
             assert!(matches!(stream.receive(), Err(Error::Unavailable(_))));
         }

@@ -1,0 +1,168 @@
+//! Servers and databases for tests.
+
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::sync::{Arc, Mutex, Weak};
+
+use asgard_journey::postgres::PostgresServer;
+use asgard_plugin_postgres::configuration::Configuration;
+use asgard_plugin_postgres::inspection;
+use asgard_plugin_postgres::sync::Run;
+use asgard_sdk::connector::{Ingestion, Sink, Source, StreamDescriptor, StreamSelection, SyncMode};
+use asgard_sdk::{Result, json};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use crate::network::Network;
+
+/// A server, and the threads that its owner's statements need.
+pub(crate) struct Server {
+    runtime: Runtime,
+    server: Option<PostgresServer>,
+    _folder: TempDir,
+}
+
+/// The one that tests share, as long as one of them uses it: the last one ends it.
+static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
+
+impl Server {
+    pub(crate) fn shared() -> Arc<Self> {
+        let mut shared = SHARED.lock().unwrap();
+        shared.upgrade().unwrap_or_else(|| {
+            let server = Arc::new(Self::start());
+            *shared = Arc::downgrade(&server);
+            server
+        })
+    }
+
+    pub(crate) fn start() -> Self {
+        let runtime = Runtime::new().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let server = runtime.block_on(PostgresServer::start(folder.path())).unwrap();
+        Self { runtime, server: Some(server), _folder: folder }
+    }
+
+    pub(crate) fn postgres(&self) -> &PostgresServer {
+        self.server.as_ref().unwrap()
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.postgres().port()
+    }
+
+    /// Ends it as a crash would.
+    pub(crate) fn kill(&mut self) {
+        self.server = None;
+    }
+
+    /// Runs statements as superuser in `database`.
+    pub(crate) fn execute(&self, database: &str, script: &str) {
+        self.runtime.block_on(async {
+            let client = self.postgres().connect(database).await.unwrap();
+            client.batch_execute(script).await.unwrap_or_else(|error| panic!("{error:?} in {script}"));
+        });
+    }
+
+    /// A database of the test's own, filled by the script.
+    pub(crate) fn database(&self, name: &str, script: &str) -> Database<'_> {
+        self.execute("postgres", &format!("CREATE DATABASE {name}"));
+        self.execute(name, script);
+        Database { server: self, name: name.to_owned(), network: Network::default() }
+    }
+
+    /// Who gets in how; read by the server at once.
+    pub(crate) fn set_access(&self, lines: &str) {
+        std::fs::write(self.postgres().data().join("pg_hba.conf"), lines).unwrap();
+        self.execute("postgres", "SELECT pg_reload_conf()");
+    }
+
+    /// A certificate of its own, and TLS on.
+    pub(crate) fn enable_tls(&self) {
+        let data = self.postgres().data();
+        let owner = data.metadata().unwrap();
+        let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let files = [("server.crt", certified.cert.pem()), ("server.key", certified.signing_key.serialize_pem())];
+        for (name, pem) in files {
+            let path = data.join(name);
+            std::fs::write(&path, pem).unwrap();
+            std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+            chown(&path, Some(owner.uid()), Some(owner.gid())).unwrap();
+        }
+        self.execute("postgres", "ALTER SYSTEM SET ssl = on");
+        self.execute("postgres", "SELECT pg_reload_conf()");
+    }
+
+    /// A configuration for the superuser, with changes.
+    pub(crate) fn configuration(&self, changes: json::Value) -> Configuration {
+        json::from_value(self.settings(changes)).unwrap()
+    }
+
+    fn settings(&self, changes: json::Value) -> json::Value {
+        let mut settings = json::json!({
+            "host": "127.0.0.1",
+            "port": self.port(),
+            "database": "postgres",
+            "username": self.postgres().user(),
+            "password": format!("secret://{}", self.postgres().password()),
+            "ssl_mode": {"mode": "disable"},
+        });
+        for (name, value) in changes.as_object().unwrap() {
+            settings[name] = value.clone();
+        }
+        settings
+    }
+}
+
+/// A database on a server, seen by the connector.
+pub(crate) struct Database<'a> {
+    server: &'a Server,
+    name: String,
+    pub(crate) network: Network,
+}
+
+impl Database<'_> {
+    pub(crate) fn execute(&self, script: &str) {
+        self.server.execute(&self.name, script);
+    }
+
+    pub(crate) fn discover(&self) -> Result<Vec<StreamDescriptor>> {
+        inspection::discover(&self.network, &self.server.configuration(json::json!({"database": self.name})))
+    }
+
+    /// All streams as they are now.
+    pub(crate) fn selections(&self, sync_mode: SyncMode) -> Vec<StreamSelection> {
+        let found = self.discover().unwrap().into_iter().filter(|stream| stream.unsupported.is_none());
+        let selected = found.map(|stream| StreamSelection {
+            namespace: stream.namespace,
+            table: stream.name.clone(),
+            name: stream.name,
+            sync_mode,
+            cursor: stream.cursor_columns.last().cloned(),
+            primary_key: stream.primary_key,
+            columns: stream.columns,
+            checkpoint: None,
+        });
+        selected.collect()
+    }
+
+    /// A sync of the streams under a task.
+    pub(crate) fn open(&self, task: &str, streams: Vec<StreamSelection>) -> Run {
+        let source = Source {
+            id: "source".to_owned(),
+            name: "source".to_owned(),
+            source_type: "postgres".to_owned(),
+            configuration: self.server.settings(json::json!({"database": self.name})).to_string(),
+            handle: None,
+        };
+        let sink = Sink {
+            id: "sink".to_owned(),
+            name: "sink".to_owned(),
+            sink_type: "local".to_owned(),
+            configuration: "{}".to_owned(),
+            handle: None,
+        };
+        let ingestion =
+            Ingestion { id: "ingestion".to_owned(), name: "ingestion".to_owned(), source, sink, streams, handle: None };
+        Run::new(Box::new(self.network.clone()), ingestion, task.to_owned()).unwrap()
+    }
+}
