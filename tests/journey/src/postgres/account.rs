@@ -34,7 +34,8 @@ impl Account {
         }
         let users = fs::read_to_string("/etc/passwd").context("reading /etc/passwd")?;
         let found = ["postgres", "nobody"].iter().find_map(|name| entry(&users, name));
-        found.context("PostgreSQL refuses to run as root, and there is no user `postgres` or `nobody` to run it instead")
+        found
+            .context("PostgreSQL refuses to run as root, and there is no user `postgres` or `nobody` to run it instead")
     }
 
     /// Makes a folder that the account owns and reaches: `wanted`, or one under `/var/tmp` in its stead.
