@@ -1,17 +1,54 @@
 //! Everything a plugin author needs: the contract as Rust types, the capabilities as functions, one export macro per
 //! interface, and the few lines every plugin would otherwise repeat.
 //!
-//! ```ignore
-//! use asgard_sdk::{connector, Result};
+//! # A plugin
+//! A crate of type `cdylib` for the target `wasm32-wasip2`, with a `plugin.toml` beside it that says what it exports and
+//! which capabilities it asks for. This one runs training scripts that are done before they begin:
 //!
-//! struct Hello;
-//! impl connector::Guest for Hello { /* … */ }
-//! asgard_sdk::export_connector!(Hello with_types_in asgard_sdk::bindings::connector);
 //! ```
+//! use asgard_sdk::training::{Guest, Outcome, Request, Status, Step};
+//! use asgard_sdk::{Result, context, encode};
+//!
+//! struct Instant;
+//!
+//! impl Guest for Instant {
+//!     fn start(request: Request) -> Result<Step> {
+//!         context::log(context::Level::Info, &format!("training {}", request.model_name));
+//!         let outcome = Outcome {
+//!             run_id: context::task_id(),
+//!             model_uri: format!("models:/{}", request.model_name),
+//!             metrics: vec![("accuracy".to_owned(), 1.0)],
+//!         };
+//!         Ok(Step { state: encode(&request.deployment_id)?, status: Status::Succeeded(outcome) })
+//!     }
+//!
+//!     fn advance(_: Vec<u8>) -> Result<Step> {
+//!         unreachable!("the first step succeeds")
+//!     }
+//!
+//!     fn cancel(_: Vec<u8>) -> Result<()> {
+//!         Ok(())
+//!     }
+//! }
+//!
+//! asgard_sdk::export_training!(Instant);
+//! ```
+//!
+//! `sdk/examples/hello` is a whole one. A plugin that exports several interfaces calls several macros.
+//!
+//! # What to know
+//! - Every call runs in an instance of its own, so nothing is remembered between two steps but the step's state. A
+//!   connector's `Sync` is the exception: its instance lives as long as the sync.
+//! - Any step may be repeated, here or on another host. [`context::task_id`] stays the same: the key under which work is done
+//!   once.
+//! - A panic fails the call with its message; what was printed is in the task's log. There are no files, no environment
+//!   variables and no network but what a capability lends.
 
 #[expect(missing_docs, reason = "generated from wit/, where the documentation is")]
 pub mod bindings;
 mod error;
+mod progress;
+mod rows;
 mod state;
 
 pub use bindings::imports::asgard::credentials::password as credentials;

@@ -13,7 +13,9 @@ use asgard_contract::transform::{Compute, Request, SilverRun, WriteMode};
 use asgard_plugins::{Call, Plugin, Runtime, RuntimeConfig, parse_manifest};
 use serde_json::{Value, json};
 
-const FIXTURES: [&str; 4] = ["echo", "hostile", "greedy", "rows"];
+/// The fixtures, and the SDK's example.
+const PACKAGES: [&str; 5] =
+    ["asgard-fixture-echo", "asgard-fixture-hostile", "asgard-fixture-greedy", "asgard-fixture-rows", "hello"];
 
 /// The component of a fixture. All are built at once, by the first test that needs one.
 pub(crate) fn component(fixture: &str) -> &'static [u8] {
@@ -24,14 +26,15 @@ pub(crate) fn component(fixture: &str) -> &'static [u8] {
 fn build() -> HashMap<String, Vec<u8>> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--target", "wasm32-wasip2", "--profile", "plugin", "--message-format", "json-render-diagnostics"]);
-    for fixture in FIXTURES {
-        cargo.args(["--package", &format!("asgard-fixture-{fixture}")]);
+    for package in PACKAGES {
+        cargo.args(["--package", package]);
     }
     let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).stderr(Stdio::inherit()).output().unwrap();
     assert!(output.status.success(), "the fixtures do not build; is the target there? `rustup target add wasm32-wasip2`");
     let messages = String::from_utf8(output.stdout).unwrap();
     let artifacts = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).filter_map(|message| {
-        let fixture = message["target"]["name"].as_str()?.strip_prefix("asgard_fixture_")?.to_owned();
+        let name = message["target"]["name"].as_str()?;
+        let fixture = name.strip_prefix("asgard_fixture_").unwrap_or(name).to_owned();
         let files = message["filenames"].as_array()?;
         let file = files.iter().filter_map(Value::as_str).find(|file| file.ends_with(".wasm"))?;
         Some((fixture, std::fs::read(file).unwrap()))

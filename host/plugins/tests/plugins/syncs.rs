@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::setup::{call, plugin};
 
-fn ingestion(stream: &str, checkpoint: Option<u8>) -> Ingestion {
+pub(crate) fn ingestion(stream: &str, checkpoint: Option<u8>) -> Ingestion {
     Ingestion {
         id: "ingestion-1".to_owned(),
         name: "counting".to_owned(),
@@ -43,7 +43,7 @@ fn ingestion(stream: &str, checkpoint: Option<u8>) -> Ingestion {
 }
 
 /// What a sync says until it is done, in short.
-async fn told(sync: &mut Sync) -> Result<Vec<String>, Error> {
+pub(crate) async fn told(sync: &mut Sync) -> Result<Vec<String>, Error> {
     let mut told = Vec::new();
     loop {
         told.push(match sync.next().await? {
@@ -51,7 +51,7 @@ async fn told(sync: &mut Sync) -> Result<Vec<String>, Error> {
                 RowData::JsonLines(lines) => String::from_utf8(lines).unwrap().trim_end().to_owned(),
                 RowData::ArrowIpc(_) => "arrow".to_owned(),
             },
-            Event::Checkpoint { state, complete, .. } => format!("checkpoint {} {complete}", state[0]),
+            Event::Checkpoint { state, complete, .. } => format!("checkpoint {state:?} {complete}"),
             Event::Done => return Ok(told),
             other => format!("{other:?}"),
         });
@@ -63,7 +63,7 @@ async fn a_sync_goes_on_in_one_instance_until_it_is_done() {
     let connector = plugin("rows").await.connector(call(Limits::default()).0);
     let mut sync = connector.open(&ingestion("counting", None)).await.unwrap();
     let expected =
-        [r#"{"n":1}"#, "checkpoint 1 false", r#"{"n":2}"#, "checkpoint 2 false", r#"{"n":3}"#, "checkpoint 3 true"];
+        [r#"{"n":1}"#, "checkpoint [1] false", r#"{"n":2}"#, "checkpoint [2] false", r#"{"n":3}"#, "checkpoint [3] true"];
     assert_eq!(told(&mut sync).await.unwrap(), expected);
 }
 
@@ -86,7 +86,7 @@ async fn a_sync_that_traps_ends_alone_and_goes_on_from_its_checkpoint() {
     assert_eq!(told(&mut other).await.unwrap().len(), 5, "the other sync goes on");
 
     let mut resumed = connector.open(&ingestion("counting", Some(2))).await.unwrap();
-    assert_eq!(told(&mut resumed).await.unwrap(), [r#"{"n":3}"#, "checkpoint 3 true"]);
+    assert_eq!(told(&mut resumed).await.unwrap(), [r#"{"n":3}"#, "checkpoint [3] true"]);
 }
 
 #[tokio::test]
