@@ -4,7 +4,8 @@
 //! function is never called.
 
 use std::collections::HashMap;
-use std::fmt::Write;
+
+use asgard_sdk::Error;
 
 use crate::session::{Session, TextRow};
 use crate::types::{Mapping, Oid, TypeEntries, TypeEntry, mapping};
@@ -50,22 +51,16 @@ pub struct Column {
 /// Those of the queries.
 pub fn read(session: &mut Session, scope: Scope<'_>) -> Result<Vec<Table>, Failure> {
     session.execute("SET LOCAL search_path TO pg_catalog")?;
-    let mut tables: Vec<Table> =
-        session.query(&tables_query(scope))?.into_iter().filter_map(|row| table(Fields::of(row))).collect();
+    let mut tables = rows(session, &tables_query(scope), table)?;
     if tables.is_empty() {
         return Ok(tables);
     }
-    let oids = tables.iter().fold(String::new(), |mut text, table| {
-        let _ = write!(text, "{}{}", if text.is_empty() { "" } else { "," }, table.oid);
-        text
-    });
-    let types: TypeEntries =
-        session.query(&types_query(&oids))?.into_iter().filter_map(|row| type_entry(Fields::of(row))).collect();
+    let oids: Vec<String> = tables.iter().map(|table| table.oid.to_string()).collect();
+    let oids = oids.join(",");
+    let types: TypeEntries = rows(session, &types_query(&oids), type_entry)?.into_iter().collect();
     let mut columns: HashMap<Oid, Vec<Column>> = HashMap::new();
-    for row in session.query(&columns_query(&oids))? {
-        if let Some((table, column)) = column(Fields::of(row), &types) {
-            columns.entry(table).or_default().push(column);
-        }
+    for (table, column) in rows(session, &columns_query(&oids), |row| column(row, &types))? {
+        columns.entry(table).or_default().push(column);
     }
     for table in &mut tables {
         table.columns = columns.remove(&table.oid).unwrap_or_default();
@@ -83,7 +78,13 @@ pub fn read(session: &mut Session, scope: Scope<'_>) -> Result<Vec<Table>, Failu
 pub fn schemas(session: &mut Session) -> Result<Vec<String>, Failure> {
     let sql = "SELECT nspname FROM pg_catalog.pg_namespace n WHERE n.nspname OPERATOR(pg_catalog.!~) '^pg_' \
                AND n.nspname OPERATOR(pg_catalog.<>) 'information_schema' ORDER BY 1";
-    Ok(session.query(sql)?.into_iter().filter_map(|row| Fields::of(row).text()).collect())
+    rows(session, sql, Fields::text)
+}
+
+/// The rows of a query. One that has another form than asked for is a defect: leaving it out would hide a column.
+fn rows<T>(session: &mut Session, sql: &str, parse: impl Fn(&mut Fields) -> Option<T>) -> Result<Vec<T>, Failure> {
+    let parsed: Option<Vec<T>> = session.query(sql)?.into_iter().map(|row| parse(&mut Fields::of(row))).collect();
+    parsed.ok_or_else(|| Error::internal("the server's catalog answered in a form that nobody expected").into())
 }
 
 /// Tables of extensions are left out: they hold settings and statistics. So are partitions, whose rows come with their
@@ -142,7 +143,7 @@ fn types_query(tables: &str) -> String {
     )
 }
 
-fn table(mut row: Fields) -> Option<Table> {
+fn table(row: &mut Fields) -> Option<Table> {
     Some(Table {
         oid: row.parsed()?,
         schema: row.text()?,
@@ -157,7 +158,7 @@ fn table(mut row: Fields) -> Option<Table> {
     })
 }
 
-fn type_entry(mut row: Fields) -> Option<(Oid, TypeEntry)> {
+fn type_entry(row: &mut Fields) -> Option<(Oid, TypeEntry)> {
     Some((
         row.parsed()?,
         TypeEntry {
@@ -171,7 +172,7 @@ fn type_entry(mut row: Fields) -> Option<(Oid, TypeEntry)> {
     ))
 }
 
-fn column(mut row: Fields, types: &TypeEntries) -> Option<(Oid, Column)> {
+fn column(row: &mut Fields, types: &TypeEntries) -> Option<(Oid, Column)> {
     let table = row.parsed()?;
     let name = row.text()?;
     let (oid, modifier, dimensions) = (row.parsed()?, row.parsed()?, row.parsed()?);

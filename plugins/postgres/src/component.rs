@@ -52,7 +52,7 @@ struct OpenSync(RefCell<sync::Run>);
 
 impl GuestSync for OpenSync {
     fn next(&self) -> Result<asgard_sdk::connector::Event> {
-        self.0.borrow_mut().next()
+        self.0.borrow_mut().next_event()
     }
 }
 

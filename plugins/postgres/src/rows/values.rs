@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use arrow_array::builder::{
-    BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder, Float64Builder, Int32Builder,
-    Int64Builder, NullBufferBuilder, Time64MicrosecondBuilder, TimestampMicrosecondBuilder,
+    ArrayBuilder, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder, Float64Builder,
+    Int32Builder, Int64Builder, NullBufferBuilder, Time64MicrosecondBuilder, TimestampMicrosecondBuilder,
 };
-use arrow_array::{ArrayRef, ListArray, StringArray};
+use arrow_array::{ArrayRef, BinaryArray, ListArray, StringArray};
 use arrow_buffer::OffsetBufferBuilder;
 use arrow_schema::Field;
 
@@ -146,9 +146,9 @@ impl Values {
             Self::Float64(builder) => Arc::new(builder.finish()),
             Self::Decimal { builder, .. } => Arc::new(builder.finish()),
             Self::Text(builder) | Self::Jsonb(builder) | Self::Uuid(builder) => {
-                Arc::new(StringArray::try_from_binary(builder.finish()).map_err(|_| Fault::NotUtf8)?)
+                Arc::new(StringArray::try_from_binary(emptied(builder)).map_err(|_| Fault::NotUtf8)?)
             }
-            Self::Bytes(builder) => Arc::new(builder.finish()),
+            Self::Bytes(builder) => Arc::new(emptied(builder)),
             Self::Date(builder) => Arc::new(builder.finish()),
             Self::Time(builder) => Arc::new(builder.finish()),
             Self::Timestamp(builder) => Arc::new(builder.finish()),
@@ -191,6 +191,13 @@ impl ListValues {
         let list = ListArray::try_new(field, lengths.finish(), self.elements.finish()?, self.nulls.finish());
         list.map(|list| Arc::new(list) as ArrayRef).map_err(|error| Fault::Arrow(error.to_string()))
     }
+}
+
+/// Takes the array and leaves room for another of the same size, so that its buffer need not grow step by step.
+fn emptied(builder: &mut BinaryBuilder) -> BinaryArray {
+    let bytes = builder.values_slice().len();
+    let next = BinaryBuilder::with_capacity(builder.len(), bytes + bytes / 8);
+    std::mem::replace(builder, next).finish()
 }
 
 fn fixed<const N: usize>(value: &[u8]) -> Result<[u8; N], Fault> {

@@ -94,7 +94,8 @@ fn attempt(
     configuration: &Configuration,
     protection: &Protection,
 ) -> Result<MessageStream, Refused> {
-    let transport = capabilities.connect(&configuration.host, configuration.port, CONNECT_TIMEOUT_MS)?;
+    let connected = capabilities.connect(&configuration.host, configuration.port, CONNECT_TIMEOUT_MS);
+    let transport = connected.map_err(|error| in_field("config.host", error))?;
     let mut stream = MessageStream::new(transport, configuration.address());
     let secure = match protection {
         Protection::Plain => false,
@@ -146,7 +147,10 @@ fn start_tls(
     match answer.as_slice() {
         b"S" => {
             let authority = configuration.ssl_mode.ca_certificate.as_deref();
-            stream.transport().start_tls(verification, authority).map_err(in_configuration)?;
+            stream
+                .transport()
+                .start_tls(verification, authority)
+                .map_err(|error| in_field("config.ssl_mode.ca_certificate", error))?;
             Ok(true)
         }
         b"N" => Ok(false),
@@ -158,9 +162,9 @@ fn start_tls(
 }
 
 /// The host knows nothing of our fields.
-fn in_configuration(error: Error) -> Error {
+fn in_field(field: &str, error: Error) -> Error {
     match error {
-        Error::InvalidInput(input) => Error::invalid("config.ssl_mode.ca_certificate", input.message),
+        Error::InvalidInput(input) => Error::invalid(field, input.message),
         other => other,
     }
 }

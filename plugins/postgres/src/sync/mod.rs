@@ -81,6 +81,8 @@ enum Phase {
     /// The stream has failed while rows were coming.
     Skipping,
     Ended,
+    /// It ended with an error, which must not be taken for an end.
+    Broken,
 }
 
 impl Run {
@@ -101,12 +103,13 @@ impl Run {
     ///
     /// # Errors
     /// Those of [`Session::open`]; `unavailable` when the server goes away. The sync is over then.
-    pub fn next(&mut self) -> Result<Event> {
-        match std::mem::replace(&mut self.phase, Phase::Ended) {
+    pub fn next_event(&mut self) -> Result<Event> {
+        match std::mem::replace(&mut self.phase, Phase::Broken) {
             Phase::Between => self.begin_stream(),
             Phase::Reading(reader) => self.read(reader),
             Phase::Skipping => self.skip(),
-            Phase::Ended => Ok(Event::Done),
+            Phase::Ended => self.end(),
+            Phase::Broken => Err(Error::internal("the sync ended with an error: open it again")),
         }
     }
 
@@ -117,10 +120,7 @@ impl Run {
         }
         let index = self.next;
         let Some(selection) = self.streams.get(index) else {
-            if let Some(session) = self.session.take() {
-                session.close();
-            }
-            return Ok(Event::Done);
+            return self.end();
         };
         self.next += 1;
         let name = full_name(selection);
@@ -144,7 +144,7 @@ impl Run {
 
     fn read(&mut self, mut reader: Box<StreamReader>) -> Result<Event> {
         let index = reader.index();
-        let Some(session) = &mut self.session else { return Ok(Event::Done) };
+        let Some(session) = &mut self.session else { return Err(Error::internal("rows without a session")) };
         match reader.next(session) {
             Ok(Piece::Rows(data)) => {
                 self.phase = Phase::Reading(reader);
@@ -165,7 +165,7 @@ impl Run {
     }
 
     fn skip(&mut self) -> Result<Event> {
-        let Some(session) = &mut self.session else { return Ok(Event::Done) };
+        let Some(session) = &mut self.session else { return Err(Error::internal("rows without a session")) };
         let mut skipped = 0;
         while skipped < SKIPPED_PER_CALL {
             match session.copied() {
@@ -181,6 +181,14 @@ impl Run {
         }
         self.phase = Phase::Skipping;
         Ok(Event::Waiting(0))
+    }
+
+    fn end(&mut self) -> Result<Event> {
+        if let Some(session) = self.session.take() {
+            session.close();
+        }
+        self.phase = Phase::Ended;
+        Ok(Event::Done)
     }
 
     fn fail(&mut self, index: usize, trouble: Trouble, then: Phase) -> Result<Event> {

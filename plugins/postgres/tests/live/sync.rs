@@ -66,7 +66,7 @@ impl Outcome {
 
 fn finish(run: &mut Run) -> Outcome {
     let mut outcome = Outcome::default();
-    while outcome.take(run.next().unwrap()) {}
+    while outcome.take(run.next_event().unwrap()) {}
     outcome
 }
 
@@ -98,11 +98,11 @@ fn all_streams_show_the_moment_of_the_first() {
     let mut run = database.open("task", database.selections(SyncMode::FullRefreshOverwrite));
     let mut outcome = Outcome::default();
     while outcome.checkpoints.is_empty() || outcome.checkpoints[0].is_none() {
-        assert!(outcome.take(run.next().unwrap()));
+        assert!(outcome.take(run.next_event().unwrap()));
     }
     database
         .execute("INSERT INTO first VALUES (100); DELETE FROM second WHERE id > 1; INSERT INTO second VALUES (200)");
-    while outcome.take(run.next().unwrap()) {}
+    while outcome.take(run.next_event().unwrap()) {}
     assert_eq!((outcome.ids(0), outcome.ids(1)), (vec![1, 2, 3], vec![1, 2, 3, 4, 5]));
     assert!(outcome.checkpoints.iter().all(|checkpoint| checkpoint.as_ref().unwrap().complete));
 }
@@ -115,7 +115,7 @@ fn a_reopened_sync_reads_no_stream_twice_and_the_next_one_reads_all() {
     let mut run = database.open("monday", streams.clone());
     let mut before = Outcome::default();
     while before.checkpoints.is_empty() || before.checkpoints[0].is_none() {
-        assert!(before.take(run.next().unwrap()));
+        assert!(before.take(run.next_event().unwrap()));
     }
     drop(run);
 
@@ -164,11 +164,11 @@ fn a_table_truncated_under_way_is_not_taken_for_an_empty_one() {
     let mut run = database.open("task", streams);
     let mut outcome = Outcome::default();
     while outcome.checkpoints.is_empty() {
-        assert!(outcome.take(run.next().unwrap()));
+        assert!(outcome.take(run.next_event().unwrap()));
     }
     database.execute("TRUNCATE second; INSERT INTO second VALUES (9)");
     let error = loop {
-        match run.next() {
+        match run.next_event() {
             Ok(event) => assert!(outcome.take(event)),
             Err(error) => break error,
         }
@@ -226,11 +226,11 @@ fn a_server_that_goes_away_is_unavailable_and_nothing_is_complete() {
     let mut run = database.open("task", database.selections(SyncMode::FullRefreshOverwrite));
     let mut outcome = Outcome::default();
     while outcome.batches.is_empty() {
-        assert!(outcome.take(run.next().unwrap()));
+        assert!(outcome.take(run.next_event().unwrap()));
     }
     server.kill();
     let error = loop {
-        match run.next() {
+        match run.next_event() {
             Ok(event) => assert!(outcome.take(event)),
             Err(error) => break error,
         }
