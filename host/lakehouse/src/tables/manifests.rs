@@ -56,7 +56,8 @@ pub(crate) async fn all_files(io: &FileIO, metadata: &TableMetadata) -> Result<H
             }
         }
     }
-    let read = manifests.iter().map(|manifest| load(io, manifest));
+    // Collected first: a stream that holds this closure across an await is not `Send` for the compiler.
+    let read: Vec<_> = manifests.iter().map(|manifest| load(io, manifest)).collect();
     let manifests: Vec<Manifest> = futures::stream::iter(read).buffered(CONCURRENCY).try_collect().await?;
     let entries = manifests.iter().flat_map(Manifest::entries);
     Ok(entries.map(|entry| entry.file_path().to_owned()).collect())
