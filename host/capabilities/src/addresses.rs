@@ -27,7 +27,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use asgard_contract::{Error, Result};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 /// A list of patterns. Empty: nothing is allowed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -234,6 +234,16 @@ fn canonical(address: IpAddr) -> IpAddr {
     }
 }
 
+/// Likewise for a network, as far as all of it is IPv4.
+fn canonical_network(network: IpNet) -> IpNet {
+    /// Of `::ffff:0:0/96`, below which IPv4 lies.
+    const MAPPED: u8 = 96;
+    let network = network.trunc();
+    let (IpNet::V6(v6), IpAddr::V4(v4)) = (network, canonical(network.addr())) else { return network };
+    let prefix = v6.prefix_len().checked_sub(MAPPED);
+    prefix.and_then(|prefix| Ipv4Net::new(v4, prefix).ok()).map_or(network, IpNet::V4)
+}
+
 fn reach(address: IpAddr) -> Reach {
     match address {
         IpAddr::V4(address) => reach_v4(address),
@@ -268,7 +278,8 @@ fn reach_v6(address: Ipv6Addr) -> Reach {
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] | [0, 0, 0, 0, 0, 0, high, low] => {
             if reach_v4(carried(high, low)) == Reach::Public { Reach::Public } else { Reach::Never }
         }
-        [0xfe80..=0xfeff | 0xff00..=0xffff, ..] => Reach::Never,
+        // Link-local, site-local and multicast.
+        [0xfe80..=0xffff, ..] => Reach::Never,
         [0xfc00..=0xfdff, ..] | [0x2001, 0xdb8, ..] => Reach::Special,
         _ => Reach::Public,
     }
@@ -323,7 +334,7 @@ fn parse_host(text: &str) -> Option<HostPattern> {
     }
     let bare = bracketed.unwrap_or(text);
     if bare.contains('/') {
-        return bare.parse::<IpNet>().ok().map(|network| HostPattern::Network(network.trunc()));
+        return bare.parse::<IpNet>().ok().map(|network| HostPattern::Network(canonical_network(network)));
     }
     match text.parse().ok()? {
         Host::Address(address) => Some(HostPattern::Network(IpNet::from(address))),
@@ -388,6 +399,7 @@ mod tests {
             (&["localhost:*"], "localhost", "::1", 80),
             (&["[::1]:80"], "::1", "::1", 80),
             (&["[::1]:80"], "[::1]", "::1", 80),
+            (&["[::ffff:10.0.0.0/104]:80"], "10.1.1.1", "10.1.1.1", 80),
             (&["[fd00::/8]:80"], "x", "fd12::1", 80),
             (&["x:8000-8010"], "x", public, 8010),
             (&["10.0.0.1:80"], "::ffff:10.0.0.1", "::ffff:10.0.0.1", 80),

@@ -87,6 +87,7 @@ pub struct Ingestion {
 
 /// What `provision` and `retire` are about.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "one a call, never many")]
 pub enum ResourceDefinition {
     Source(Source),
     Sink(Sink),

@@ -169,3 +169,55 @@ impl Write for Stream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rustls::RootCertStore;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn https_verifies_the_name_of_the_url_against_the_authorities() {
+        let certified = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let certificate = CertificateDer::from(certified.cert.der().to_vec());
+        let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let server = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.clone()], key)
+            .unwrap();
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(server));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let serving = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+                let _ = stream.read(&mut [0; 4096]).await;
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+            }
+        });
+
+        let connector = Connector::new(Arc::new(Addresses::parse(&["localhost:*"]).unwrap()));
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate).unwrap();
+        let trusting = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        connector.tls.set(Arc::new(trusting)).unwrap();
+        let pool = connector.pool();
+        let get = async |host: &str| {
+            let request = http::Request::get(format!("https://{host}:{port}/")).body(Full::default()).unwrap();
+            pool.request(request).await
+        };
+        assert_eq!(get("localhost").await.unwrap().status(), 200);
+        let wrong = get("127.0.0.1").await.unwrap_err();
+        assert!(format!("{wrong:?}").contains("NotValidForName"), "{wrong:?}");
+        serving.abort();
+    }
+}

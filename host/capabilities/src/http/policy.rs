@@ -37,7 +37,7 @@ pub(super) struct Attached {
 pub(super) enum Attachment {
     Bearer { secret: String },
     Basic { username: String, secret: String },
-    Oauth(TokenSource),
+    Oauth(Box<TokenSource>),
     Sigv4 { region: String, service: String, secret: String },
 }
 
@@ -119,9 +119,9 @@ fn parse(grant: &HttpGrant) -> Result<(Target, Arc<Attached>)> {
             Credential::Basic { username, secret } => {
                 Attachment::Basic { username: username.clone(), secret: name(secret) }
             }
-            Credential::OauthClientCredentials { token_url, client_id, secret, scope } => {
-                Attachment::Oauth(TokenSource::new(token_url, client_id.clone(), name(secret), scope.clone())?)
-            }
+            Credential::OauthClientCredentials { token_url, client_id, secret, scope } => Attachment::Oauth(Box::new(
+                TokenSource::new(token_url, client_id.clone(), name(secret), scope.clone())?,
+            )),
             Credential::AwsSigv4 { region, service, secret } => {
                 Attachment::Sigv4 { region: region.clone(), service: service.clone(), secret: name(secret) }
             }

@@ -4,7 +4,7 @@
 //! value is encoded as its place demands. A reference inside of a longer text stays: nobody could tell where its name
 //! ends. Bodies of other types are left alone.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use asgard_contract::{Error, Result};
 use bytes::Bytes;
@@ -29,7 +29,7 @@ pub(super) async fn substitute(
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if essence == "application/json" || essence.ends_with("+json") {
         let Ok(mut value) = serde_json::from_slice::<Value>(body) else { return Ok(body.clone()) };
-        let mut names = Vec::new();
+        let mut names = BTreeSet::new();
         each_text(&mut value, &mut |text| names.extend(reference(text).map(str::to_owned)));
         if names.is_empty() {
             return Ok(body.clone());
@@ -45,7 +45,8 @@ pub(super) async fn substitute(
     }
     if essence == "application/x-www-form-urlencoded" {
         let fields: Vec<(String, String)> = form_urlencoded::parse(body).into_owned().collect();
-        let names: Vec<String> = fields.iter().filter_map(|(_, value)| reference(value).map(str::to_owned)).collect();
+        let names: BTreeSet<String> =
+            fields.iter().filter_map(|(_, value)| reference(value).map(str::to_owned)).collect();
         if names.is_empty() {
             return Ok(body.clone());
         }
@@ -60,13 +61,11 @@ pub(super) async fn substitute(
     Ok(body.clone())
 }
 
-async fn fetch(names: Vec<String>, environment: &str, secrets: &dyn Secrets) -> Result<HashMap<String, String>> {
+async fn fetch(names: BTreeSet<String>, environment: &str, secrets: &dyn Secrets) -> Result<HashMap<String, String>> {
     let mut values = HashMap::new();
     for name in names {
-        if !values.contains_key(&name) {
-            let value = secrets.get(environment, &name).await?;
-            values.insert(name, value);
-        }
+        let value = secrets.get(environment, &name).await?;
+        values.insert(name, value);
     }
     Ok(values)
 }

@@ -105,10 +105,11 @@ impl PythonEnvironments {
 
     fn make(&self, name: String, plan: Plan) -> watch::Receiver<Stage> {
         let mut making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(stage) = making.by_name.get(&name) {
-            if matches!(&*stage.borrow(), Stage::Working(_)) && stage.has_changed().is_ok() {
-                return stage.clone();
-            }
+        let under_way = |stage: &&watch::Receiver<Stage>| {
+            matches!(&*stage.borrow(), Stage::Working(_)) && stage.has_changed().is_ok()
+        };
+        if let Some(stage) = making.by_name.get(&name).filter(under_way) {
+            return stage.clone();
         }
         let (sender, receiver) = watch::channel(Stage::Working(String::new()));
         making.by_name.insert(name, receiver.clone());

@@ -111,16 +111,17 @@ impl Attendant {
             Ok(child) => child,
             Err(error) => return Some(failed(error)),
         };
+        // Taken out, because waiting for a child closes its standard input, and that tells the keeper to end the process.
+        let tie = child.stdin.take();
         let run = tokio::select! {
             () = stop.cancelled() => None,
             run = self.watch(&mut child) => Some(run),
         };
-        // The end of its standard input tells the keeper to end the process.
-        drop(child.stdin.take());
-        if tokio::time::timeout(GRACE * 2, child.wait()).await.is_err() {
-            if let Err(error) = processes::stop(&self.folder, GRACE).await {
-                tracing::error!(service = %self.key, %error, "a service cannot be ended");
-            }
+        drop(tie);
+        if tokio::time::timeout(GRACE * 2, child.wait()).await.is_err()
+            && let Err(error) = processes::stop(&self.folder, GRACE).await
+        {
+            tracing::error!(service = %self.key, %error, "a service cannot be ended");
         }
         run
     }

@@ -179,12 +179,12 @@ impl Registry {
             return Err(Error::unavailable("the host is shutting down"));
         }
         inner.programs.insert(environment.name.clone(), programs.clone());
-        if let Some(service) = inner.services.get(&key) {
-            if service.owner == Owner::Environment
-                && service.running.last().is_some_and(|r| r.generation.digest == digest)
-            {
-                return Ok(());
-            }
+        let is_so = |service: &Service| {
+            let newest = service.running.last().is_some_and(|newest| newest.generation.digest == digest);
+            service.owner == Owner::Environment && newest
+        };
+        if inner.services.get(&key).is_some_and(is_so) {
+            return Ok(());
         }
         let make =
             |path: &std::path::Path| std::fs::create_dir_all(path).map_err(|error| file_error("making", path, &error));

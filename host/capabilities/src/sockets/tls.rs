@@ -106,6 +106,9 @@ pub(crate) fn explain(error: &rustls::Error) -> String {
         rustls::Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
             "its certificate has expired".to_owned()
         }
+        rustls::Error::InvalidCertificate(CertificateError::BadSignature) => {
+            "its certificate names an authority that did not sign it: give that authority's certificate".to_owned()
+        }
         rustls::Error::InvalidMessage(_) => "it does not speak TLS on this port".to_owned(),
         other => other.to_string(),
     }

@@ -38,10 +38,8 @@ pub(super) fn kill_all(program: Pid) {
 fn of(root: Pid) -> Vec<Pid> {
     let mut children: HashMap<Pid, Vec<Pid>> = HashMap::new();
     for pid in proc::all() {
-        if let Some(stat) = proc::stat(pid) {
-            if let Some(parent) = stat.parent {
-                children.entry(parent).or_default().push(pid);
-            }
+        if let Some(parent) = proc::stat(pid).and_then(|stat| stat.parent) {
+            children.entry(parent).or_default().push(pid);
         }
     }
     let mut found = Vec::new();

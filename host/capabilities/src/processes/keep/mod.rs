@@ -97,7 +97,7 @@ fn keep(folder: &Folder) -> io::Result<()> {
         ending: None,
         kill_at: None,
     };
-    folder.write_exit(watch.to_the_end(&launch))
+    folder.write_exit(watch.run(&launch))
 }
 
 /// The lock is held for an instant by a host that looks, and to its end by another keeper.
@@ -142,7 +142,7 @@ struct Watch {
 }
 
 impl Watch {
-    fn to_the_end(mut self, launch: &Launch) -> Exit {
+    fn run(mut self, launch: &Launch) -> Exit {
         let deadline = launch.timeout_ms.map(|ms| Instant::now() + Duration::from_millis(ms));
         let grace = Duration::from_millis(launch.grace_ms);
         let mut output_is_open = true;

@@ -1,0 +1,13 @@
+//! What is lent, as the runtime gets it: an environment's file on one side, `Lent` on the other.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod credentials;
+mod host;
+mod http;
+mod lakehouse;
+mod lending;
+mod objects;
+mod processes;
+mod server;
+mod services;
+mod sockets;
