@@ -16,7 +16,7 @@ use crate::environment::EnvironmentName;
 use crate::problem::{Problem, Result};
 
 /// The environment that the request is about: of its base URL, or the default one.
-pub struct Environment(pub Arc<Active>);
+pub(crate) struct Environment(pub(crate) Arc<Active>);
 
 impl FromRequestParts<App> for Environment {
     type Rejection = Problem;
@@ -28,7 +28,7 @@ impl FromRequestParts<App> for Environment {
 }
 
 /// A JSON body.
-pub struct Body<T>(pub T);
+pub(crate) struct Body<T>(pub(crate) T);
 
 impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     type Rejection = Problem;
@@ -80,7 +80,7 @@ fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 }
 
 /// Query parameters.
-pub struct Params<T>(pub T);
+pub(crate) struct Params<T>(pub(crate) T);
 
 impl<T: DeserializeOwned + Send> FromRequestParts<App> for Params<T> {
     type Rejection = Problem;
@@ -99,7 +99,7 @@ impl<T: DeserializeOwned + Send> FromRequestParts<App> for Params<T> {
 }
 
 /// One path parameter.
-pub struct Id(pub String);
+pub(crate) struct Id(pub(crate) String);
 
 impl FromRequestParts<App> for Id {
     type Rejection = Problem;
@@ -113,7 +113,7 @@ impl FromRequestParts<App> for Id {
 }
 
 /// Two path parameters.
-pub struct Ids(pub String, pub String);
+pub(crate) struct Ids(pub(crate) String, pub(crate) String);
 
 impl FromRequestParts<App> for Ids {
     type Rejection = Problem;
@@ -130,15 +130,15 @@ impl FromRequestParts<App> for Ids {
 /// Which part of a list.
 #[derive(Debug, Clone, Copy, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Paging {
+pub(crate) struct Paging {
     /// From 1.
     #[serde(default = "one")]
     #[param(minimum = 1, maximum = 1_000_000, default = 1, required = false)]
-    pub page: u64,
+    pub(crate) page: u64,
     /// At most 1,000.
     #[serde(default = "hundred")]
     #[param(minimum = 1, maximum = 1000, default = 100, required = false)]
-    pub page_size: u32,
+    pub(crate) page_size: u32,
 }
 
 fn one() -> u64 {
@@ -160,7 +160,7 @@ impl Paging {
     ///
     /// # Errors
     /// 422 for a number out of range.
-    pub fn page(self) -> Result<Page> {
+    pub(crate) fn page(self) -> Result<Page> {
         page(self.page, self.page_size)
     }
 }
@@ -169,7 +169,7 @@ impl Paging {
 ///
 /// # Errors
 /// 422 for a number out of range.
-pub fn page(page: u64, page_size: u32) -> Result<Page> {
+pub(crate) fn page(page: u64, page_size: u32) -> Result<Page> {
     if !(1..=LAST_PAGE).contains(&page) {
         return Err(Problem::field("page", format!("{page}: expected 1 to {LAST_PAGE}")));
     }
@@ -180,7 +180,7 @@ pub fn page(page: u64, page_size: u32) -> Result<Page> {
 ///
 /// # Errors
 /// 422 for a number out of range.
-pub fn limit(field: &str, limit: u32) -> Result<u32> {
+pub(crate) fn limit(field: &str, limit: u32) -> Result<u32> {
     if (1..=LARGEST_PAGE).contains(&limit) {
         return Ok(limit);
     }

@@ -37,8 +37,10 @@ pub(crate) async fn once(State(app): State<App>, request: Request, next: Next) -
 
 async fn answer(app: &App, request: Request, next: Next) -> Result<Response> {
     let key = key(&request)?;
-    let environment =
-        request.extensions().get::<EnvironmentName>().map_or(app.default_environment.to_string(), |name| name.0.clone());
+    let environment = request
+        .extensions()
+        .get::<EnvironmentName>()
+        .map_or(app.default_environment.to_string(), |name| name.0.clone());
     let (parts, body) = request.into_parts();
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
     let mut request = Request::from_parts(parts.clone(), body);

@@ -68,11 +68,7 @@ impl Api {
             .layer(middleware::from_fn_with_state(app.clone(), access::guard))
             .layer(DefaultBodyLimit::max(LARGEST_BODY))
             .layer(middleware::from_fn_with_state(app.clone(), idempotency::once));
-        let router = routes
-            .merge(documentation::pages(document))
-            .fallback(unknown)
-            .layer(layers)
-            .with_state(app);
+        let router = routes.merge(documentation::pages(document)).fallback(unknown).layer(layers).with_state(app);
         Self { router }
     }
 

@@ -9,30 +9,30 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 /// What handlers answer.
-pub type Result<T> = std::result::Result<T, Problem>;
+pub(crate) type Result<T> = std::result::Result<T, Problem>;
 
 /// What was wrong with one field of the request.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct FieldError {
+pub(crate) struct FieldError {
     /// A path into the request: `config.host`, `features[2].dtype`.
-    pub field: String,
-    pub message: String,
+    pub(crate) field: String,
+    pub(crate) message: String,
 }
 
 /// A problem body (RFC 9457, `application/problem+json`).
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// `about:blank`: the status says what kind of problem it is.
-    pub r#type: String,
+    pub(crate) r#type: String,
     /// The status in words.
-    pub title: String,
-    pub status: u16,
+    pub(crate) title: String,
+    pub(crate) status: u16,
     /// What was wrong, what was expected, what to do.
-    pub detail: String,
+    pub(crate) detail: String,
     /// The fields that are wrong; empty unless the request is.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
-    pub errors: Vec<FieldError>,
+    pub(crate) errors: Vec<FieldError>,
     #[serde(skip)]
     #[schema(ignore)]
     retry_after_seconds: Option<u64>,
@@ -40,7 +40,7 @@ pub struct Problem {
 
 impl Problem {
     /// A problem with this status.
-    pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self {
             r#type: "about:blank".to_owned(),
             title: status.canonical_reason().unwrap_or("Error").to_owned(),
@@ -52,7 +52,7 @@ impl Problem {
     }
 
     /// 422 for one field.
-    pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
+    pub(crate) fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
         let (field, message) = (field.into(), message.into());
         let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{field}: {message}"));
         problem.errors.push(FieldError { field, message });
@@ -116,8 +116,8 @@ pub(crate) async fn refusals(request: Request, next: Next) -> Response {
     if response.status() != StatusCode::METHOD_NOT_ALLOWED {
         return response;
     }
-    let mut problem =
-        Problem::new(response.status(), format!("{path} has no {method}: GET /docs shows what there is")).into_response();
+    let mut problem = Problem::new(response.status(), format!("{path} has no {method}: GET /docs shows what there is"))
+        .into_response();
     if let Some(allow) = response.headers().get(header::ALLOW) {
         problem.headers_mut().insert(header::ALLOW, allow.clone());
     }

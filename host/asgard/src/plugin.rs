@@ -61,11 +61,11 @@ async fn inspect(component: &Path, manifest: Option<PathBuf>) -> Result<()> {
     let inspection = runtime.inspect(&bytes)?;
     println!("digest   {}", inspection.digest);
     println!("size     {} bytes", bytes.len());
-    for interface in &inspection.exports {
+    for interface in &inspection.interfaces {
         println!("exports  {interface}");
     }
-    for import in &inspection.imports {
-        println!("imports  {import}");
+    for capability in &inspection.capabilities {
+        println!("asks for {capability}");
     }
     let manifest = manifest.or_else(|| Some(beside(component)).filter(|path| path.is_file()));
     if let Some(path) = manifest {

@@ -56,9 +56,9 @@ impl Serve {
         let listener = TcpListener::bind(self.listen)
             .await
             .with_context(|| format!("cannot listen on {}: choose another address with `--listen`", self.listen))?;
-        let first_environment = self.first_environment.map(|file| {
-            std::fs::read_to_string(&file).with_context(|| format!("{} cannot be read", file.display()))
-        });
+        let first_environment = self
+            .first_environment
+            .map(|file| std::fs::read_to_string(&file).with_context(|| format!("{} cannot be read", file.display())));
         let pipeline = Pipeline::open(PipelineConfig {
             first_environment: first_environment.transpose()?,
             data: folder,

@@ -7,7 +7,7 @@ use asgard_contract::{Error, Result};
 ///
 /// # Errors
 /// `invalid-input` for `field`.
-pub fn identifier(field: &str, text: &str) -> Result<()> {
+pub(crate) fn identifier(field: &str, text: &str) -> Result<()> {
     let mut characters = text.chars();
     let starts = characters.next().is_some_and(|first| first.is_ascii_alphabetic());
     let goes_on = characters.all(|other| other.is_ascii_alphanumeric() || other == '_');
@@ -26,7 +26,7 @@ pub fn identifier(field: &str, text: &str) -> Result<()> {
 ///
 /// # Errors
 /// `invalid-input` for `field`.
-pub fn title(field: &str, text: &str) -> Result<()> {
+pub(crate) fn title(field: &str, text: &str) -> Result<()> {
     let length = text.chars().count();
     if text.trim().is_empty() || length > 200 || text.chars().any(char::is_control) {
         return Err(Error::invalid(field, "expected 1 to 200 characters, not only blanks, without control characters"));
@@ -39,7 +39,7 @@ pub fn title(field: &str, text: &str) -> Result<()> {
 ///
 /// # Errors
 /// `invalid-input` for `field`.
-pub fn label(field: &str, text: &str) -> Result<()> {
+pub(crate) fn label(field: &str, text: &str) -> Result<()> {
     let good = !text.is_empty()
         && text.len() <= 63
         && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
@@ -56,7 +56,7 @@ pub fn label(field: &str, text: &str) -> Result<()> {
 
 /// The bronze table of a stream: `{prefix}{stream}` in lower case, with `_` for everything that an unquoted SQL
 /// identifier cannot have.
-pub fn bronze_table(prefix: &str, stream: &str) -> String {
+pub(crate) fn bronze_table(prefix: &str, stream: &str) -> String {
     let mut name: String = format!("{prefix}{stream}")
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' })

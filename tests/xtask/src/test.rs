@@ -7,8 +7,8 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use crate::build::{self, Profile};
-use crate::shell::{cargo, say};
 use crate::python;
+use crate::shell::{cargo, say};
 
 /// What the tests read our tables and our API with.
 const REQUIREMENTS: [&str; 6] = [

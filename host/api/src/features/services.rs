@@ -65,10 +65,7 @@ pub(crate) async fn create(
 
 /// All feature services, newest first.
 #[utoipa::path(get, path = "/feast/services", tag = "Features", responses((status = 200, body = Vec<ServiceAnswer>)))]
-pub(crate) async fn list(
-    State(app): State<App>,
-    Environment(active): Environment,
-) -> Result<Json<Vec<ServiceAnswer>>> {
+pub(crate) async fn list(State(app): State<App>, Environment(active): Environment) -> Result<Json<Vec<ServiceAnswer>>> {
     Ok(Json(app.pipeline.services(&active).await?.into_iter().map(Into::into).collect()))
 }
 

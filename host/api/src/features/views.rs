@@ -218,10 +218,7 @@ pub(crate) async fn create(
 
 /// All feature views, newest first.
 #[utoipa::path(get, path = "/feast/features", tag = "Features", responses((status = 200, body = Vec<ListedView>)))]
-pub(crate) async fn list(
-    State(app): State<App>,
-    Environment(active): Environment,
-) -> Result<Json<Vec<ListedView>>> {
+pub(crate) async fn list(State(app): State<App>, Environment(active): Environment) -> Result<Json<Vec<ListedView>>> {
     let views = app.pipeline.views(&active).await?.into_iter().map(|registered| ListedView {
         features: features(&registered.view),
         name: registered.view.name,
@@ -258,10 +255,7 @@ pub(crate) async fn delete(
 
 /// What the feature store holds, and what it is.
 #[utoipa::path(get, path = "/feast/status", tag = "Features", responses((status = 200, body = StatusAnswer)))]
-pub(crate) async fn status(
-    State(app): State<App>,
-    Environment(active): Environment,
-) -> Result<Json<StatusAnswer>> {
+pub(crate) async fn status(State(app): State<App>, Environment(active): Environment) -> Result<Json<StatusAnswer>> {
     let status = app.pipeline.feature_status(&active).await?;
     Ok(Json(StatusAnswer {
         registry_type: status.information.registry_type,

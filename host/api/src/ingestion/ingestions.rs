@@ -250,10 +250,7 @@ pub(crate) async fn list(
     Params(paging): Params<Paging>,
 ) -> Result<Json<IngestionList>> {
     let found = app.pipeline.ingestions(&active, paging.page()?).await?;
-    Ok(Json(IngestionList {
-        ingestions: found.items.into_iter().map(Into::into).collect(),
-        total: found.total,
-    }))
+    Ok(Json(IngestionList { ingestions: found.items.into_iter().map(Into::into).collect(), total: found.total }))
 }
 
 /// One ingestion.
@@ -306,11 +303,7 @@ pub(crate) async fn patch(
 /// Remove an ingestion. A running sync is cancelled; the tables stay.
 #[utoipa::path(delete, path = "/ingestion/{id}", tag = "Ingestion", params(("id" = String, Path,)),
     responses((status = 204)))]
-pub(crate) async fn delete(
-    State(app): State<App>,
-    Environment(active): Environment,
-    Id(id): Id,
-) -> Result<StatusCode> {
+pub(crate) async fn delete(State(app): State<App>, Environment(active): Environment, Id(id): Id) -> Result<StatusCode> {
     app.pipeline.delete_ingestion(&active, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -140,11 +140,7 @@ pub(crate) async fn patch(
 /// Remove a sink. Its tables stay; 409 while an ingestion uses it.
 #[utoipa::path(delete, path = "/sink/{id}", tag = "Ingestion", params(("id" = String, Path,)),
     responses((status = 204)))]
-pub(crate) async fn delete(
-    State(app): State<App>,
-    Environment(active): Environment,
-    Id(id): Id,
-) -> Result<StatusCode> {
+pub(crate) async fn delete(State(app): State<App>, Environment(active): Environment, Id(id): Id) -> Result<StatusCode> {
     app.pipeline.delete_sink(&active, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

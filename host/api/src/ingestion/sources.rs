@@ -190,11 +190,7 @@ pub(crate) async fn patch(
 /// Remove a source. 409 while an ingestion uses it.
 #[utoipa::path(delete, path = "/datasource/{id}", tag = "Ingestion", params(("id" = String, Path,)),
     responses((status = 204)))]
-pub(crate) async fn delete(
-    State(app): State<App>,
-    Environment(active): Environment,
-    Id(id): Id,
-) -> Result<StatusCode> {
+pub(crate) async fn delete(State(app): State<App>, Environment(active): Environment, Id(id): Id) -> Result<StatusCode> {
     app.pipeline.delete_source(&active, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -207,8 +203,7 @@ pub(crate) async fn streams(
     Environment(active): Environment,
     Id(id): Id,
 ) -> Result<Json<StreamList>> {
-    let streams: Vec<StreamAnswer> =
-        app.pipeline.discover(&active, &id).await?.into_iter().map(Into::into).collect();
+    let streams: Vec<StreamAnswer> = app.pipeline.discover(&active, &id).await?.into_iter().map(Into::into).collect();
     Ok(Json(StreamList { total: streams.len() as u64, streams }))
 }
 

@@ -276,11 +276,7 @@ pub(crate) async fn cancel(
 /// End what a finished deployment serves.
 #[utoipa::path(delete, path = "/mlops/deployments/{id}", tag = "Models", params(("id" = String, Path,)),
     responses((status = 204)))]
-pub(crate) async fn delete(
-    State(app): State<App>,
-    Environment(active): Environment,
-    Id(id): Id,
-) -> Result<StatusCode> {
+pub(crate) async fn delete(State(app): State<App>, Environment(active): Environment, Id(id): Id) -> Result<StatusCode> {
     app.pipeline.remove_deployment(&active, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

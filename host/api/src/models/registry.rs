@@ -84,10 +84,7 @@ pub(crate) struct StatusAnswer {
 
 /// Registered models, newest first.
 #[utoipa::path(get, path = "/mlops/models", tag = "Models", responses((status = 200, body = Vec<ModelAnswer>)))]
-pub(crate) async fn list(
-    State(app): State<App>,
-    Environment(active): Environment,
-) -> Result<Json<Vec<ModelAnswer>>> {
+pub(crate) async fn list(State(app): State<App>, Environment(active): Environment) -> Result<Json<Vec<ModelAnswer>>> {
     Ok(Json(app.pipeline.models(&active).await?.into_iter().map(Into::into).collect()))
 }
 
@@ -104,10 +101,7 @@ pub(crate) async fn get(
 
 /// Whether tracker and feature store answer, and what they hold.
 #[utoipa::path(get, path = "/mlops/status", tag = "Models", responses((status = 200, body = StatusAnswer)))]
-pub(crate) async fn status(
-    State(app): State<App>,
-    Environment(active): Environment,
-) -> Result<Json<StatusAnswer>> {
+pub(crate) async fn status(State(app): State<App>, Environment(active): Environment) -> Result<Json<StatusAnswer>> {
     let status = app.pipeline.model_status(&active).await?;
     Ok(Json(StatusAnswer {
         mlflow_available: status.registry.is_some(),

@@ -57,7 +57,10 @@ pub(crate) struct CreateTransformation {
     #[schema(pattern = "^[a-zA-Z][a-zA-Z0-9_]*$", max_length = 100, example = "order_totals")]
     name: String,
     /// One SELECT or WITH, in Trino's SQL; dbt's `ref`, `source`, `config` and `is_incremental` are known.
-    #[schema(min_length = 10, example = "SELECT operator_id, COUNT(*) AS orders FROM iceberg.silver.work_orders GROUP BY operator_id")]
+    #[schema(
+        min_length = 10,
+        example = "SELECT operator_id, COUNT(*) AS orders FROM iceberg.silver.work_orders GROUP BY operator_id"
+    )]
     sql_query: String,
     #[schema(max_length = 500)]
     description: Option<String>,

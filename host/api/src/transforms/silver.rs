@@ -226,8 +226,7 @@ pub(crate) async fn list(
             ));
         }
     };
-    let found =
-        app.pipeline.silver_runs(&active, status.map(Into::into), Page { limit: size, offset }).await?;
+    let found = app.pipeline.silver_runs(&active, status.map(Into::into), Page { limit: size, offset }).await?;
     Ok(Json(RunList {
         jobs: found.items.into_iter().map(Into::into).collect(),
         total_count: found.total,

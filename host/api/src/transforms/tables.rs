@@ -100,7 +100,6 @@ pub(crate) async fn silver(State(app): State<App>, Environment(active): Environm
 /// The gold tables and views, by name.
 #[utoipa::path(get, path = "/dbt/tables/gold", tag = "Gold", responses((status = 200, body = GoldTableList)))]
 pub(crate) async fn gold(State(app): State<App>, Environment(active): Environment) -> Result<Json<GoldTableList>> {
-    let tables: Vec<GoldTableAnswer> =
-        app.pipeline.gold_tables(&active).await?.into_iter().map(Into::into).collect();
+    let tables: Vec<GoldTableAnswer> = app.pipeline.gold_tables(&active).await?.into_iter().map(Into::into).collect();
     Ok(Json(GoldTableList { total_count: tables.len() as u64, tables }))
 }

@@ -127,8 +127,7 @@ async fn run(pipeline: &Arc<Pipeline>, task: &Task, context: &StepContext, state
                 result.bytes = before.map_or(0, |before| before.bytes);
                 result.status = if stored.complete { "succeeded" } else { "running" }.to_owned();
             }
-            let full_refresh =
-                matches!(stream.sync_mode, SyncMode::FullRefreshOverwrite | SyncMode::FullRefreshAppend);
+            let full_refresh = matches!(stream.sync_mode, SyncMode::FullRefreshOverwrite | SyncMode::FullRefreshAppend);
             if own || !full_refresh {
                 stream.checkpoint = Some(stored.state);
             }

@@ -55,7 +55,8 @@ fn no_base64(world: &World) {
 
 fn exits(world: &World) {
     let client = world.after_journey();
-    let error = failed(&client, &request("exits", "import sys\nprint('about to give up')\nraise ValueError('out of steel')\n"));
+    let error =
+        failed(&client, &request("exits", "import sys\nprint('about to give up')\nraise ValueError('out of steel')\n"));
     assert!(error.contains("out of steel"), "{error}");
 }
 
@@ -67,7 +68,9 @@ fn hangs(world: &World) {
         time.sleep(3600)\n";
     let error = failed(&client, &request("hangs", script));
     assert!(error.contains("60 s") || error.contains("timeout"), "{error}");
-    until("the script's children have ended", Duration::from_secs(20), || (processes("orphan-of-hangs") == 0).then_some(()));
+    until("the script's children have ended", Duration::from_secs(20), || {
+        (processes("orphan-of-hangs") == 0).then_some(())
+    });
 }
 
 fn no_model(world: &World) {
@@ -103,5 +106,7 @@ fn cancelled(world: &World) {
         (deployment["status"] == "failed").then_some(deployment)
     });
     assert!(ended["error"].as_str().unwrap().contains("cancelled"), "{ended}");
-    until("the script has ended", Duration::from_secs(20), || (processes(&id) <= before.saturating_sub(1)).then_some(()));
+    until("the script has ended", Duration::from_secs(20), || {
+        (processes(&id) <= before.saturating_sub(1)).then_some(())
+    });
 }

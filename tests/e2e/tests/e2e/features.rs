@@ -93,7 +93,8 @@ fn online(world: &World) {
     client.post("/feast/features", &view("online_view")).unwrap();
     let body = json!({"features": ["online_view"], "entities": [{"account_id": "b"}, {"account_id": "zzz"}, {"account_id": "a"}]});
     let answer = client.post("/feast/features/online", &body).unwrap();
-    let found: Vec<Option<f64>> = answer["rows"].as_array().unwrap().iter().map(|row| row["balance"].as_f64()).collect();
+    let found: Vec<Option<f64>> =
+        answer["rows"].as_array().unwrap().iter().map(|row| row["balance"].as_f64()).collect();
     assert_eq!(found, [Some(10.0), None, Some(3.0)], "{answer}");
     let bad = json!({"features": ["online_view"], "entities": [{"wrong": 1}]});
     let detail = refused(&client.send("POST", "/feast/features/online", Some(&bad), &[]).unwrap(), 422);
@@ -104,8 +105,9 @@ fn service(world: &World) {
     let client = world.light();
     balances(&client);
     client.post("/feast/features", &view("service_view")).unwrap();
-    let made =
-        client.post("/feast/features/service", &json!({"name": "accounts", "feature_views": ["service_view"]})).unwrap();
+    let made = client
+        .post("/feast/features/service", &json!({"name": "accounts", "feature_views": ["service_view"]}))
+        .unwrap();
     assert_eq!(made["name"], "accounts");
     let answer = client
         .post("/feast/features/online", &json!({"feature_service": "accounts", "entities": [{"account_id": "a"}]}))

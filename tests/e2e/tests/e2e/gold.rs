@@ -46,8 +46,12 @@ fn incremental(world: &World) {
     assert_eq!((first["status"].as_str(), first["row_count"].as_u64()), (Some("completed"), Some(3)), "{first}");
     let second = run("(0, 'never'), (2, 'TWO'), (3, 'three')");
     assert_eq!((second["status"].as_str(), second["row_count"].as_u64()), (Some("completed"), Some(4)), "{second}");
-    let check = gold(&client, "merged_check",
-        "SELECT k FROM {{ ref('merged_model') }} WHERE (k = 0 AND v = 'zero') OR (k = 2 AND v = 'TWO')").unwrap();
+    let check = gold(
+        &client,
+        "merged_check",
+        "SELECT k FROM {{ ref('merged_model') }} WHERE (k = 0 AND v = 'zero') OR (k = 2 AND v = 'TWO')",
+    )
+    .unwrap();
     assert_eq!(check["row_count"], 2);
     assert_eq!(first["transformation_id"], second["transformation_id"]);
 }

@@ -30,7 +30,12 @@ fn wrong_password(world: &World) {
     let mut config = source_config(&world.source());
     config["password"] = json!("wrong");
     let answer = client
-        .send("POST", "/datasource", Some(&json!({"name": "wrong password", "type": "postgres", "config": config})), &[])
+        .send(
+            "POST",
+            "/datasource",
+            Some(&json!({"name": "wrong password", "type": "postgres", "config": config})),
+            &[],
+        )
         .unwrap();
     let detail = refused(&answer, 422);
     assert!(detail.contains("password"), "{detail}");
@@ -91,8 +96,13 @@ fn secret(world: &World) {
 
 fn in_use(world: &World) {
     let client = world.light();
-    let ingestion = ingest(&client, &world.source(), "used", json!({"schedule": {"scheduleType": "cron",
-        "cronExpression": "0 0 12 * * ?"}}))
+    let ingestion = ingest(
+        &client,
+        &world.source(),
+        "used",
+        json!({"schedule": {"scheduleType": "cron",
+        "cronExpression": "0 0 12 * * ?"}}),
+    )
     .unwrap();
     let shown = client.get(&format!("/ingestion/{ingestion}")).unwrap();
     let source = format!("/datasource/{}", shown["sourceId"].as_str().unwrap());
@@ -107,7 +117,9 @@ fn shared_table(world: &World) {
     let client = world.light();
     world
         .factory()
-        .execute("CREATE SCHEMA twin_a; CREATE SCHEMA twin_b; CREATE TABLE twin_a.t (i int); CREATE TABLE twin_b.t (i int);")
+        .execute(
+            "CREATE SCHEMA twin_a; CREATE SCHEMA twin_b; CREATE TABLE twin_a.t (i int); CREATE TABLE twin_b.t (i int);",
+        )
         .unwrap();
     let mut config = source_config(&world.source());
     config["schemas"] = json!(["twin_a", "twin_b"]);
@@ -121,7 +133,10 @@ fn shared_table(world: &World) {
 fn discovered(world: &World) {
     let client = world.light();
     let made = client
-        .post("/datasource", &json!({"name": "discovered", "type": "postgres", "config": source_config(&world.source())}))
+        .post(
+            "/datasource",
+            &json!({"name": "discovered", "type": "postgres", "config": source_config(&world.source())}),
+        )
         .unwrap();
     let streams = client.get(&format!("/datasource/{}/streams", made["id"].as_str().unwrap())).unwrap();
     let names: Vec<String> = streams["streams"]
@@ -130,7 +145,9 @@ fn discovered(world: &World) {
         .iter()
         .map(|s| format!("{}.{}", s["namespace"].as_str().unwrap(), s["name"].as_str().unwrap()))
         .collect();
-    for name in ["inventory.materials", "production.machine_logs", "production.quality_checks", "production.work_orders"] {
+    for name in
+        ["inventory.materials", "production.machine_logs", "production.quality_checks", "production.work_orders"]
+    {
         assert!(names.iter().any(|found| found == name), "{name} is not among {names:?}");
     }
     assert!(streams["streams"][0]["columns"][0]["type"].is_string());

@@ -81,7 +81,9 @@ fn served(world: &World) {
     let probabilities = answer["probabilities"][0].as_array().unwrap();
     let sum: f64 = probabilities.iter().filter_map(serde_json::Value::as_f64).sum();
     assert!((sum - 1.0).abs() < 1e-6, "{answer}");
-    for bad in [json!({"features": [[1.0]]}), json!({"features": "x"}), json!({}), json!({"features": [["a", 1, 2, 3, 4, 5]]})] {
+    for bad in
+        [json!({"features": [[1.0]]}), json!({"features": "x"}), json!({}), json!({"features": [["a", 1, 2, 3, 4, 5]]})]
+    {
         assert_eq!(client.send("POST", predict, Some(&bad), &[]).unwrap().status, 422, "{bad}");
     }
 }

@@ -2,7 +2,11 @@
 //!
 //! One file per behaviour. Tests share hosts (see [`world`]) and give their resources names of their own.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test ends with the first thing that is not as it should be")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test ends with the first thing that is not as it should be"
+)]
 
 mod bad_models;
 mod cli;

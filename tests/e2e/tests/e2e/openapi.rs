@@ -17,7 +17,9 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
 fn served(world: &World) {
     let client = world.light();
     let document = client.get("/openapi.json").unwrap();
-    for path in ["/datasource", "/sink", "/ingestion", "/spark/transform", "/dbt/transform", "/feast/features", "/mlops/deploy"] {
+    for path in
+        ["/datasource", "/sink", "/ingestion", "/spark/transform", "/dbt/transform", "/feast/features", "/mlops/deploy"]
+    {
         assert!(document["paths"][path].is_object(), "{path} is missing");
     }
     assert_eq!(client.send("GET", "/docs/", None, &[]).unwrap().status, 200);
@@ -28,7 +30,10 @@ fn conforming(world: &World) {
     let output = Command::new(world.python().with_file_name("schemathesis"))
         .arg("run")
         .arg(format!("{}/openapi.json", host.url()))
-        .args(["--checks", "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"])
+        .args([
+            "--checks",
+            "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
+        ])
         .args(["--phases", "examples,coverage,fuzzing", "--max-examples", "15", "--seed", "1", "--workers", "2"])
         .args(["--request-timeout", "60", "--no-color"])
         .env("HOME", world.folder("schemathesis-home"))

@@ -60,7 +60,8 @@ fn plugin(world: &World) {
     let mut document = client.get("/environments/local").unwrap()["document"].clone();
     document["ingestion"].as_array_mut().unwrap().push(json!({"plugin": "numbers"}));
     assert_eq!(client.send("PUT", "/environments/local", Some(&document), &[]).unwrap().status, 200);
-    let source = client.post("/datasource", &json!({"name": "count", "type": "numbers", "config": {"count": 1000}})).unwrap();
+    let source =
+        client.post("/datasource", &json!({"name": "count", "type": "numbers", "config": {"count": 1000}})).unwrap();
     let sink = client.post("/sink", &json!({"name": "lake", "type": "local", "config": {"path": "lake"}})).unwrap();
     let body = json!({"name": "counting", "sourceId": source["id"], "destinationId": sink["id"]});
     let ingestion = client.post("/ingestion", &body).unwrap();

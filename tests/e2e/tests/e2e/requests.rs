@@ -40,7 +40,8 @@ fn problems(world: &World) {
 fn paged(world: &World) {
     let client = world.light();
     for number in 0..3 {
-        let body = json!({"name": format!("paged {number}"), "type": "local", "config": {"path": format!("paged{number}")}});
+        let body =
+            json!({"name": format!("paged {number}"), "type": "local", "config": {"path": format!("paged{number}")}});
         client.post("/sink", &body).unwrap();
     }
     let first = client.get("/sink?page=1&page_size=2").unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
-use crate::world::{World, ended_job, ingest, refused_field, refused, test, until};
+use crate::world::{World, ended_job, ingest, refused, refused_field, test, until};
 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
@@ -84,7 +84,12 @@ fn missing_column(world: &World) {
 }
 
 fn ddl(world: &World) {
-    for sql in ["DROP TABLE silver.x", "SELECT 1; DELETE FROM source_data", "INSERT INTO source_data VALUES (1)", "CREATE TABLE x AS SELECT 1"] {
+    for sql in [
+        "DROP TABLE silver.x",
+        "SELECT 1; DELETE FROM source_data",
+        "INSERT INTO source_data VALUES (1)",
+        "CREATE TABLE x AS SELECT 1",
+    ] {
         let body = json!({"sql": sql, "source_path": materials(world)});
         refused_field(&start(world, "", &body), "sql");
     }

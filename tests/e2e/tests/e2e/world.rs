@@ -149,10 +149,12 @@ pub(crate) fn source_config(source: &Source) -> Value {
 
 /// Source, sink and ingestion under names of their own; answers with the ingestion's id.
 pub(crate) fn ingest(client: &Client, source: &Source, prefix: &str, extra: Value) -> Result<String> {
-    let made = client
-        .post("/datasource", &json!({"name": format!("{prefix} source"), "type": "postgres", "config": source_config(source)}))?;
-    let sink =
-        client.post("/sink", &json!({"name": format!("{prefix} sink"), "type": "local", "config": {"path": prefix}}))?;
+    let made = client.post(
+        "/datasource",
+        &json!({"name": format!("{prefix} source"), "type": "postgres", "config": source_config(source)}),
+    )?;
+    let sink = client
+        .post("/sink", &json!({"name": format!("{prefix} sink"), "type": "local", "config": {"path": prefix}}))?;
     let mut body = json!({"name": format!("{prefix} ingestion"), "sourceId": made["id"], "destinationId": sink["id"],
         "prefix": format!("{prefix}_")});
     if let (Some(body), Some(extra)) = (body.as_object_mut(), extra.as_object()) {

@@ -48,7 +48,13 @@ pub(crate) struct Measurement {
 }
 
 impl Measurement {
-    pub(crate) fn new(name: &'static str, ours: f64, peer: Option<f64>, peer_name: &'static str, unit: &'static str) -> Self {
+    pub(crate) fn new(
+        name: &'static str,
+        ours: f64,
+        peer: Option<f64>,
+        peer_name: &'static str,
+        unit: &'static str,
+    ) -> Self {
         Self { name, ours, peer, peer_name, unit, ratio: peer.map(|peer| ours / peer), rss_mb: None }
     }
 
@@ -98,7 +104,8 @@ impl Bench {
 pub(crate) fn memory(pid: u32, field: &str) -> Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find(|line| line.starts_with(field)).with_context(|| format!("no {field}"))?;
-    let kilobytes = line.split_whitespace().nth(1).and_then(|number| number.parse::<f64>().ok()).context("no number")?;
+    let kilobytes =
+        line.split_whitespace().nth(1).and_then(|number| number.parse::<f64>().ok()).context("no number")?;
     Ok(kilobytes / 1024.0)
 }
 
