@@ -93,6 +93,7 @@ mod tests {
     #[test]
     fn a_closed_folder_is_replaced_by_one_that_the_account_reaches() {
         let temporary = tempfile::tempdir().unwrap();
+        fs::set_permissions(temporary.path(), Permissions::from_mode(0o700)).unwrap();
         let closed = temporary.path().join("data");
         let stranger = Account::Other { user: 4_000_000, group: 4_000_000 };
         assert!(!stranger.reaches(&closed));

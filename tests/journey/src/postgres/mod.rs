@@ -21,7 +21,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 
 pub use account::Account;
 pub use installation::Installation;
@@ -268,11 +268,11 @@ impl PidFile {
         Some(Self { process, ready: lines.nth(6).is_some_and(|status| status.trim() == "ready") })
     }
 
-    /// A number that went to another program after a reboot is not ours to end.
+    /// A number that went to another program after a reboot is not ours to end; a process that has ended and was not waited
+    /// for has no program any more.
     fn is_alive(&self) -> bool {
-        let name = std::fs::read_to_string(format!("/proc/{}/comm", self.process));
-        process(self.process).is_some_and(|pid| test_kill_process(pid).is_ok())
-            && name.is_ok_and(|name| name.trim() == "postgres")
+        let program = std::fs::read_link(format!("/proc/{}/exe", self.process));
+        program.is_ok_and(|program| program.file_name().is_some_and(|name| name == "postgres"))
     }
 }
 
@@ -307,5 +307,19 @@ mod tests {
         let rows = second.connect("factory").await.unwrap().query("SELECT id FROM orders", &[]).await.unwrap();
         assert_eq!(rows[0].get::<_, i32>(0), 7);
         second.stop().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_archive_serves_where_nothing_is_installed() {
+        let account = Account::unprivileged().unwrap();
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = account.prepare(temporary.path()).unwrap();
+        let installation = Installation::unpacked(&account).await.unwrap();
+        let data = folder.join("data");
+        initialise(&installation, &account, &folder, &data).unwrap();
+        let server = PostgresServer::launch(&installation, &account, &folder, &data, &[]).await.unwrap();
+        let rows = server.connect("postgres").await.unwrap().query("SHOW server_version", &[]).await.unwrap();
+        assert!(rows[0].get::<_, &str>(0).starts_with("17."));
+        server.stop().await.unwrap();
     }
 }
