@@ -31,8 +31,8 @@ impl Cache {
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
         let folder = root.join(format!("{:016x}", hasher.finish()));
-        let made = fs::create_dir_all(&folder)
-            .and_then(|()| fs::set_permissions(root, fs::Permissions::from_mode(0o700)));
+        let made =
+            fs::create_dir_all(&folder).and_then(|()| fs::set_permissions(root, fs::Permissions::from_mode(0o700)));
         if let Err(reason) = made {
             tracing::warn!(folder = %folder.display(), %reason, "no cache of compiled plugins; each start compiles anew");
             return None;

@@ -17,8 +17,9 @@ pub(crate) fn explain(failure: &wasmtime::Error, who: &str, environment: &str, l
     if failure.is::<PoolConcurrencyLimitError>() {
         return Error::unavailable(format!("there is no room for another instance of {who} now: {failure}"));
     }
-    if let Some(I32Exit(code)) = failure.downcast_ref::<I32Exit>() {
-        return Error::internal(format!("{who} ended itself with exit code {code} instead of answering"));
+    // WASI 0.2 hands on no more of an exit code than whether it was zero.
+    if failure.is::<I32Exit>() {
+        return Error::internal(format!("{who} ended its process instead of answering"));
     }
     let said = last_words.map_or_else(String::new, |words| format!(": {words}"));
     match failure.downcast_ref::<Trap>() {
@@ -26,6 +27,10 @@ pub(crate) fn explain(failure: &wasmtime::Error, who: &str, environment: &str, l
         Some(Trap::StackOverflow) => {
             Error::internal(format!("{who} ran out of stack, as by a recursion without an end{said}"))
         }
+        // Rust's guests keep their own stack at the bottom of their memory.
+        Some(Trap::MemoryOutOfBounds) => Error::internal(format!(
+            "{who} reached outside of its memory, as by a recursion without an end or a wrong pointer{said}"
+        )),
         Some(trap) => Error::internal(format!("{who} trapped: {trap}{said}")),
         None => Error::internal(format!("{who} broke the contract: {}{said}", failure.root_cause())),
     }

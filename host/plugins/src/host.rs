@@ -38,7 +38,9 @@ impl Host {
         let grant = match capability {
             Capability::Http => "`grants.http = [{ host = \"HOST:PORT\" }]`",
             Capability::Sockets => "`grants.sockets = [\"HOST:PORT\"]`",
-            Capability::Credentials => "a secret to the configuration that the plugin uses, or `grants.reveal_secrets = true`",
+            Capability::Credentials => {
+                "a secret to the configuration that the plugin uses, or `grants.reveal_secrets = true`"
+            }
             Capability::Processes => "`grants.processes = [\"PROGRAM\"]`",
             Capability::Services => "`grants.services = [\"PROGRAM\"]`",
             Capability::Objects => "`grants.objects = true`",

@@ -67,7 +67,8 @@ impl Logbook {
         self.flush();
         let dropped = std::mem::take(&mut self.state().dropped);
         if dropped > 0 {
-            let message = format!("{dropped} more lines were not kept: one call may log {} (`limits.log_lines`)", self.limit);
+            let message =
+                format!("{dropped} more lines were not kept: one call may log {} (`limits.log_lines`)", self.limit);
             self.sink.log(Level::Warn, &message);
         }
     }

@@ -35,7 +35,10 @@ pub(crate) fn check(manifest: &Manifest) -> Result<(), RefusedPlugin> {
         return wrong("summary", format!("`summary` must be one sentence of at most {SUMMARY_LIMIT} bytes"));
     }
     if manifest.exports.is_empty() {
-        return wrong("exports", "`exports` is empty: name at least one interface, such as `[\"connector\"]`".to_owned());
+        return wrong(
+            "exports",
+            "`exports` is empty: name at least one interface, such as `[\"connector\"]`".to_owned(),
+        );
     }
     schema::Schema::compile(&manifest.configuration).map_err(|reason| RefusedPlugin::ConfigurationSchema { reason })?;
     if manifest.configuration.get("type").and_then(serde_json::Value::as_str) != Some("object") {

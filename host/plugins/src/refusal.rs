@@ -62,7 +62,9 @@ impl From<RefusedPlugin> for Error {
             RefusedPlugin::Manifest { field: Some(field), .. } => format!("manifest.{field}"),
             RefusedPlugin::Manifest { .. } => "manifest".to_owned(),
             RefusedPlugin::ConfigurationSchema { .. } => "manifest.configuration".to_owned(),
-            RefusedPlugin::MissingExports { .. } | RefusedPlugin::UndeclaredExports { .. } => "manifest.exports".to_owned(),
+            RefusedPlugin::MissingExports { .. } | RefusedPlugin::UndeclaredExports { .. } => {
+                "manifest.exports".to_owned()
+            }
             RefusedPlugin::NotAskedFor { .. } => "manifest.capabilities".to_owned(),
             _ => "component".to_owned(),
         };
@@ -82,7 +84,8 @@ pub enum RuntimeError {
 }
 
 fn names(interfaces: &BTreeSet<Interface>) -> String {
-    let names: Vec<String> = interfaces.iter().map(|interface| format!("`{}`", crate::contract::name(*interface))).collect();
+    let names: Vec<String> =
+        interfaces.iter().map(|interface| format!("`{}`", crate::contract::name(*interface))).collect();
     names.join(", ")
 }
 

@@ -82,8 +82,8 @@ impl Runtime {
         manifest::check(manifest)?;
         let inspection = inspection::inspect(component)?;
         inspection.agrees_with(manifest)?;
-        let configuration = Schema::compile(&manifest.configuration)
-            .map_err(|reason| RefusedPlugin::ConfigurationSchema { reason })?;
+        let configuration =
+            Schema::compile(&manifest.configuration).map_err(|reason| RefusedPlugin::ConfigurationSchema { reason })?;
 
         let shared = Arc::clone(&self.0);
         let bytes = component.to_vec();

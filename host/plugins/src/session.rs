@@ -26,7 +26,8 @@ use crate::meter::{Meter, Metered};
 use crate::plugin::Plugin;
 
 /// A call of the guest under way: the outer result is the runtime's (a trap), the inner one the guest's answer.
-pub(crate) type Running<'a, T, E> = Pin<Box<dyn Future<Output = wasmtime::Result<std::result::Result<T, E>>> + Send + 'a>>;
+pub(crate) type Running<'a, T, E> =
+    Pin<Box<dyn Future<Output = wasmtime::Result<std::result::Result<T, E>>> + Send + 'a>>;
 
 /// A store in which one component is instantiated at most.
 pub(crate) struct Session {

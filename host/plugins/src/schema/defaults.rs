@@ -19,7 +19,9 @@ fn fill_in(root: &Value, schema: &Value, value: &mut Value, depth: usize) {
     if let Some(target) = keywords.get("$ref").and_then(Value::as_str).and_then(|reference| local(root, reference)) {
         fill_in(root, target, value, depth);
     }
-    if let (Some(properties), Some(object)) = (keywords.get("properties").and_then(Value::as_object), value.as_object_mut()) {
+    if let (Some(properties), Some(object)) =
+        (keywords.get("properties").and_then(Value::as_object), value.as_object_mut())
+    {
         for (name, property) in properties {
             if !object.contains_key(name)
                 && let Some(default) = property.get("default")
@@ -49,9 +51,11 @@ fn fill_in(root: &Value, schema: &Value, value: &mut Value, depth: usize) {
 
 /// Whether a branch is the one that the value is of: all its constants are there as they should be.
 fn meant(root: &Value, branch: &Value, value: &Value) -> bool {
-    let branch = branch.get("$ref").and_then(Value::as_str).and_then(|reference| local(root, reference)).unwrap_or(branch);
+    let branch =
+        branch.get("$ref").and_then(Value::as_str).and_then(|reference| local(root, reference)).unwrap_or(branch);
     let Some(properties) = branch.get("properties").and_then(Value::as_object) else { return false };
-    let mut constants = properties.iter().filter_map(|(name, property)| Some((name, property.get("const")?))).peekable();
+    let mut constants =
+        properties.iter().filter_map(|(name, property)| Some((name, property.get("const")?))).peekable();
     constants.peek().is_some() && constants.all(|(name, constant)| value.get(name) == Some(constant))
 }
 

@@ -41,7 +41,8 @@ fn nearest<'a>(wrong: &'a ValidationError<'_>) -> &'a ValidationError<'a> {
     };
     // A branch whose constant is another was not meant.
     let constant = |error: &&ValidationError<'_>| matches!(error.kind(), ValidationErrorKind::Constant { .. });
-    let branch = context.iter().filter(|errors| !errors.iter().any(|error| constant(&error))).min_by_key(|errors| errors.len());
+    let branch =
+        context.iter().filter(|errors| !errors.iter().any(|error| constant(&error))).min_by_key(|errors| errors.len());
     branch.and_then(|errors| errors.first()).map_or(wrong, nearest)
 }
 
@@ -57,7 +58,9 @@ fn expected(kind: &ValidationErrorKind) -> Option<String> {
         ValidationErrorKind::Maximum { limit } => format!("be at most {limit}"),
         ValidationErrorKind::ExclusiveMinimum { limit } => format!("be more than {limit}"),
         ValidationErrorKind::ExclusiveMaximum { limit } => format!("be less than {limit}"),
-        ValidationErrorKind::MinLength { limit: 1 } | ValidationErrorKind::MinItems { limit: 1 } => "not be empty".to_owned(),
+        ValidationErrorKind::MinLength { limit: 1 } | ValidationErrorKind::MinItems { limit: 1 } => {
+            "not be empty".to_owned()
+        }
         ValidationErrorKind::MinLength { limit } => format!("have at least {limit} characters"),
         ValidationErrorKind::MaxLength { limit } => format!("have at most {limit} characters"),
         ValidationErrorKind::MinItems { limit } => format!("have at least {limit} elements"),

@@ -30,7 +30,8 @@ impl Schema {
     /// See [`validate`].
     pub(crate) fn validate(&self, value: &Value, field: &str) -> Result<Value> {
         let filled = defaults::fill(&self.document, value);
-        let wrong = self.validator.iter_errors(&filled).next().map(|wrong| message::explain(&wrong, &self.document, field));
+        let wrong =
+            self.validator.iter_errors(&filled).next().map(|wrong| message::explain(&wrong, &self.document, field));
         wrong.map_or(Ok(filled), Err)
     }
 }
@@ -95,12 +96,28 @@ mod tests {
             (json!({ "host": "", "password": "x" }), "config.host", "`host` must not be empty"),
             (json!({ "host": 5, "password": "x" }), "config.host", "`host` must be a string, and is a number"),
             (json!({ "host": "d", "password": "x", "port": 0 }), "config.port", "`port` must be at least 1"),
-            (json!({ "host": "d", "password": "x", "port": "1" }), "config.port", "must be an integer, and is a string"),
+            (
+                json!({ "host": "d", "password": "x", "port": "1" }),
+                "config.port",
+                "must be an integer, and is a string",
+            ),
             (json!({ "host": "d", "password": "x", "mode": "cdc" }), "config.mode", "one of `full`, `incremental`"),
-            (json!({ "host": "d", "password": "x", "hots": 1 }), "config.hots", "there is no `hots`: expected one of `auth`, `host`"),
+            (
+                json!({ "host": "d", "password": "x", "hots": 1 }),
+                "config.hots",
+                "there is no `hots`: expected one of `auth`, `host`",
+            ),
             (json!({ "host": "d", "password": "x", "schemas": ["a", 1] }), "config.schemas[1]", "must be a string"),
-            (json!({ "host": "d", "password": "x", "tls": { "verify": 1 } }), "config.tls.verify", "must be true or false"),
-            (json!({ "host": "d", "password": "x", "auth": { "kind": "token" } }), "config.auth.token", "`token` is missing"),
+            (
+                json!({ "host": "d", "password": "x", "tls": { "verify": 1 } }),
+                "config.tls.verify",
+                "must be true or false",
+            ),
+            (
+                json!({ "host": "d", "password": "x", "auth": { "kind": "token" } }),
+                "config.auth.token",
+                "`token` is missing",
+            ),
             (json!("text"), "config", "`config` must be an object, and is a string"),
         ];
         for (given, expected_field, expected) in cases {

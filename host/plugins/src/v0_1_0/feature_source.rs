@@ -1,7 +1,8 @@
 //! Interface `feature-source`.
 
 use asgard_contract::features::{
-    BackendInformation, Dtype, EntityRows, Feature, FeatureService, FeatureView, OnlineRequest, Outcome, Request, Selection,
+    BackendInformation, Dtype, EntityRows, Feature, FeatureService, FeatureView, OnlineRequest, Outcome, Request,
+    Selection,
 };
 use asgard_contract::{Error, Result, Step};
 use serde_json::{Map, Value};
@@ -154,12 +155,7 @@ impl From<FeatureView> for wit::FeatureView {
 
 impl From<Feature> for wit::Feature {
     fn from(feature: Feature) -> Self {
-        Self {
-            name: feature.name,
-            dtype: feature.dtype.into(),
-            description: feature.description,
-            tags: feature.tags,
-        }
+        Self { name: feature.name, dtype: feature.dtype.into(), description: feature.description, tags: feature.tags }
     }
 }
 

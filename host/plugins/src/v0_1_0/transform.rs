@@ -75,7 +75,9 @@ impl TryFrom<wit::Step> for Step<Outcome> {
         let details = match serde_json::from_str(&step.details) {
             Ok(details @ serde_json::Value::Object(_)) => details,
             Ok(_) => return Err(Error::internal("the plugin answered details that are no JSON object")),
-            Err(error) => return Err(Error::internal(format!("the plugin answered details that are no JSON: {error}"))),
+            Err(error) => {
+                return Err(Error::internal(format!("the plugin answered details that are no JSON: {error}")));
+            }
         };
         Ok(Self { state: step.state, status: step.status.into(), details })
     }

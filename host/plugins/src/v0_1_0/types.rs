@@ -43,7 +43,8 @@ impl From<Error> for wit::Error {
 
 impl From<wit::Progress> for Progress {
     fn from(progress: wit::Progress) -> Self {
-        let fraction = progress.fraction.filter(|fraction| fraction.is_finite()).map(|fraction| fraction.clamp(0.0, 1.0));
+        let fraction =
+            progress.fraction.filter(|fraction| fraction.is_finite()).map(|fraction| fraction.clamp(0.0, 1.0));
         Self { message: progress.message, fraction }
     }
 }

@@ -30,6 +30,7 @@ async fn the_example_plugin_is_taken_and_syncs() {
     assert_eq!(streams[0].columns[1].data_type, "string");
 
     let mut sync = connector.open(&ingestion).await.unwrap();
-    let rows = "{\"greeting\":\"Hello, Freyja!\",\"name\":\"Freyja\"}\n{\"greeting\":\"Hello, Odin!\",\"name\":\"Odin\"}";
+    let rows =
+        "{\"greeting\":\"Hello, Freyja!\",\"name\":\"Freyja\"}\n{\"greeting\":\"Hello, Odin!\",\"name\":\"Odin\"}";
     assert_eq!(told(&mut sync).await.unwrap(), [rows, "checkpoint [] true"]);
 }

@@ -20,7 +20,10 @@ async fn a_capability_without_a_grant_is_forbidden_with_what_to_add() {
     for (capability, grant) in cases {
         let error = greedy.transform(call(Limits::default()).0).start(&run(capability)).await.unwrap_err();
         let Error::Forbidden { message } = &error else { panic!("{capability}: {error:?}") };
-        assert!(message.starts_with(&format!("plugin `greedy` was not granted the capability `{capability}`: add `")), "{message}");
+        assert!(
+            message.starts_with(&format!("plugin `greedy` was not granted the capability `{capability}`: add `")),
+            "{message}"
+        );
         assert!(message.contains(grant) && message.contains("environment `local`"), "{message}");
     }
 }

@@ -48,7 +48,12 @@ async fn exports_that_the_manifest_does_not_agree_with_are_named() {
 
     let mut hiding = manifest("rows");
     hiding.exports = [Interface::Transform].into();
-    assert!(refused(component("rows"), &hiding).await.to_string().contains("exports `transform`, and the component does not"));
+    assert!(
+        refused(component("rows"), &hiding)
+            .await
+            .to_string()
+            .contains("exports `transform`, and the component does not")
+    );
 }
 
 #[tokio::test]
@@ -92,7 +97,9 @@ async fn imports_that_nobody_offers_are_named() {
         ("(component)".to_owned(), "exports no interface of the contract: expected at least one of `connector`"),
         (format!("(component {exporting})"), "does not fit the contract"),
         (
-            format!(r#"(component (core module $m (table 200000 funcref)) (core instance (instantiate $m)) {exporting})"#),
+            format!(
+                r#"(component (core module $m (table 200000 funcref)) (core instance (instantiate $m)) {exporting})"#
+            ),
             "cannot be compiled for this host",
         ),
     ];

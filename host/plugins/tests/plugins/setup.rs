@@ -25,20 +25,32 @@ pub(crate) fn component(fixture: &str) -> &'static [u8] {
 
 fn build() -> HashMap<String, Vec<u8>> {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--target", "wasm32-wasip2", "--profile", "plugin", "--message-format", "json-render-diagnostics"]);
+    cargo.args([
+        "build",
+        "--target",
+        "wasm32-wasip2",
+        "--profile",
+        "plugin",
+        "--message-format",
+        "json-render-diagnostics",
+    ]);
     for package in PACKAGES {
         cargo.args(["--package", package]);
     }
     let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).stderr(Stdio::inherit()).output().unwrap();
-    assert!(output.status.success(), "the fixtures do not build; is the target there? `rustup target add wasm32-wasip2`");
+    assert!(
+        output.status.success(),
+        "the fixtures do not build; is the target there? `rustup target add wasm32-wasip2`"
+    );
     let messages = String::from_utf8(output.stdout).unwrap();
-    let artifacts = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).filter_map(|message| {
-        let name = message["target"]["name"].as_str()?;
-        let fixture = name.strip_prefix("asgard_fixture_").unwrap_or(name).to_owned();
-        let files = message["filenames"].as_array()?;
-        let file = files.iter().filter_map(Value::as_str).find(|file| file.ends_with(".wasm"))?;
-        Some((fixture, std::fs::read(file).unwrap()))
-    });
+    let artifacts =
+        messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).filter_map(|message| {
+            let name = message["target"]["name"].as_str()?;
+            let fixture = name.strip_prefix("asgard_fixture_").unwrap_or(name).to_owned();
+            let files = message["filenames"].as_array()?;
+            let file = files.iter().filter_map(Value::as_str).find(|file| file.ends_with(".wasm"))?;
+            Some((fixture, std::fs::read(file).unwrap()))
+        });
     artifacts.collect()
 }
 
@@ -52,10 +64,7 @@ pub(crate) fn runtime() -> &'static Runtime {
 pub(crate) fn manifest(fixture: &str) -> Manifest {
     let (interface, capabilities) = match fixture {
         "rows" => ("connector", ""),
-        "greedy" => (
-            "transform",
-            r#""http", "sockets", "processes", "services", "objects", "key-value", "lakehouse""#,
-        ),
+        "greedy" => ("transform", r#""http", "sockets", "processes", "services", "objects", "key-value", "lakehouse""#),
         _ => ("transform", ""),
     };
     parse_manifest(&format!(

@@ -62,8 +62,14 @@ pub(crate) async fn told(sync: &mut Sync) -> Result<Vec<String>, Error> {
 async fn a_sync_goes_on_in_one_instance_until_it_is_done() {
     let connector = plugin("rows").await.connector(call(Limits::default()).0);
     let mut sync = connector.open(&ingestion("counting", None)).await.unwrap();
-    let expected =
-        [r#"{"n":1}"#, "checkpoint [1] false", r#"{"n":2}"#, "checkpoint [2] false", r#"{"n":3}"#, "checkpoint [3] true"];
+    let expected = [
+        r#"{"n":1}"#,
+        "checkpoint [1] false",
+        r#"{"n":2}"#,
+        "checkpoint [2] false",
+        r#"{"n":3}"#,
+        "checkpoint [3] true",
+    ];
     assert_eq!(told(&mut sync).await.unwrap(), expected);
 }
 
@@ -78,7 +84,10 @@ async fn a_sync_that_traps_ends_alone_and_goes_on_from_its_checkpoint() {
     let mut sync = trapping.open(&ingestion("trap", None)).await.unwrap();
     let error = told(&mut sync).await.unwrap_err();
     let message = error.to_string();
-    assert!(message.starts_with("plugin `rows` (`next`) panicked: at ") && message.ends_with("no third row"), "{message}");
+    assert!(
+        message.starts_with("plugin `rows` (`next`) panicked: at ") && message.ends_with("no third row"),
+        "{message}"
+    );
     assert_eq!(lines.all()[0], "Warn two rows are enough", "{:?}", lines.all());
 
     let again = sync.next().await.unwrap_err().to_string();

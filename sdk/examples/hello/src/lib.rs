@@ -3,8 +3,8 @@
 use std::cell::Cell;
 
 use asgard_sdk::connector::{
-    Checkpoint, Event, Guest, GuestSync, Ingestion, ResourceDefinition, Rows, Source, SourceType, StreamDescriptor, Sync,
-    SyncMode,
+    Checkpoint, Event, Guest, GuestSync, Ingestion, ResourceDefinition, Rows, Source, SourceType, StreamDescriptor,
+    Sync, SyncMode,
 };
 use asgard_sdk::{Column, Error, Result, json};
 
