@@ -13,7 +13,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{
     TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
 };
-use arrow_array::{Array, RecordBatch};
+use arrow_array::{Array, RecordBatch, make_array};
 use arrow_ipc::reader::StreamReader;
 use arrow_json::WriterBuilder;
 use arrow_json::writer::JsonArray;
@@ -171,13 +171,29 @@ pub fn key_text(value: &Value) -> Option<String> {
 
 fn rows_of(batch: &RecordBatch) -> Result<Vec<Map<String, Value>>> {
     let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, JsonArray>(Vec::new());
-    writer.write(batch).map_err(unreadable)?;
+    writer.write(&with_offsets(batch)?).map_err(unreadable)?;
     writer.finish().map_err(unreadable)?;
     let text = writer.into_inner();
     if text.is_empty() {
         return Ok(Vec::new());
     }
     json::from_slice(&text).map_err(|error| Error::internal(format!("the rows cannot be read: {error}")))
+}
+
+/// Time zones as offsets: names such as `UTC` need a time zone database, which would double this component.
+fn with_offsets(batch: &RecordBatch) -> Result<RecordBatch> {
+    let schema = batch.schema();
+    let columns = schema.fields().iter().zip(batch.columns()).map(|(field, column)| {
+        let DataType::Timestamp(unit, Some(_)) = field.data_type() else { return Ok((field.name().clone(), column.clone())) };
+        // Iceberg's times with a zone are kept in UTC.
+        let kind = DataType::Timestamp(*unit, Some("+00:00".into()));
+        let data = column.to_data().into_builder().data_type(kind).build().map_err(unreadable)?;
+        Ok((field.name().clone(), make_array(data)))
+    });
+    RecordBatch::try_from_iter_with_nullable(
+        columns.collect::<Result<Vec<_>>>()?.into_iter().map(|(name, column)| (name, column, true)),
+    )
+    .map_err(unreadable)
 }
 
 fn milliseconds(times: &dyn Array) -> Result<Vec<Option<i64>>> {

@@ -30,7 +30,9 @@ impl Built {
     pub fn from_environment() -> Result<Self> {
         let path = |name: &str| {
             let value = std::env::var_os(name);
-            value.map(PathBuf::from).with_context(|| format!("{name} is not set: run the tests with `cargo xtask test`"))
+            value
+                .map(PathBuf::from)
+                .with_context(|| format!("{name} is not set: run the tests with `cargo xtask test`"))
         };
         Ok(Self { asgard: path("ASGARD_BINARY")?, plugins: path("ASGARD_PLUGINS")? })
     }

@@ -166,7 +166,8 @@ impl<'a> Journey<'a> {
                 "ssl_mode": {"mode": "disable"}, "schemas": ["production", "inventory"],
             }}),
         )?;
-        let sink = self.client.post("/sink", &json!({"name": "lake", "type": "local", "config": {"path": "factory"}}))?;
+        let sink =
+            self.client.post("/sink", &json!({"name": "lake", "type": "local", "config": {"path": "factory"}}))?;
         let ingestion = self.client.post(
             "/ingestion",
             &json!({"name": "factory to lake", "sourceId": made["id"], "destinationId": sink["id"],
@@ -321,11 +322,7 @@ impl<'a> Journey<'a> {
     }
 
     /// Looks until `done` says so; the first look is shown.
-    fn until(
-        &self,
-        path: &str,
-        done: impl Fn(&Value) -> Option<std::result::Result<(), String>>,
-    ) -> Result<Value> {
+    fn until(&self, path: &str, done: impl Fn(&Value) -> Option<std::result::Result<(), String>>) -> Result<Value> {
         let deadline = Instant::now() + STEP_WITHIN;
         let mut answer = self.client.get(path)?;
         let mut told = Instant::now();

@@ -16,7 +16,7 @@ const REQUIREMENTS: [&str; 6] = [
     "duckdb==1.5.5",
     "duckdb-extension-iceberg==1.5.5",
     "duckdb-extension-avro==1.5.5",
-    "schemathesis==4.28.2",
+    "schemathesis==4.32.5",
     "pyarrow",
 ];
 

@@ -90,6 +90,6 @@ fn packaged() -> Vec<PathBuf> {
             found.extend(version.map(|version| (version, entry.path().join("bin"))));
         }
     }
-    found.sort_by(|one, other| other.0.cmp(&one.0));
+    found.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
     found.into_iter().map(|(_, folder)| folder).collect()
 }

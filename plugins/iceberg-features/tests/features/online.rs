@@ -1,0 +1,85 @@
+//! What the online store is filled with, and how it is read.
+
+use asgard_capabilities::lakehouse::Engine as _;
+use asgard_contract::lakehouse::{Dialect, Input, Statement};
+use asgard_plugin_iceberg_features::historical::input_name;
+use asgard_plugin_iceberg_features::materialise::{Stored, entries, statement};
+use asgard_plugin_iceberg_features::online::{add, keys};
+use asgard_plugin_iceberg_features::sql::Source;
+use asgard_sdk::feature_source::{Dtype, FeatureView};
+use asgard_sdk::json::{self, Map, json};
+
+use crate::{World, rows, view, whole};
+
+async fn stored(world: &World, view: &FeatureView) -> Vec<(String, Stored)> {
+    let columns = world.columns(view).await;
+    let table = asgard_contract::TableName::new(&view.source.namespace, &view.source.name);
+    let statement = Statement {
+        sql: statement(&Source { view, columns: &columns }).unwrap(),
+        dialect: Dialect::Trino,
+        inputs: vec![(input_name(0), Input::Table(table))],
+    };
+    let ipc = world.lakehouse.query(&statement, 1000).await.unwrap();
+    let mut found: Vec<(String, Stored)> =
+        entries(view, &ipc).unwrap().into_iter().map(|(key, value)| (key, json::from_slice(&value).unwrap())).collect();
+    found.sort_by(|one, other| one.0.cmp(&other.0));
+    found
+}
+
+#[tokio::test]
+async fn the_latest_row_of_each_entity_is_stored_with_its_time() {
+    let world = World::new().await;
+    world
+        .table(
+            "shifts",
+            "SELECT * FROM (VALUES
+                ('A', 1, TIMESTAMP '2025-01-01 00:00:00.500 UTC', 1.5E0, ARRAY[1, 2], true),
+                ('A', 1, TIMESTAMP '2025-01-02 00:00:00.250 UTC', 2.5E0, ARRAY[3], NULL),
+                ('A', 2, TIMESTAMP '2025-01-01 00:00:00 UTC', CAST(NULL AS DOUBLE), NULL, false)
+             ) AS t (plant, shift, seen, pace, teams, night)",
+        )
+        .await;
+    let mut shifts = view("shifts", &[("pace", Dtype::Float64), ("teams", Dtype::ArrayInt64), ("night", Dtype::Bool)]);
+    shifts.entities = vec!["plant".to_owned(), "shift".to_owned()];
+    let expected = [
+        (r#"["A","1"]"#, 1_735_776_000_250, json!({"pace": 2.5, "teams": [3], "night": null})),
+        (r#"["A","2"]"#, 1_735_689_600_000, json!({"pace": null, "teams": null, "night": false})),
+    ];
+    let found = stored(&world, &shifts).await;
+    assert_eq!(found.len(), expected.len());
+    for ((key, stored), (expected_key, at, features)) in found.iter().zip(&expected) {
+        assert_eq!((key.as_str(), stored.at), (*expected_key, Some(*at)));
+        assert_eq!(json!(stored.features), *features);
+    }
+}
+
+#[test]
+fn entities_are_found_however_their_numbers_are_written() {
+    let mut shifts = view("shifts", &[("pace", Dtype::Float64)]);
+    shifts.entities = vec!["plant".to_owned(), "shift".to_owned()];
+    let asked = rows(json!([
+        {"plant": "A", "shift": 7}, {"shift": "7", "plant": "A"}, {"plant": "A", "shift": 7.0, "more": []},
+    ]));
+    assert_eq!(keys(&shifts, &asked).unwrap(), [r#"["A","7"]"#; 3]);
+    for bad in [json!([{"plant": "A"}]), json!([{"plant": null, "shift": 1}]), json!([{"plant": ["A"], "shift": 1}])] {
+        assert!(keys(&shifts, &rows(bad)).is_err());
+    }
+}
+
+#[test]
+fn a_row_past_its_time_to_live_is_read_as_null() {
+    let mut shifts = view("shifts", &[("pace", Dtype::Float64)]);
+    let stored = Stored { at: Some(1_000_000), features: json!({"pace": 2.5}).as_object().unwrap().clone() };
+    let read = |view: &FeatureView, stored: Option<Stored>, now| {
+        let mut answer = Map::new();
+        add(&mut answer, &whole(view), stored, now, false);
+        answer["pace"].clone()
+    };
+    assert_eq!(read(&shifts, Some(stored.clone()), u64::MAX), json!(2.5));
+    assert_eq!(read(&shifts, None, 0), json!(null));
+    shifts.ttl_seconds = 60;
+    assert_eq!(read(&shifts, Some(stored.clone()), 1_060_000), json!(2.5));
+    assert_eq!(read(&shifts, Some(stored.clone()), 1_060_001), json!(null));
+    shifts.timestamp_field = None;
+    assert_eq!(read(&shifts, Some(Stored { at: None, ..stored }), u64::MAX), json!(2.5));
+}
