@@ -193,7 +193,7 @@ fn features(view: &FeatureView) -> Vec<FeatureAnswer> {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct StatusAnswer {
+pub(crate) struct FeatureStoreStatus {
     registry_type: String,
     online_store_type: String,
     offline_store_type: String,
@@ -254,10 +254,10 @@ pub(crate) async fn delete(
 }
 
 /// What the feature store holds, and what it is.
-#[utoipa::path(get, path = "/feast/status", tag = "Features", responses((status = 200, body = StatusAnswer)))]
-pub(crate) async fn status(State(app): State<App>, Environment(active): Environment) -> Result<Json<StatusAnswer>> {
+#[utoipa::path(get, path = "/feast/status", tag = "Features", responses((status = 200, body = FeatureStoreStatus)))]
+pub(crate) async fn status(State(app): State<App>, Environment(active): Environment) -> Result<Json<FeatureStoreStatus>> {
     let status = app.pipeline.feature_status(&active).await?;
-    Ok(Json(StatusAnswer {
+    Ok(Json(FeatureStoreStatus {
         registry_type: status.information.registry_type,
         online_store_type: status.information.online_store_type,
         offline_store_type: status.information.offline_store_type,

@@ -95,13 +95,13 @@ impl From<contract::SyncMode> for SyncMode {
 
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Status {
+pub(crate) enum Activity {
     #[default]
     Active,
     Inactive,
 }
 
-impl Status {
+impl Activity {
     fn of(active: bool) -> Self {
         if active { Self::Active } else { Self::Inactive }
     }
@@ -135,7 +135,7 @@ pub(crate) struct CreateIngestion {
     /// None or `manual`: one sync starts at once.
     schedule: Option<Schedule>,
     #[serde(default)]
-    status: Status,
+    status: Activity,
     /// Put before each bronze table's name.
     #[serde(default)]
     prefix: String,
@@ -149,7 +149,7 @@ pub(crate) struct PatchIngestion {
     #[schema(min_length = 1, max_length = 200)]
     name: Option<String>,
     schedule: Option<Schedule>,
-    status: Option<Status>,
+    status: Option<Activity>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -159,7 +159,7 @@ pub(crate) struct IngestionAnswer {
     source_id: String,
     destination_id: String,
     name: String,
-    status: Status,
+    status: Activity,
     schedule: Option<Schedule>,
     created: DateTime<Utc>,
     prefix: String,
@@ -173,7 +173,7 @@ impl From<Ingestion> for IngestionAnswer {
             source_id: ingestion.source_id,
             destination_id: ingestion.sink_id,
             name: ingestion.name,
-            status: Status::of(ingestion.active),
+            status: Activity::of(ingestion.active),
             schedule: ingestion.schedule.map(Into::into),
             created: ingestion.created_at,
             prefix: ingestion.prefix,
@@ -202,7 +202,7 @@ pub(crate) struct IngestionList {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct IngestionStatus {
     ingestion_id: String,
-    status: Status,
+    status: Activity,
     /// End of the last sync that succeeded.
     last_sync: Option<DateTime<Utc>>,
     next_sync: Option<DateTime<Utc>>,
@@ -275,7 +275,7 @@ pub(crate) async fn status(
     let ingestion = app.pipeline.ingestion(&active, &id).await?;
     Ok(Json(IngestionStatus {
         ingestion_id: ingestion.id,
-        status: Status::of(ingestion.active),
+        status: Activity::of(ingestion.active),
         last_sync: ingestion.last_sync,
         next_sync: ingestion.next_sync,
         schedule: ingestion.schedule.map(Into::into),
@@ -295,7 +295,7 @@ pub(crate) async fn patch(
     let patch = IngestionPatch {
         name: body.name,
         schedule: body.schedule.map(Into::into),
-        active: body.status.map(Status::is_active),
+        active: body.status.map(Activity::is_active),
     };
     Ok(Json(app.pipeline.update_ingestion(&active, &id, patch).await?.into()))
 }

@@ -115,7 +115,7 @@ pub(crate) struct Deployed {
 
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Status {
+pub(crate) enum DeploymentStatus {
     Submitted,
     Running,
     Deployed,
@@ -154,7 +154,7 @@ pub(crate) struct DeploymentAnswer {
     deployment_id: String,
     model_name: String,
     experiment_name: String,
-    status: Status,
+    status: DeploymentStatus,
     progress: Progress,
     submitted_at: DateTime<Utc>,
     started_at: Option<DateTime<Utc>>,
@@ -182,10 +182,10 @@ impl From<Deployment> for DeploymentAnswer {
             model_name: deployment.model_name,
             experiment_name: deployment.experiment_name,
             status: match deployment.status {
-                TaskStatus::Pending => Status::Submitted,
-                TaskStatus::Running => Status::Running,
-                TaskStatus::Succeeded => Status::Deployed,
-                TaskStatus::Failed | TaskStatus::Cancelled => Status::Failed,
+                TaskStatus::Pending => DeploymentStatus::Submitted,
+                TaskStatus::Running => DeploymentStatus::Running,
+                TaskStatus::Succeeded => DeploymentStatus::Deployed,
+                TaskStatus::Failed | TaskStatus::Cancelled => DeploymentStatus::Failed,
             },
             progress: deployment.phase.into(),
             submitted_at: deployment.submitted_at,

@@ -70,7 +70,7 @@ impl From<Model> for ModelAnswer {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct StatusAnswer {
+pub(crate) struct ModelsStatus {
     mlflow_tracking_uri: Option<String>,
     mlflow_available: bool,
     feast_store_available: bool,
@@ -100,10 +100,10 @@ pub(crate) async fn get(
 }
 
 /// Whether tracker and feature store answer, and what they hold.
-#[utoipa::path(get, path = "/mlops/status", tag = "Models", responses((status = 200, body = StatusAnswer)))]
-pub(crate) async fn status(State(app): State<App>, Environment(active): Environment) -> Result<Json<StatusAnswer>> {
+#[utoipa::path(get, path = "/mlops/status", tag = "Models", responses((status = 200, body = ModelsStatus)))]
+pub(crate) async fn status(State(app): State<App>, Environment(active): Environment) -> Result<Json<ModelsStatus>> {
     let status = app.pipeline.model_status(&active).await?;
-    Ok(Json(StatusAnswer {
+    Ok(Json(ModelsStatus {
         mlflow_available: status.registry.is_some(),
         feast_store_available: status.feature_views.is_some(),
         registered_models: status.registry.as_ref().map_or(0, |registry| registry.registered_models),

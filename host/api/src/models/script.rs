@@ -9,15 +9,16 @@ const FIELD: &str = "script_content";
 
 /// The script's text.
 ///
-/// Plain text is what has a character that base64 does not have, and more than one line: no training script is shorter,
-/// and a damaged base64 text is told apart from a script that would only fail minutes later.
+/// Plain text is what has more than one line, and a character that base64 does not have or a space within a line: no
+/// training script is shorter, and a damaged base64 text is told apart from a script that would only fail minutes later.
 ///
 /// # Errors
 /// 422 when it is neither.
 pub(super) fn decode(content: &str) -> Result<String> {
     let packed: String = content.split_ascii_whitespace().collect();
     let could_be_base64 = packed.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b));
-    if !could_be_base64 && content.trim().contains('\n') {
+    let has_words = content.lines().any(|line| line.trim().contains([' ', '\t']));
+    if (has_words || !could_be_base64) && content.trim().contains('\n') {
         return Ok(content.to_owned());
     }
     let bytes = STANDARD.decode(&packed).or_else(|_| STANDARD_NO_PAD.decode(&packed)).map_err(|error| {
@@ -33,6 +34,7 @@ mod tests {
 
     #[test]
     fn base64_and_plain_text_are_accepted() {
+        assert_eq!(decode("import this\nimport that\n").unwrap(), "import this\nimport that\n");
         let script = "import mlflow\nmlflow.start_run()\n";
         assert_eq!(decode(script).unwrap(), script);
         assert_eq!(decode(&STANDARD.encode(script)).unwrap(), script);

@@ -109,14 +109,14 @@ impl CreateTransformation {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Status {
+pub(crate) enum ModelRunStatus {
     Pending,
     Running,
     Completed,
     Failed,
 }
 
-impl From<TaskStatus> for Status {
+impl From<TaskStatus> for ModelRunStatus {
     fn from(status: TaskStatus) -> Self {
         match status {
             TaskStatus::Pending => Self::Pending,
@@ -127,13 +127,13 @@ impl From<TaskStatus> for Status {
     }
 }
 
-impl From<Status> for TaskStatus {
-    fn from(status: Status) -> Self {
+impl From<ModelRunStatus> for TaskStatus {
+    fn from(status: ModelRunStatus) -> Self {
         match status {
-            Status::Pending => Self::Pending,
-            Status::Running => Self::Running,
-            Status::Completed => Self::Succeeded,
-            Status::Failed => Self::Failed,
+            ModelRunStatus::Pending => Self::Pending,
+            ModelRunStatus::Running => Self::Running,
+            ModelRunStatus::Completed => Self::Succeeded,
+            ModelRunStatus::Failed => Self::Failed,
         }
     }
 }
@@ -142,7 +142,7 @@ impl From<Status> for TaskStatus {
 pub(crate) struct TransformationAnswer {
     transformation_id: String,
     name: String,
-    status: Status,
+    status: ModelRunStatus,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     gold_table_name: String,
@@ -195,7 +195,7 @@ pub(crate) struct ListQuery {
     #[param(minimum = 1, maximum = 1000, default = 20, required = false)]
     page_size: u32,
     #[param(inline, required = false)]
-    status: Option<Status>,
+    status: Option<ModelRunStatus>,
 }
 
 fn one() -> u64 {

@@ -100,10 +100,15 @@ fn ddl(world: &World) {
     assert_eq!(ended(world, "", run.body["run_id"].as_str().unwrap())["state"], "COMPLETED");
 }
 
-/// Eight times the rows of the table below each other's squares: more than any limit here lasts for.
-const HEAVY: &str = "SELECT a.v AS a, COUNT(DISTINCT CONCAT(a.v, b.v, c.v)) AS n FROM \
-    (SELECT EXPLODE(SEQUENCE(1, 3000)) AS v) a CROSS JOIN (SELECT EXPLODE(SEQUENCE(1, 3000)) AS v) b \
-    CROSS JOIN (SELECT EXPLODE(SEQUENCE(1, 3000)) AS v) c GROUP BY a.v";
+/// More work than any limit here lasts for: the squares of squares of 300 rows.
+fn heavy(result: &str) -> String {
+    let rows: Vec<String> = (0..300).map(|row| format!("('material {row}')")).collect();
+    format!(
+        "CREATE TEMPORARY VIEW v AS SELECT * FROM VALUES {} AS t (name);
+         SELECT {result} AS result FROM v a CROSS JOIN v b CROSS JOIN v c CROSS JOIN v d",
+        rows.join(", ")
+    )
+}
 
 /// An environment of the shared host with small limits.
 fn limited(world: &World, name: &str, limits: Value) -> String {
@@ -120,7 +125,7 @@ fn limited(world: &World, name: &str, limits: Value) -> String {
 
 fn too_long(world: &World) {
     let base = limited(world, "hasty", json!({"query_seconds": 1}));
-    let run = start(world, &base, &json!({"sql": HEAVY}));
+    let run = start(world, &base, &json!({"sql": heavy("COUNT(DISTINCT CONCAT(a.name, b.name, c.name, d.name))")}));
     assert_eq!(run.status, 200, "{}", run.body);
     let status = ended(world, &base, run.body["run_id"].as_str().unwrap());
     assert_eq!(status["state"], "FAILED");
@@ -129,9 +134,7 @@ fn too_long(world: &World) {
 
 fn too_large(world: &World) {
     let base = limited(world, "small", json!({"query_memory_bytes": 8 << 20, "query_seconds": 20}));
-    let sql = "SELECT ARRAY_AGG(CONCAT(a.v, '-', b.v)) AS all FROM \
-        (SELECT EXPLODE(SEQUENCE(1, 2000)) AS v) a CROSS JOIN (SELECT EXPLODE(SEQUENCE(1, 2000)) AS v) b";
-    let run = start(world, &base, &json!({"sql": sql.replace("AS all", "AS everything")}));
+    let run = start(world, &base, &json!({"sql": heavy("ARRAY_AGG(CONCAT(a.name, b.name, c.name, d.name))")}));
     assert_eq!(run.status, 200, "{}", run.body);
     let status = ended(world, &base, run.body["run_id"].as_str().unwrap());
     assert_eq!(status["state"], "FAILED", "{status}");
@@ -141,7 +144,7 @@ fn too_large(world: &World) {
 
 fn cancelled(world: &World) {
     let client = world.light();
-    let run = start(world, "", &json!({"sql": HEAVY}));
+    let run = start(world, "", &json!({"sql": heavy("COUNT(DISTINCT CONCAT(a.name, b.name, c.name, d.name))")}));
     let id = run.body["run_id"].as_str().unwrap().to_owned();
     std::thread::sleep(Duration::from_millis(300));
     client.post(&format!("/spark/transform/{id}/cancel"), &json!({})).unwrap();
