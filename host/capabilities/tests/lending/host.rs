@@ -111,12 +111,12 @@ fn keeper() -> PathBuf {
 
 /// Waits for what must come true soon.
 pub(crate) async fn soon<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let until = Instant::now() + Duration::from_secs(30);
+    let until = Instant::now() + Duration::from_secs(60);
     loop {
         if let Some(found) = look().await {
             return found;
         }
-        assert!(Instant::now() < until, "{what}: not within 30 s");
+        assert!(Instant::now() < until, "{what}: not within 60 s");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
