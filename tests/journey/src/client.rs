@@ -6,9 +6,6 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use ureq::Agent;
 
-/// Longer bodies are cut in what is shown; the request itself has all of it.
-const SHOWN_BODY: usize = 2000;
-
 /// Receives each call before it is made.
 pub type Show = Box<dyn Fn(&str) + Send + Sync>;
 
@@ -123,13 +120,7 @@ fn curl(method: &str, url: &str, body: Option<&str>, headers: &[(&str, &str)]) -
     }
     if let Some(body) = body {
         let quoted = body.replace('\'', r"'\''");
-        let shown = if quoted.len() > SHOWN_BODY {
-            let end = (0..=SHOWN_BODY).rev().find(|end| quoted.is_char_boundary(*end)).unwrap_or(0);
-            format!("{}… ({} bytes in all)", &quoted[..end], quoted.len())
-        } else {
-            quoted
-        };
-        line.push_str(&format!(" -H 'Content-Type: application/json' -d '{shown}'"));
+        line.push_str(&format!(" -H 'Content-Type: application/json' -d '{quoted}'"));
     }
     line
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use asgard_contract::manifest::Role;
-use asgard_contract::transform::{GoldModel, IncrementalStrategy, Materialization, Outcome, QueryPlan, Request};
+use asgard_contract::transform::{GoldModel, IncrementalStrategy, Materialization, Outcome, Request};
 use asgard_contract::{Error, Result, TableName};
 use asgard_lakehouse::TableInfo;
 use asgard_store::ResourceKind;
@@ -101,17 +101,6 @@ impl Pipeline {
         }
         self.tasks.wait(&task.id, ANSWER_WITHIN).await?;
         self.transformation(active, &id).await
-    }
-
-    /// Columns, tables and compiled SQL of a model, without running it.
-    ///
-    /// # Errors
-    /// As [`Pipeline::start_gold`].
-    pub async fn plan_gold(&self, active: &Arc<Active>, new: NewTransformation) -> Result<QueryPlan> {
-        let (_, model) = self.prepare_gold(active, new).await?;
-        let bound = self.required(active, Role::Gold).await?;
-        let log = Arc::new(asgard_contract::log::Discard);
-        bound.plugin.transform(bound.call("plan", log).await?).plan(&Request::Gold(model)).await
     }
 
     async fn prepare_gold(&self, active: &Arc<Active>, new: NewTransformation) -> Result<(String, GoldModel)> {

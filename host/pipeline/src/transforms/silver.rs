@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use asgard_contract::manifest::Role;
-use asgard_contract::transform::{Compute, Input, Outcome, QueryPlan, Request, SilverRun as ContractRun, WriteMode};
+use asgard_contract::transform::{Compute, Input, Outcome, Request, SilverRun as ContractRun, WriteMode};
 use asgard_contract::{Error, Result, TableName};
 use asgard_lakehouse::TableInfo;
 use asgard_tasks::{NewTask, Task, TaskFilter, TaskStatus};
@@ -63,17 +63,6 @@ impl Pipeline {
             )
             .await?;
         self.silver_run(active, &run_id).await
-    }
-
-    /// The columns and tables of a run, without running it.
-    ///
-    /// # Errors
-    /// As [`Pipeline::start_silver`]; `unsupported` where the plugin cannot plan.
-    pub async fn plan_silver(&self, active: &Arc<Active>, new: NewSilverRun) -> Result<QueryPlan> {
-        let bound = self.required(active, Role::Silver).await?;
-        let (task, _) = self.prepare_silver(active, new).await?;
-        let log = Arc::new(asgard_contract::log::Discard);
-        bound.plugin.transform(bound.call("plan", log).await?).plan(&task.request).await
     }
 
     async fn prepare_silver(&self, active: &Arc<Active>, new: NewSilverRun) -> Result<(TransformTask, ContractRun)> {

@@ -8,6 +8,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
+use datafusion::arrow::compute::cast;
 use datafusion::arrow::compute::kernels::numeric;
 use datafusion::arrow::datatypes::{
     ArrowPrimitiveType, DataType, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
@@ -160,6 +161,8 @@ impl ScalarUDFImpl for Arithmetic {
             [left, right] => match (decimal::parts(left), decimal::parts(right)) {
                 (Some(left), Some(right)) => decimal::result(self.operator, left, right, self.rules),
                 _ if left == right => Ok(left.clone()),
+                // Whole numbers are 64 bits wide while the plan is made, and those that fit become narrower afterwards.
+                _ if left.is_integer() && right.is_integer() => Ok(wider(&widened(left), &widened(right))),
                 _ => plan_err!("no arithmetic on {} and {}", type_word(left), type_word(right)),
             },
             _ => internal_err!("arithmetic has two operands"),
@@ -170,13 +173,23 @@ impl ScalarUDFImpl for Arithmetic {
         let constant = args.args.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
         let length = if constant { 1 } else { args.number_rows };
         let [left, right] = args.args.as_slice() else { return internal_err!("arithmetic has two operands") };
-        let (left, right) = (left.to_array(length)?, right.to_array(length)?);
+        let (left, right) = alike(left.to_array(length)?, right.to_array(length)?)?;
         let result = self.evaluate(&left, &right, args.return_field.data_type())?;
         if constant {
             return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?));
         }
         Ok(ColumnarValue::Array(result))
     }
+}
+
+/// Whole numbers of two widths as those of the wider one; everything else as it is.
+fn alike(left: ArrayRef, right: ArrayRef) -> Result<(ArrayRef, ArrayRef)> {
+    let (left_type, right_type) = (left.data_type(), right.data_type());
+    if left_type == right_type || !left_type.is_integer() || !right_type.is_integer() {
+        return Ok((left, right));
+    }
+    let wider = wider(&widened(left_type), &widened(right_type));
+    Ok((cast(&left, &wider)?, cast(&right, &wider)?))
 }
 
 impl Arithmetic {
