@@ -1,4 +1,5 @@
 //! The runtime with real components: the fixtures in `tests/fixtures`, built when the first test asks for one.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod cache;
 mod example;
