@@ -86,7 +86,7 @@ pub(crate) fn prepared(host: &Host) -> Result<()> {
         if start.elapsed() > PREPARED_WITHIN {
             bail!("MLflow did not start within {} s: {message}", PREPARED_WITHIN.as_secs());
         }
-        if message != told || start.elapsed().as_secs() % 10 == 0 {
+        if message != told || start.elapsed().as_secs().is_multiple_of(10) {
             say(&format!("{:4.0} s: {message}", start.elapsed().as_secs_f64()));
             told = message;
         }
