@@ -126,12 +126,23 @@ pub struct Rows {
 pub enum Event {
     Rows(Rows),
     /// Commit what was staged for `stream` (none: for all) together with `state`; `complete` = its end.
-    Checkpoint { stream: Option<u32>, state: Vec<u8>, complete: bool },
+    Checkpoint {
+        stream: Option<u32>,
+        state: Vec<u8>,
+        complete: bool,
+    },
     /// Totals that the backend moved by itself.
-    Moved { stream: u32, records: u64, bytes: u64 },
+    Moved {
+        stream: u32,
+        records: u64,
+        bytes: u64,
+    },
     Progress(Progress),
     /// Ask again after so many milliseconds.
     Waiting(u32),
-    StreamFailed { stream: u32, error: Error },
+    StreamFailed {
+        stream: u32,
+        error: Error,
+    },
     Done,
 }

@@ -119,11 +119,26 @@ pub struct HttpGrant {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Credential {
-    Bearer { secret: String },
-    Basic { username: String, secret: String },
-    OauthClientCredentials { token_url: String, client_id: String, secret: String, #[serde(default)] scope: Option<String> },
+    Bearer {
+        secret: String,
+    },
+    Basic {
+        username: String,
+        secret: String,
+    },
+    OauthClientCredentials {
+        token_url: String,
+        client_id: String,
+        secret: String,
+        #[serde(default)]
+        scope: Option<String>,
+    },
     /// The secret is `ACCESS_KEY:SECRET_KEY`.
-    AwsSigv4 { region: String, service: String, secret: String },
+    AwsSigv4 {
+        region: String,
+        service: String,
+        secret: String,
+    },
 }
 
 /// Which namespaces of the lakehouse.

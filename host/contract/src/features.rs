@@ -49,7 +49,10 @@ impl FromStr for Dtype {
     fn from_str(text: &str) -> Result<Self, Error> {
         Self::ALL.iter().find(|(name, _)| *name == text).map(|(_, dtype)| *dtype).ok_or_else(|| {
             let names: Vec<&str> = Self::ALL.iter().map(|(name, _)| *name).collect();
-            Error::InvalidInput { field: None, message: format!("`{text}` is no dtype: expected one of {}", names.join(", ")) }
+            Error::InvalidInput {
+                field: None,
+                message: format!("`{text}` is no dtype: expected one of {}", names.join(", ")),
+            }
         })
     }
 }

@@ -17,9 +17,16 @@ pub struct Progress {
 #[serde(tag = "status", rename_all = "kebab-case")]
 pub enum Status<T> {
     /// Ask again after `poll_after_ms` at the earliest.
-    Running { progress: Progress, poll_after_ms: u32 },
-    Succeeded { outcome: T },
-    Failed { error: Error },
+    Running {
+        progress: Progress,
+        poll_after_ms: u32,
+    },
+    Succeeded {
+        outcome: T,
+    },
+    Failed {
+        error: Error,
+    },
 }
 
 /// One step of long work with an outcome of type `T`.

@@ -55,9 +55,10 @@ pub(crate) fn rows(error: datafusion::error::DataFusionError) -> Error {
             Err(other) => Error::internal(other.to_string()),
         },
         DataFusionError::Context(_, inner) => rows(*inner),
-        DataFusionError::ResourcesExhausted(message) => {
-            Error::InvalidInput { field: None, message: format!("the statement needs more memory than it may have: {message}") }
-        }
+        DataFusionError::ResourcesExhausted(message) => Error::InvalidInput {
+            field: None,
+            message: format!("the statement needs more memory than it may have: {message}"),
+        },
         other => Error::InvalidInput { field: None, message: other.to_string() },
     }
 }

@@ -15,6 +15,8 @@ mod rows;
 pub mod storage;
 mod stream;
 mod tables;
+#[cfg(test)]
+mod testing;
 mod types;
 
 use std::path::PathBuf;

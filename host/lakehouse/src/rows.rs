@@ -3,7 +3,9 @@
 use std::io::Cursor;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow_array::{
+    ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
 use arrow_json::WriterBuilder;
@@ -167,7 +169,9 @@ mod tests {
             (json!([{"id": [1]}]), "0.id"),
             (json!([{"event_timestamp": "2024-03-01"}, {"event_timestamp": 5}]), "1.event_timestamp"),
         ] {
-            let Err(Error::InvalidInput { field, .. }) = rows_from_json(&rows(value), "event_timestamp") else { panic!() };
+            let Err(Error::InvalidInput { field, .. }) = rows_from_json(&rows(value), "event_timestamp") else {
+                panic!()
+            };
             assert_eq!(field.as_deref(), Some(wanted));
         }
     }

@@ -88,7 +88,9 @@ pub(crate) fn location_of(folder: &Path) -> std::result::Result<String, String> 
         return Err(format!("`{shown}` has `..` in it: write the path out"));
     }
     if let Some(bad) = text.chars().find(|c| c.is_control() || ['?', '#', '%', '*'].contains(c)) {
-        return Err(format!("`{shown}` has {bad:?} in it, which readers of the tables would misread: choose another name"));
+        return Err(format!(
+            "`{shown}` has {bad:?} in it, which readers of the tables would misread: choose another name"
+        ));
     }
     Ok(format!("{SCHEME}{}", text.trim_end_matches('/')))
 }

@@ -35,11 +35,9 @@ fn walk(schema: &Value, value: &mut Value, before: Option<&Value>, path: &str, s
         if text.starts_with("secret://") {
             return;
         }
-        if text == MASK {
-            if let Some(kept) = before {
-                *value = kept.clone();
-                return;
-            }
+        if let (true, Some(kept)) = (text == MASK, before) {
+            *value = kept.clone();
+            return;
         }
         *value = Value::String(format!("secret://{path}"));
         secrets.push((path.to_owned(), text));

@@ -1,10 +1,9 @@
 //! What a step costs: a fresh instance of the fixture `echo` to its answer, beside the same work as a native call.
 //!
 //! ```text
-//! cargo build -p asgard-fixture-echo --target wasm32-wasip2 --profile plugin
-//! cargo run --release -p asgard-plugins --example step -- target/wasm32-wasip2/plugin/asgard_fixture_echo.wasm
+//! cargo run --release -p asgard-plugins --example step
 //! ```
-//! Prints one line of JSON, in microseconds: medians, and the 99th percentile as `ours_p99`.
+//! Prints one line of JSON, in microseconds: medians, and the 99th percentile of ours.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -18,6 +17,11 @@ use asgard_contract::{Progress, Status, Step, TableName};
 use asgard_plugins::{Call, Runtime, RuntimeConfig, parse_manifest};
 use serde_json::json;
 
+#[path = "../tests/plugins/components.rs"]
+mod components;
+
+const FIXTURE: &str = "asgard-fixture-echo";
+
 const STEPS: usize = 20_000;
 
 /// Fills the pool, the caches and the branch predictors.
@@ -25,11 +29,11 @@ const WARM_UP: usize = 1_000;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let file = std::env::args().nth(1).ok_or("expected the component of the fixture `echo` as the first argument")?;
+    let component = components::build(&[FIXTURE.to_owned()])?.remove("asgard_fixture_echo").ok_or("no component")?;
     let manifest =
         parse_manifest("name = \"echo\"\nversion = \"0.1.0\"\nsummary = \"A fixture.\"\nexports = [\"transform\"]")?;
     let runtime = Runtime::new(RuntimeConfig { cache: None })?;
-    let plugin = runtime.load(&std::fs::read(file)?, &manifest).await?;
+    let plugin = runtime.load(&component, &manifest).await?;
     let transform = plugin.transform(Call {
         configuration: json!({}),
         environment: "local".to_owned(),
@@ -56,12 +60,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     ours.sort_by(f64::total_cmp);
     peer.sort_by(f64::total_cmp);
-    let (median, native) = (ours[STEPS / 2], peer[STEPS / 2]);
     println!(
         "{}",
         json!({
-            "name": "step", "ours": median, "ours_p99": ours[STEPS * 99 / 100], "peer": native,
-            "peer_name": "native call", "unit": "µs", "ratio": median / native, "rss_mb": resident_megabytes(),
+            "ours_us": ours[STEPS / 2], "ours_p99_us": ours[STEPS * 99 / 100], "peer_us": peer[STEPS / 2],
+            "rss_mb": resident_megabytes(),
         })
     );
     Ok(())

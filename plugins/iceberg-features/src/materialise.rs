@@ -184,7 +184,9 @@ fn rows_of(batch: &RecordBatch) -> Result<Vec<Map<String, Value>>> {
 fn with_offsets(batch: &RecordBatch) -> Result<RecordBatch> {
     let schema = batch.schema();
     let columns = schema.fields().iter().zip(batch.columns()).map(|(field, column)| {
-        let DataType::Timestamp(unit, Some(_)) = field.data_type() else { return Ok((field.name().clone(), column.clone())) };
+        let DataType::Timestamp(unit, Some(_)) = field.data_type() else {
+            return Ok((field.name().clone(), column.clone()));
+        };
         // Iceberg's times with a zone are kept in UTC.
         let kind = DataType::Timestamp(*unit, Some("+00:00".into()));
         let data = column.to_data().into_builder().data_type(kind).build().map_err(unreadable)?;

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 /// The first poll comes soon, for statements over small tables; later ones leave the host in peace.
 const FIRST_POLL_MS: u32 = 20;
 const SLOWEST_POLL_MS: u32 = 1_000;
+/// The view of a silver run that the request's `source_path` stands for.
+const SOURCE_VIEW: &str = "source_data";
 
 /// A table or view, in a form that can be stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -160,11 +162,15 @@ impl Work {
 
     /// An error of the statement, with the field of the API's request that it belongs to.
     pub fn explained(&self, error: Error) -> Error {
-        match error {
-            Error::InvalidInput(input) if input.field.as_deref().is_none_or(|field| field == "sql") => {
-                Error::invalid(self.language.field(), input.message)
-            }
-            other => other,
-        }
+        let Error::InvalidInput(input) = error else { return error };
+        let field = match input.field.as_deref() {
+            None | Some("sql") => self.language.field().to_owned(),
+            Some(field) => match field.strip_prefix("inputs.") {
+                Some(SOURCE_VIEW) => "source_path".to_owned(),
+                Some(view) => format!("sources.{view}"),
+                None => field.to_owned(),
+            },
+        };
+        Error::invalid(field, input.message)
     }
 }

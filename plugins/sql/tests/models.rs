@@ -1,9 +1,11 @@
 //! dbt models as people write them, and what is run for them.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 use asgard_plugin_sql::gold::{Existing, Prepared, prepare};
+use asgard_plugin_sql::silver;
 use asgard_plugin_sql::work::{Mode, Target};
 use asgard_sdk::json::{Map, Value, json};
-use asgard_sdk::transform::{GoldModel, IncrementalStrategy, Materialization};
+use asgard_sdk::transform::{Compute, GoldModel, IncrementalStrategy, Input, Materialization, SilverRun, WriteMode};
 use asgard_sdk::{Error, TableName};
 
 fn table(namespace: &str, name: &str) -> TableName {
@@ -202,4 +204,35 @@ fn polls_come_soon_first_and_never_more_than_a_second_apart() {
         waits.push(work.poll_after_ms());
     }
     assert_eq!(waits, [20, 30, 45, 757, 1_000]);
+}
+
+#[test]
+fn an_error_of_the_engine_names_the_field_of_the_request() {
+    let gold = prepared(&model("SELECT 1 AS one"), Existing::Nothing).unwrap().work;
+    let silver = silver::prepare(SilverRun {
+        run_id: "ab12".to_owned(),
+        sql: "SELECT * FROM source_data".to_owned(),
+        inputs: vec![("source_data".to_owned(), Input::Table(table("bronze", "work_orders")))],
+        target: table("silver", "run_ab12"),
+        write_mode: WriteMode::Append,
+        compute: Compute {
+            executor_instances: 1,
+            executor_cores: 1,
+            executor_memory: "512m".to_owned(),
+            driver_cores: 1,
+            driver_memory: "512m".to_owned(),
+        },
+    });
+    assert!(matches!(silver.target, Target::Table { mode: Mode::Append, .. }));
+    for (work, field, expected) in [
+        (&gold, "sql", "sql_query"),
+        (&silver, "sql", "sql"),
+        (&silver, "inputs.source_data", "source_path"),
+        (&silver, "inputs.machines", "sources.machines"),
+    ] {
+        match work.explained(Error::invalid(field, "no such column")) {
+            Error::InvalidInput(input) => assert_eq!(input.field.as_deref(), Some(expected)),
+            other => panic!("expected invalid input, not {other:?}"),
+        }
+    }
 }

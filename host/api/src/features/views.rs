@@ -76,7 +76,7 @@ fn a_day() -> u64 {
 }
 
 impl CreateView {
-    fn new(self) -> Result<NewView> {
+    fn checked(self) -> Result<NewView> {
         if self.source.catalog != "iceberg" {
             return Err(Problem::field(
                 "source.catalog",
@@ -212,7 +212,7 @@ pub(crate) async fn create(
     Environment(active): Environment,
     Body(body): Body<CreateView>,
 ) -> Result<(StatusCode, Json<ViewAnswer>)> {
-    let registered = app.pipeline.register_view(&active, body.new()?).await?;
+    let registered = app.pipeline.register_view(&active, body.checked()?).await?;
     Ok((StatusCode::CREATED, Json(registered.into())))
 }
 
@@ -255,7 +255,10 @@ pub(crate) async fn delete(
 
 /// What the feature store holds, and what it is.
 #[utoipa::path(get, path = "/feast/status", tag = "Features", responses((status = 200, body = FeatureStoreStatus)))]
-pub(crate) async fn status(State(app): State<App>, Environment(active): Environment) -> Result<Json<FeatureStoreStatus>> {
+pub(crate) async fn status(
+    State(app): State<App>,
+    Environment(active): Environment,
+) -> Result<Json<FeatureStoreStatus>> {
     let status = app.pipeline.feature_status(&active).await?;
     Ok(Json(FeatureStoreStatus {
         registry_type: status.information.registry_type,

@@ -77,7 +77,7 @@ fn asgard() -> String {
 }
 
 impl Deploy {
-    fn new(self) -> Result<NewDeployment> {
+    fn checked(self) -> Result<NewDeployment> {
         let features = match self.features {
             None => None,
             Some(features) => Some(FeatureChoice {
@@ -216,7 +216,7 @@ pub(crate) async fn create(
     Environment(active): Environment,
     Body(body): Body<Deploy>,
 ) -> Result<Json<Deployed>> {
-    let deployment = app.pipeline.deploy(&active, body.new()?).await?;
+    let deployment = app.pipeline.deploy(&active, body.checked()?).await?;
     Ok(Json(Deployed {
         message: format!("the deployment is submitted: follow it at /mlops/deployments/{}", deployment.id),
         deployment_id: deployment.id,

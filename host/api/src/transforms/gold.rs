@@ -83,7 +83,7 @@ fn dbt() -> String {
 }
 
 impl CreateTransformation {
-    fn new(self) -> Result<NewTransformation> {
+    fn checked(self) -> Result<NewTransformation> {
         if self.sql_query.trim().chars().count() < 10 {
             return Err(Problem::field("sql_query", "expected 10 characters at least: one SELECT or WITH"));
         }
@@ -231,7 +231,7 @@ pub(crate) async fn create(
     Environment(active): Environment,
     Body(body): Body<CreateTransformation>,
 ) -> Result<Json<TransformationAnswer>> {
-    Ok(Json(app.pipeline.start_gold(&active, body.new()?).await?.into()))
+    Ok(Json(app.pipeline.start_gold(&active, body.checked()?).await?.into()))
 }
 
 /// Transformations, newest first.

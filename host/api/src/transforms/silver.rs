@@ -69,7 +69,7 @@ fn half_a_gibibyte() -> String {
 const MOST: u32 = 1000;
 
 impl StartRun {
-    fn new(self) -> Result<NewSilverRun> {
+    fn checked(self) -> Result<NewSilverRun> {
         for (field, value) in [
             ("executor_instances", self.executor_instances),
             ("executor_cores", self.executor_cores),
@@ -188,7 +188,7 @@ pub(crate) async fn start(
     Environment(active): Environment,
     Body(body): Body<StartRun>,
 ) -> Result<Json<RunStarted>> {
-    let run = app.pipeline.start_silver(&active, body.new()?).await?;
+    let run = app.pipeline.start_silver(&active, body.checked()?).await?;
     Ok(Json(RunStarted {
         spark_application: application(&run.run_id),
         status: "submitted",

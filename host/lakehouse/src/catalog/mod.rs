@@ -152,7 +152,13 @@ impl Catalog {
 
     /// Puts new metadata in the place of `expected`; none = the name must be free. False: it is not as expected, and nothing
     /// has changed.
-    pub(crate) async fn swap(&self, table: &TableName, expected: Option<&str>, kind: Kind, metadata: &str) -> Result<bool> {
+    pub(crate) async fn swap(
+        &self,
+        table: &TableName,
+        expected: Option<&str>,
+        kind: Kind,
+        metadata: &str,
+    ) -> Result<bool> {
         let query = match expected {
             None => sqlx::query(
                 "INSERT INTO iceberg_tables (metadata_location, iceberg_type, catalog_name, table_namespace, table_name)

@@ -14,6 +14,7 @@ use datafusion::logical_expr::planner::{ExprPlanner, TypePlanner};
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 use datafusion::sql::planner::NullOrdering;
 use sqlparser::ast::Query;
+use sqlparser::tokenizer::TokenWithSpan;
 
 use super::meaning::Meaning;
 use super::{spark, trino};
@@ -23,6 +24,8 @@ pub(super) trait SqlDialect: Debug + Send + Sync {
     /// For messages.
     fn name(&self) -> &'static str;
     fn syntax(&self) -> &dyn sqlparser::dialect::Dialect;
+    /// Changes the text's tokens before they are parsed, where the parser lacks a form of literal.
+    fn tokens(&self, _tokens: &mut Vec<TokenWithSpan>) {}
     /// Puts what the planner knows in the place of what it does not. Unsupported syntax is refused here, by name.
     fn rewrite(&self, query: &mut Query) -> Result<()>;
     /// Only these functions exist: one that the dialect lacks is refused, so that a statement does not come to depend on it.

@@ -50,10 +50,8 @@ impl Translator {
     fn translate(&self, error: DataFusionError, place: Option<Place>) -> Error {
         match error {
             DataFusionError::Diagnostic(diagnostic, inner) => {
-                let place = diagnostic
-                    .span
-                    .map(|span| Place { line: span.start.line, column: span.start.column })
-                    .or(place);
+                let place =
+                    diagnostic.span.map(|span| Place { line: span.start.line, column: span.start.column }).or(place);
                 self.translate(*inner, place)
             }
             DataFusionError::Context(_, inner) => self.translate(*inner, place),
@@ -107,10 +105,12 @@ impl Translator {
                 place.or_else(|| self.words.find(&field.name)),
                 format!("the column `{}` is in more than one table: write the table's name before it", field.name),
             ),
-            SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => wrong(
-                place.or_else(|| self.words.find(&name)),
-                format!("two columns are called `{name}`: give one of them another name with AS"),
-            ),
+            SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
+                wrong(
+                    place.or_else(|| self.words.find(&name)),
+                    format!("two columns are called `{name}`: give one of them another name with AS"),
+                )
+            }
         }
     }
 
@@ -124,7 +124,9 @@ impl Translator {
                 },
             },
             ArrowError::DivideByZero => wrong(place, "division by zero: use NULLIF on the divisor"),
-            ArrowError::IoError(message, _) => Error::unavailable(format!("a file cannot be read or written: {message}")),
+            ArrowError::IoError(message, _) => {
+                Error::unavailable(format!("a file cannot be read or written: {message}"))
+            }
             ArrowError::ArithmeticOverflow(message) => wrong(place, format!("a number is out of range: {message}")),
             ArrowError::CastError(message)
             | ArrowError::ComputeError(message)
@@ -196,6 +198,10 @@ fn plain(message: &str) -> String {
         "\n",
     ] {
         text = text.trim_start().strip_prefix(prefix).unwrap_or(text);
+    }
+    if let Some((_, own)) = text.split_once("user-defined coercion failed with \"") {
+        let own = own.split_once("\" No function").map_or(own, |(own, _)| own);
+        return first_line(own.strip_prefix("Error during planning: ").unwrap_or(own).trim_end_matches('"'));
     }
     if let Some(at) = text.find("No function matches the given name and argument types") {
         let rest = &text[at..];

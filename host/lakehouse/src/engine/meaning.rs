@@ -1,28 +1,35 @@
 //! Gives a plan's expressions the meaning that the statement's dialect has for them.
 //!
 //! The planner resolves names and knows one meaning for `/`, `CAST` or `=`; Spark's and Trino's differ by type, and types are
-//! known only in the plan. So this walks over a plan that was just made, before any rule of the engine has touched it: every
-//! cast and operator in it is one that the statement wrote. Names of columns stay as they were.
+//! known only in the plan. Operators get theirs while the plan is made ([`Operators`]); casts, calls and the rest when it was
+//! just made, before any rule of the engine has touched it: every cast in it is one that the statement wrote. Names of
+//! columns stay as they were.
 //!
 //! Whole numbers are 64 bits wide to the planner; here those that fit become 32 bits wide, as in both dialects.
 
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, ExprSchema, Result, ScalarValue, plan_err};
-use datafusion::logical_expr::expr::{AggregateFunction, Cast, Exists, InSubquery, ScalarFunction, SetComparison, TryCast};
+use datafusion::logical_expr::expr::{
+    AggregateFunction, Cast, Exists, InSubquery, ScalarFunction, SetComparison, TryCast,
+};
 use datafusion::logical_expr::expr_rewriter::{NamePreserver, coerce_plan_expr_for_schema};
+use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    Between, BinaryExpr, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, RecursiveQuery, Subquery, Union,
+    Between, BinaryExpr, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, RecursiveQuery, Subquery,
+    Union,
 };
+use sqlparser::ast::BinaryOperator;
 
 use super::numbers::decimal::{self, Rules};
 use super::{cast, numbers};
 
 /// A dialect's meanings. Each answers with the expression to put in the place of what the statement wrote.
-pub(super) trait Meaning: Send + Sync {
+pub(super) trait Meaning: Debug + Send + Sync {
     /// `+`, `-`, `*`, `/`, `%` on these types.
     fn arithmetic(&self, left: Typed, operator: Operator, right: Typed) -> Result<Expr>;
     /// Operands of a comparison (also BETWEEN and IN), where their types differ.
@@ -114,16 +121,13 @@ fn recursion(recursive: RecursiveQuery) -> Result<LogicalPlan> {
 fn expression(meaning: &dyn Meaning, expr: Expr, schema: &DFSchema, outer: &DFSchema) -> Result<Expr> {
     expr.transform_up(|expr| {
         Ok(Transformed::yes(match expr {
-            Expr::Literal(ScalarValue::Int64(Some(number)), metadata) => match i32::try_from(number) {
-                Ok(number) => Expr::Literal(ScalarValue::Int32(Some(number)), metadata),
-                Err(_) => Expr::Literal(ScalarValue::Int64(Some(number)), metadata),
-            },
+            Expr::Literal(..) => narrow(expr),
             // Its field was copied before the outer query's expressions had their meaning.
             Expr::OuterReferenceColumn(field, column) => match outer.field_from_column(&column) {
                 Ok(newer) => Expr::OuterReferenceColumn(Arc::clone(newer), column),
                 Err(_) => Expr::OuterReferenceColumn(field, column),
             },
-            Expr::BinaryExpr(binary) => binary_expression(meaning, binary, schema)?,
+            Expr::BinaryExpr(binary) => distinct(meaning, binary, schema)?,
             Expr::Between(Between { expr, negated, low, high }) => {
                 let (value, low) = compared(meaning, *expr.clone(), *low, schema)?;
                 let (other, high) = compared(meaning, *expr, *high, schema)?;
@@ -171,21 +175,71 @@ fn inner(meaning: &dyn Meaning, subquery: Subquery, schema: &DFSchema) -> Result
     Ok(Subquery { subquery: Arc::new(plan), outer_ref_columns, spans: subquery.spans })
 }
 
-fn binary_expression(meaning: &dyn Meaning, binary: BinaryExpr, schema: &DFSchema) -> Result<Expr> {
-    use Operator::{
-        Divide, Eq, Gt, GtEq, IntegerDivide, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, Minus, Modulo, Multiply, NotEq,
-        Plus,
-    };
+/// `IS DISTINCT FROM` does not come by [`Operators`].
+fn distinct(meaning: &dyn Meaning, binary: BinaryExpr, schema: &DFSchema) -> Result<Expr> {
     let BinaryExpr { left, op, right } = binary;
     match op {
-        Plus | Minus | Multiply | Divide | Modulo | IntegerDivide => {
-            meaning.arithmetic(Typed::of(*left, schema)?, op, Typed::of(*right, schema)?)
-        }
-        Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom => {
+        Operator::IsDistinctFrom | Operator::IsNotDistinctFrom => {
             let (left, right) = compared(meaning, *left, *right, schema)?;
             Ok(Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right))))
         }
         _ => Ok(Expr::BinaryExpr(BinaryExpr { left, op, right })),
+    }
+}
+
+/// Gives operators their meaning where the planner comes to them: it asks for their types at once, and would refuse what a
+/// dialect converts.
+#[derive(Debug)]
+pub(super) struct Operators(pub(super) &'static dyn Meaning);
+
+impl ExprPlanner for Operators {
+    fn plan_binary_op(&self, raw: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+        let Some(operator) = operator(&raw.op) else { return Ok(PlannerResult::Original(raw)) };
+        let typed = |expr: &Expr| Typed::of(narrow(expr.clone()), schema);
+        // A column that is not there is told by the planner, with its place.
+        let (Ok(left), Ok(right)) = (typed(&raw.left), typed(&raw.right)) else {
+            return Ok(PlannerResult::Original(raw));
+        };
+        if !is_comparison(operator) {
+            return self.0.arithmetic(left, operator, right).map(PlannerResult::Planned);
+        }
+        let (left, right) =
+            if left.data_type == right.data_type { (left.expr, right.expr) } else { self.0.compared(left, right)? };
+        Ok(PlannerResult::Planned(Expr::BinaryExpr(BinaryExpr::new(Box::new(left), operator, Box::new(right)))))
+    }
+}
+
+fn operator(sql: &BinaryOperator) -> Option<Operator> {
+    Some(match sql {
+        BinaryOperator::Plus => Operator::Plus,
+        BinaryOperator::Minus => Operator::Minus,
+        BinaryOperator::Multiply => Operator::Multiply,
+        BinaryOperator::Divide => Operator::Divide,
+        BinaryOperator::Modulo => Operator::Modulo,
+        BinaryOperator::MyIntegerDivide => Operator::IntegerDivide,
+        BinaryOperator::Eq => Operator::Eq,
+        BinaryOperator::NotEq => Operator::NotEq,
+        BinaryOperator::Lt => Operator::Lt,
+        BinaryOperator::LtEq => Operator::LtEq,
+        BinaryOperator::Gt => Operator::Gt,
+        BinaryOperator::GtEq => Operator::GtEq,
+        _ => return None,
+    })
+}
+
+fn is_comparison(operator: Operator) -> bool {
+    use Operator::{Eq, Gt, GtEq, Lt, LtEq, NotEq};
+    matches!(operator, Eq | NotEq | Lt | LtEq | Gt | GtEq)
+}
+
+/// A whole number of the planner's 64 bits, in 32 if it fits.
+fn narrow(expr: Expr) -> Expr {
+    match expr {
+        Expr::Literal(ScalarValue::Int64(Some(number)), metadata) => match i32::try_from(number) {
+            Ok(number) => Expr::Literal(ScalarValue::Int32(Some(number)), metadata),
+            Err(_) => Expr::Literal(ScalarValue::Int64(Some(number)), metadata),
+        },
+        other => other,
     }
 }
 
@@ -198,11 +252,7 @@ fn compared(meaning: &dyn Meaning, left: Expr, right: Expr, schema: &DFSchema) -
 }
 
 /// Every element is compared with the value; where that changes the value, the list becomes a chain of comparisons.
-fn in_list(
-    meaning: &dyn Meaning,
-    list: datafusion::logical_expr::expr::InList,
-    schema: &DFSchema,
-) -> Result<Expr> {
+fn in_list(meaning: &dyn Meaning, list: datafusion::logical_expr::expr::InList, schema: &DFSchema) -> Result<Expr> {
     let mut pairs = Vec::with_capacity(list.list.len());
     for element in list.list {
         pairs.push(compared(meaning, (*list.expr).clone(), element, schema)?);

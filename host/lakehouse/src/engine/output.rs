@@ -16,11 +16,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use asgard_contract::{Column, Result};
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, SchemaRef, TimeUnit};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
 use datafusion::common::Result as PlanResult;
 use datafusion::logical_expr::{Cast, Expr, LogicalPlan, LogicalPlanBuilder};
 
 use super::text::wrong;
+use crate::types;
 
 /// A plan whose columns are what a table can have, all nullable, and those columns.
 pub(super) struct Conformed {
@@ -42,7 +43,6 @@ pub(super) enum Naming {
 /// Conforms a plan. `shown` tells names' case by their lower case.
 pub(super) fn conform(plan: LogicalPlan, shown: &HashMap<String, String>, naming: Naming) -> Result<Conformed> {
     let mut fields = Vec::new();
-    let mut columns = Vec::new();
     let mut exprs = Vec::new();
     let mut seen: HashMap<String, usize> = HashMap::new();
     for (index, (qualifier, field)) in plan.schema().iter().enumerate() {
@@ -53,10 +53,15 @@ pub(super) fn conform(plan: LogicalPlan, shown: &HashMap<String, String>, naming
         if let Some(before) = seen.insert(name.to_lowercase(), index) {
             return Err(wrong(
                 None,
-                format!("columns {} and {} are both called `{name}`: name one of them differently", before + 1, index + 1),
+                format!(
+                    "columns {} and {} are both called `{name}`: name one of them differently",
+                    before + 1,
+                    index + 1
+                ),
             ));
         }
-        let data_type = table_type(field.data_type()).map_err(|why| wrong(None, format!("the column `{name}` {why}")))?;
+        let data_type =
+            table_type(field.data_type()).map_err(|why| wrong(None, format!("the column `{name}` {why}")))?;
         let column = Expr::Column(datafusion::common::Column::from((qualifier, field)));
         let value = if data_type == *field.data_type() {
             column
@@ -64,11 +69,18 @@ pub(super) fn conform(plan: LogicalPlan, shown: &HashMap<String, String>, naming
             Expr::Cast(Cast::new(Box::new(column), data_type.clone()))
         };
         exprs.push(value.alias(&name));
-        columns.push(Column { name: name.clone(), data_type: type_text(&data_type), nullable: true, doc: None });
         fields.push(Field::new(name, data_type, true));
     }
     let plan = project(plan, exprs).map_err(|error| wrong(None, error.strip_backtrace()))?;
-    Ok(Conformed { plan, schema: Arc::new(datafusion::arrow::datatypes::Schema::new(fields)), columns })
+    let schema = Schema::new(fields);
+    let columns = types::from_arrow(&schema)?.into_iter().map(|column| Column {
+        name: column.name,
+        data_type: types::format(&column.field_type),
+        nullable: true,
+        doc: None,
+    });
+    let columns = columns.collect();
+    Ok(Conformed { plan, schema: Arc::new(schema), columns })
 }
 
 fn project(plan: LogicalPlan, exprs: Vec<Expr>) -> PlanResult<LogicalPlan> {
@@ -134,40 +146,6 @@ fn inner(field: &FieldRef) -> std::result::Result<FieldRef, String> {
     Ok(Arc::new(Field::new(field.name(), table_type(field.data_type())?, true)))
 }
 
-/// A type as Iceberg writes it.
-fn type_text(data_type: &DataType) -> String {
-    match data_type {
-        DataType::Boolean => "boolean".to_owned(),
-        DataType::Int32 => "int".to_owned(),
-        DataType::Int64 => "long".to_owned(),
-        DataType::Float32 => "float".to_owned(),
-        DataType::Float64 => "double".to_owned(),
-        DataType::Utf8 => "string".to_owned(),
-        DataType::Binary => "binary".to_owned(),
-        DataType::Date32 => "date".to_owned(),
-        DataType::Time64(_) => "time".to_owned(),
-        DataType::Timestamp(_, None) => "timestamp".to_owned(),
-        DataType::Timestamp(_, Some(_)) => "timestamptz".to_owned(),
-        DataType::Decimal128(precision, scale) => format!("decimal({precision},{scale})"),
-        DataType::FixedSizeBinary(16) => "uuid".to_owned(),
-        DataType::FixedSizeBinary(length) => format!("fixed[{length}]"),
-        DataType::List(item) => format!("list<{}>", type_text(item.data_type())),
-        DataType::Struct(fields) => {
-            let fields: Vec<String> =
-                fields.iter().map(|field| format!("{}: {}", field.name(), type_text(field.data_type()))).collect();
-            format!("struct<{}>", fields.join(", "))
-        }
-        DataType::Map(entries, _) => match entries.data_type() {
-            DataType::Struct(parts) => {
-                let parts: Vec<String> = parts.iter().map(|part| type_text(part.data_type())).collect();
-                format!("map<{}>", parts.join(", "))
-            }
-            _ => "map".to_owned(),
-        },
-        other => other.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use datafusion::arrow::datatypes::IntervalUnit;
@@ -178,16 +156,16 @@ mod tests {
     fn every_type_becomes_one_that_a_table_has_or_is_refused_in_words() {
         let micros = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
         let cases = [
-            (DataType::UInt64, "decimal(20,0)"),
-            (DataType::Int8, "int"),
-            (DataType::Utf8View, "string"),
-            (DataType::Timestamp(TimeUnit::Nanosecond, Some("Europe/Oslo".into())), "timestamptz"),
-            (DataType::Timestamp(TimeUnit::Second, None), "timestamp"),
-            (DataType::new_list(DataType::Int16, true), "list<int>"),
-            (micros, "timestamptz"),
+            (DataType::UInt64, DataType::Decimal128(20, 0)),
+            (DataType::Int8, DataType::Int32),
+            (DataType::Utf8View, DataType::Utf8),
+            (DataType::Timestamp(TimeUnit::Nanosecond, Some("Europe/Oslo".into())), micros.clone()),
+            (DataType::Timestamp(TimeUnit::Second, None), DataType::Timestamp(TimeUnit::Microsecond, None)),
+            (DataType::new_list(DataType::Int16, false), DataType::new_list(DataType::Int32, true)),
+            (micros.clone(), micros),
         ];
         for (given, expected) in cases {
-            assert_eq!(type_text(&table_type(&given).unwrap()), expected, "{given}");
+            assert_eq!(table_type(&given).unwrap(), expected, "{given}");
         }
         let interval = table_type(&DataType::Interval(IntervalUnit::DayTime)).unwrap_err();
         assert!(interval.contains("interval"), "{interval}");

@@ -90,9 +90,10 @@ fn expand_views(plan: LogicalPlan) -> PlanResult<LogicalPlan> {
 /// Gives a plan's columns other names, in order.
 pub(super) fn renamed(plan: LogicalPlan, names: &[String]) -> PlanResult<LogicalPlan> {
     let columns = plan.schema().columns();
-    let renamed = columns.into_iter().zip(names).map(|(column, name)| {
-        datafusion::logical_expr::Expr::Column(column).alias(name.clone())
-    });
+    let renamed = columns
+        .into_iter()
+        .zip(names)
+        .map(|(column, name)| datafusion::logical_expr::Expr::Column(column).alias(name.clone()));
     let renamed: Vec<_> = renamed.collect();
     LogicalPlanBuilder::from(plan).project(renamed)?.build()
 }

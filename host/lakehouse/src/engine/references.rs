@@ -150,9 +150,10 @@ mod tests {
             ("SELECT * FROM iceberg.Silver.A", &["silver.a"]),
             ("WITH a AS (SELECT * FROM silver.b) SELECT * FROM a", &["silver.b"]),
             ("WITH a AS (SELECT * FROM a) SELECT * FROM a", &["a"]),
-            ("SELECT (SELECT max(x) FROM gold.c) FROM source_data WHERE y IN (SELECT z FROM gold.d)", &[
-                "source_data", "gold.c", "gold.d",
-            ]),
+            (
+                "SELECT (SELECT max(x) FROM gold.c) FROM source_data WHERE y IN (SELECT z FROM gold.d)",
+                &["source_data", "gold.c", "gold.d"],
+            ),
             ("SELECT * FROM (WITH a AS (SELECT 1) SELECT * FROM a) t JOIN a ON true", &["a"]),
             ("SELECT * FROM range(3), silver.a", &["silver.a"]),
         ];

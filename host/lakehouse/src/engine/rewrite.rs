@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 use asgard_contract::{Error, Result};
 use sqlparser::ast::{
     BinaryOperator, CaseWhen, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, ObjectName, OrderByExpr, OrderByOptions, Query, Select, SelectItem,
-    SetExpr, Spanned, TableFactor, UnaryOperator, Value, ValueWithSpan, VisitMut, VisitorMut,
-    visit_expressions,
+    FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, ObjectName, OrderByExpr, OrderByOptions, Query,
+    Select, SelectItem, SetExpr, Spanned, TableAliasColumnDef, TableFactor, UnaryOperator, Value, ValueWithSpan,
+    VisitMut, VisitorMut, visit_expressions,
 };
 use sqlparser::tokenizer::Span;
 
@@ -38,6 +38,13 @@ impl VisitorMut for Walk<'_> {
     type Break = Error;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        if let Some(with) = &mut query.with
+            && with.recursive
+        {
+            for cte in &mut with.cte_tables {
+                name_columns(&mut cte.query.body, &cte.alias.columns);
+            }
+        }
         flow(body(&mut query.body, self.rewriter))
     }
 
@@ -71,6 +78,21 @@ fn body(body_expr: &mut SetExpr, rewriter: &dyn Rewriter) -> Result<()> {
         }
         // A nested query is visited by itself.
         _ => Ok(()),
+    }
+}
+
+/// `WITH RECURSIVE r (a, b)`: the recursive part reads the names before the planner gives them.
+fn name_columns(body: &mut SetExpr, names: &[TableAliasColumnDef]) {
+    match body {
+        SetExpr::SetOperation { left, .. } => name_columns(left, names),
+        SetExpr::Select(select) => {
+            for (item, column) in select.projection.iter_mut().zip(names) {
+                if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+                    *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: column.name.clone() };
+                }
+            }
+        }
+        _ => {}
     }
 }
 
@@ -261,7 +283,8 @@ pub(super) fn group_by_all(
     }
     let is_aggregate = |function: &Function| {
         let name = name_of(function);
-        function.over.is_none() && (aggregates.contains_key(&name) || ["count_if", "max_by", "min_by"].contains(&name.as_str()))
+        function.over.is_none()
+            && (aggregates.contains_key(&name) || ["count_if", "max_by", "min_by"].contains(&name.as_str()))
     };
     let keys = select.projection.iter().filter_map(|item| match item {
         SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => Some(expr),

@@ -13,6 +13,7 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::streaming::StreamingTableExec;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::{StreamExt, TryStreamExt};
 use tokio::sync::watch;
@@ -57,7 +58,7 @@ impl Engine {
     pub(super) async fn prepare(&self, statement: &Statement, naming: Naming) -> Result<Prepared> {
         let session = self.sessions.open()?;
         let memory_bytes = self.sessions.memory_bytes;
-        let script = script::parse(dialect::of(statement.dialect).syntax(), &statement.sql)?;
+        let script = script::parse(dialect::of(statement.dialect), &statement.sql)?;
         let errors = Translator::new(script.words.clone(), memory_bytes);
         let mut scope = Scope::new(&self.tables, &session, statement.dialect, &statement.inputs, memory_bytes);
         let mut shown = script.shown.clone();
@@ -107,13 +108,13 @@ impl Engine {
         progress: &watch::Sender<Progress>,
     ) -> Result<Written> {
         match output {
-            Output::Table(write) => self.into_table(key, statement, &write, progress).await,
-            Output::View(view) => self.into_view(key, statement, &view).await,
-            Output::Parquet(location) => self.into_parquet(statement, &location, progress).await,
+            Output::Table(write) => self.write_table(key, statement, &write, progress).await,
+            Output::View(view) => self.write_view(key, statement, &view).await,
+            Output::Parquet(location) => self.write_parquet(statement, &location, progress).await,
         }
     }
 
-    async fn into_table(
+    async fn write_table(
         &self,
         key: &str,
         statement: &Statement,
@@ -136,11 +137,11 @@ impl Engine {
         .await
     }
 
-    async fn into_view(&self, key: &str, statement: &Statement, view: &TableName) -> Result<Written> {
+    async fn write_view(&self, key: &str, statement: &Statement, view: &TableName) -> Result<Written> {
         if let Some(written) = self.tables.committed(view, key).await? {
             return Ok(written);
         }
-        script::parse_view(dialect::of(statement.dialect).syntax(), &statement.sql)?;
+        script::parse_view(dialect::of(statement.dialect), &statement.sql)?;
         // A view outlives the statement's inputs.
         let alone = Statement { inputs: Vec::new(), ..statement.clone() };
         let prepared = self.prepare(&alone, Naming::Required).await?;
@@ -152,7 +153,7 @@ impl Engine {
         self.tables.put_view(view, key, definition).await
     }
 
-    async fn into_parquet(
+    async fn write_parquet(
         &self,
         statement: &Statement,
         location: &str,
@@ -204,7 +205,8 @@ async fn start(prepared: &Prepared) -> Result<Running> {
     let errors = &prepared.errors;
     let operators =
         prepared.session.create_physical_plan(&prepared.plan).await.map_err(|error| errors.planning(error))?;
-    let rows = execute_stream(Arc::clone(&operators), prepared.session.task_ctx()).map_err(|error| errors.running(error))?;
+    let rows =
+        execute_stream(Arc::clone(&operators), prepared.session.task_ctx()).map_err(|error| errors.running(error))?;
     // Operators may say that a column has no nulls; a table's column may have some later.
     let schema = Arc::clone(&prepared.schema);
     let (batch_schema, errors) = (Arc::clone(&schema), errors.clone());
@@ -243,9 +245,8 @@ fn reads(operators: &Arc<dyn ExecutionPlan>) -> Reads {
     let mut total = Reads::default();
     let mut open = vec![Arc::clone(operators)];
     while let Some(operator) = open.pop() {
-        if operator.as_any().is::<DataSourceExec>()
-            && let Some(metrics) = operator.metrics()
-        {
+        let is_scan = operator.as_any().is::<DataSourceExec>() || operator.as_any().is::<StreamingTableExec>();
+        if is_scan && let Some(metrics) = operator.metrics() {
             total.rows += metrics.output_rows().unwrap_or(0) as u64;
             total.bytes += metrics.sum_by_name("bytes_scanned").map_or(0, |bytes| bytes.as_usize()) as u64;
         }
@@ -255,7 +256,9 @@ fn reads(operators: &Arc<dyn ExecutionPlan>) -> Reads {
 }
 
 fn as_ipc(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Vec<u8>> {
-    let failed = |error: datafusion::arrow::error::ArrowError| Error::internal(format!("the rows cannot be handed over: {error}"));
+    let failed = |error: datafusion::arrow::error::ArrowError| {
+        Error::internal(format!("the rows cannot be handed over: {error}"))
+    };
     let mut writer = StreamWriter::try_new(Vec::new(), schema).map_err(failed)?;
     for batch in batches {
         writer.write(batch).map_err(failed)?;

@@ -2,6 +2,9 @@
 //!
 //! Nothing is listed from disk, and nothing is opened to plan: sizes, rows and bounds of columns come from the table's
 //! manifests, so whole files are passed over by a filter before their footers are read.
+//!
+//! A table in which another writer has deleted rows without rewriting their files is read by the table layer instead, which
+//! is slower and right.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -9,7 +12,9 @@ use std::sync::Arc;
 use asgard_contract::{Error, Result};
 use async_trait::async_trait;
 use chrono::DateTime;
+use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::catalog::streaming::StreamingTable;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
 use datafusion::common::{DataFusionError, Result as PlanResult, Statistics, project_schema};
@@ -20,25 +25,66 @@ use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder};
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::streaming::PartitionStream;
+use futures::{StreamExt, TryFutureExt};
 use object_store::ObjectMeta;
 use object_store::path::Path;
 use url::Url;
 
-use crate::tables::{DataFile, LoadedTable};
+use crate::tables::{DataFile, LoadedTable, Tables};
 
-/// Rows of one snapshot.
+/// The rows of a table's snapshot.
+pub(super) fn snapshot(tables: &Tables, table: &LoadedTable) -> Result<Arc<dyn TableProvider>> {
+    if !table.has_deletes {
+        return Ok(Arc::new(SnapshotTable::new(table)?));
+    }
+    let schema = Arc::new(without_metadata(&table.schema));
+    let part = Arc::new(Undeleted { tables: tables.clone(), table: table.clone(), schema: Arc::clone(&schema) });
+    let rows = StreamingTable::try_new(schema, vec![part])
+        .map_err(|error| Error::internal(format!("`{}` cannot be read: {}", table.name, error.strip_backtrace())))?;
+    Ok(Arc::new(rows))
+}
+
+/// Rows as the table layer reads them.
 #[derive(Debug)]
-pub(super) struct SnapshotTable {
+struct Undeleted {
+    tables: Tables,
+    table: LoadedTable,
+    schema: SchemaRef,
+}
+
+impl PartitionStream for Undeleted {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let (tables, table, schema) = (self.tables.clone(), self.table.clone(), Arc::clone(&self.schema));
+        let plain = Arc::clone(&schema);
+        let rows =
+            async move { tables.scan(&table, None).await.map_err(|error| DataFusionError::External(Box::new(error))) };
+        let rows = rows.try_flatten_stream().map(move |batch| {
+            RecordBatch::try_new(Arc::clone(&plain), batch?.columns().to_vec()).map_err(DataFusionError::from)
+        });
+        Box::pin(RecordBatchStreamAdapter::new(schema, rows))
+    }
+}
+
+/// Rows of one snapshot, from its files as they are.
+#[derive(Debug)]
+struct SnapshotTable {
     schema: SchemaRef,
     files: Vec<PartitionedFile>,
     statistics: Statistics,
 }
 
 impl SnapshotTable {
-    pub(super) fn new(table: &LoadedTable) -> Result<Self> {
+    fn new(table: &LoadedTable) -> Result<Self> {
         let schema = Arc::new(without_metadata(&table.schema));
         let files = table.files.iter().map(partitioned_file).collect::<Result<Vec<_>>>()?;
         let statistics = summary(table, &schema);
@@ -57,7 +103,10 @@ fn partitioned_file(file: &DataFile) -> Result<PartitionedFile> {
     let unreadable = |why: String| Error::internal(format!("the data file `{}` cannot be read: {why}", file.location));
     let url = Url::parse(&file.location).map_err(|error| unreadable(error.to_string()))?;
     if url.scheme() != "file" {
-        return Err(Error::unsupported(format!("`{}` is not on this machine, and object storage is not read here", url)));
+        return Err(Error::unsupported(format!(
+            "`{}` is not on this machine, and object storage is not read here",
+            url
+        )));
     }
     let location = Path::from_url_path(url.path()).map_err(|error| unreadable(error.to_string()))?;
     // Data files never change, so any time is as good as another to know a cached footer by.

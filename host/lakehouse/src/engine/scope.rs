@@ -27,9 +27,8 @@ use super::dialect::{self, SqlDialect};
 use super::errors::Translator;
 use super::planner::{self, ViewSource};
 use super::references::{self, Name, Reference};
-use super::scan::SnapshotTable;
 use super::text::{nearest, suggestion, wrong};
-use super::{files, functions, script};
+use super::{files, functions, scan, script};
 use crate::tables::{Loaded, LoadedTable, LoadedView, Tables};
 
 /// A view over a view over … of this depth reads itself.
@@ -88,7 +87,11 @@ impl<'a> Scope<'a> {
                 if view.columns.len() != has {
                     return Err(wrong(
                         script.words.find(&view.name),
-                        format!("the view `{}` names {} columns, and its query has {has}", view.name, view.columns.len()),
+                        format!(
+                            "the view `{}` names {} columns, and its query has {has}",
+                            view.name,
+                            view.columns.len()
+                        ),
                     ));
                 }
                 plan = planner::renamed(plan, &view.columns).map_err(|error| errors.planning(error))?;
@@ -148,14 +151,13 @@ impl<'a> Scope<'a> {
                 };
                 let reader = StreamReader::try_new(Cursor::new(ipc), None).map_err(|error| wrong(&error))?;
                 let schema = reader.schema();
-                let batches =
-                    reader.collect::<std::result::Result<Vec<_>, _>>().map_err(|error| wrong(&error))?;
+                let batches = reader.collect::<std::result::Result<Vec<_>, _>>().map_err(|error| wrong(&error))?;
                 let table = MemTable::try_new(schema, vec![batches]).map_err(|error| wrong(&error))?;
                 self.provider(Arc::new(table))
             }
-            Input::Object(key) => {
-                Err(Error::internal(format!("the object `{key}` was not turned into a location before the statement ran")))
-            }
+            Input::Object(key) => Err(Error::internal(format!(
+                "the object `{key}` was not turned into a location before the statement ran"
+            ))),
         }
     }
 
@@ -183,7 +185,7 @@ impl<'a> Scope<'a> {
             }
             let mut scope = Scope::new(self.lakehouse, self.session, view.dialect, &[], self.memory_bytes);
             scope.depth = depth;
-            let script = script::parse_view(scope.dialect.syntax(), &view.sql)?;
+            let script = script::parse_view(scope.dialect, &view.sql)?;
             let errors = Translator::of_view(&view.name, script.words.clone(), self.memory_bytes);
             let plan = scope.plan_with(script, &errors).await?;
             self.rows += scope.rows;
@@ -194,7 +196,7 @@ impl<'a> Scope<'a> {
 
     fn snapshot(&mut self, table: &LoadedTable) -> Result<Arc<dyn TableSource>> {
         self.rows += table.rows;
-        self.provider(Arc::new(SnapshotTable::new(table)?))
+        self.provider(scan::snapshot(self.lakehouse, table)?)
     }
 
     /// Columns are known by their lower-case names; what they are called is remembered for results.

@@ -16,6 +16,7 @@ use sqlparser::dialect::Dialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
 
+use super::dialect::SqlDialect;
 use super::text::{Place, Words, wrong};
 
 /// A longer text is no statement that a person or dbt wrote, and parsing one costs stack and memory before any limit holds.
@@ -47,17 +48,18 @@ pub(super) struct TemporaryView {
 }
 
 /// Parses and judges a statement.
-pub(super) fn parse(dialect: &dyn Dialect, sql: &str) -> Result<Script> {
+pub(super) fn parse(dialect: &dyn SqlDialect, sql: &str) -> Result<Script> {
     if sql.len() > BYTES_AT_MOST {
         return Err(wrong(None, format!("the statement has {} bytes: at most {BYTES_AT_MOST} are taken", sql.len())));
     }
-    let tokens = Tokenizer::new(dialect, sql)
+    let mut tokens = Tokenizer::new(dialect.syntax(), sql)
         .tokenize_with_location()
         .map_err(|error| wrong(Place::of(error.location), format!("the SQL does not parse: {}", error.message)))?;
+    dialect.tokens(&mut tokens);
     check_size(&tokens)?;
     let words = Words::of(&tokens);
-    let shown = shown_names(dialect, tokens.clone());
-    let mut statements = parse_tokens(dialect, lower_cased(tokens))?;
+    let shown = shown_names(dialect.syntax(), tokens.clone());
+    let mut statements = parse_tokens(dialect.syntax(), lower_cased(tokens))?;
     let Some(last) = statements.pop() else {
         return Err(wrong(None, "there is no statement: expected a SELECT"));
     };
@@ -76,7 +78,7 @@ pub(super) fn parse(dialect: &dyn Dialect, sql: &str) -> Result<Script> {
 }
 
 /// The query of a stored view.
-pub(super) fn parse_view(dialect: &dyn Dialect, sql: &str) -> Result<Script> {
+pub(super) fn parse_view(dialect: &dyn SqlDialect, sql: &str) -> Result<Script> {
     let script = parse(dialect, sql)?;
     if script.views.is_empty() { Ok(script) } else { Err(wrong(None, "a view is one query, without temporary views")) }
 }
@@ -86,7 +88,9 @@ fn check_size(tokens: &[TokenWithSpan]) -> Result<()> {
     if operators > OPERATORS_AT_MOST {
         return Err(wrong(
             None,
-            format!("the statement has {operators} operators: at most {OPERATORS_AT_MOST} are taken; use a table or IN"),
+            format!(
+                "the statement has {operators} operators: at most {OPERATORS_AT_MOST} are taken; use a table or IN"
+            ),
         ));
     }
     Ok(())
@@ -231,7 +235,10 @@ fn body_reads(body: &SetExpr) -> ControlFlow<asgard_contract::Error> {
             body_reads(left)?;
             body_reads(right)
         }
-        SetExpr::Insert(statement) | SetExpr::Update(statement) | SetExpr::Delete(statement) | SetExpr::Merge(statement) => {
+        SetExpr::Insert(statement)
+        | SetExpr::Update(statement)
+        | SetExpr::Delete(statement)
+        | SetExpr::Merge(statement) => {
             ControlFlow::Break(wrong(start(statement), format!("only queries are run here, not `{}`", head(statement))))
         }
         // The visitor comes to nested queries by itself.

@@ -90,6 +90,7 @@ impl Transaction for Commit<'_> {
         }
         let properties = checkpoint::written(&target.ingestion_id, &self.checkpoint)?;
         let builder = parts::changed(state)?.set_properties(properties).map_err(failed())?;
+        let mut unstaged = Vec::new();
         let built = match &self.work {
             Work::Overwrite(written) if self.checkpoint.complete => {
                 let staged = self.own_staged(&state.metadata)?;
@@ -97,7 +98,9 @@ impl Transaction for Commit<'_> {
                     // The end is told a second time: what it made visible stays.
                     builder.build().map_err(failed())?
                 } else {
-                    self.replace(tables, builder, written, staged, undo).await?
+                    let built = self.replace(tables, builder, written, &staged, undo).await?;
+                    unstaged = staged.manifests;
+                    built
                 }
             }
             Work::Overwrite(written) if written.files.is_empty() => builder.build().map_err(failed())?,
@@ -119,6 +122,7 @@ impl Transaction for Commit<'_> {
                 self.snapshot(tables, builder, &added, removed, undo).await?
             }
         };
+        self.unstaged = unstaged;
         Ok(Next::Commit(Box::new(built)))
     }
 }
@@ -167,11 +171,11 @@ impl Commit<'_> {
 
     /// Makes all that was staged the table's only content.
     async fn replace(
-        &mut self,
+        &self,
         tables: &Inner,
         builder: TableMetadataBuilder,
         written: &Written,
-        staged: StagedFiles,
+        staged: &StagedFiles,
         undo: &Uncommitted,
     ) -> Result<Built> {
         let mut files = staged_files(&tables.io, &staged.manifests).await?;
@@ -180,9 +184,7 @@ impl Commit<'_> {
             .set_current_schema(self.writer.schema.schema_id())
             .and_then(|builder| builder.remove_properties(&[STAGED.to_owned()]))
             .map_err(failed())?;
-        let built = self.snapshot(tables, builder, &files, Removed::Everything, undo).await?;
-        self.unstaged = staged.manifests;
-        Ok(built)
+        self.snapshot(tables, builder, &files, Removed::Everything, undo).await
     }
 
     async fn snapshot(
@@ -213,7 +215,10 @@ impl Commit<'_> {
         if same {
             return Ok(());
         }
-        Err(Error::unavailable(format!("the columns of `{}` were changed by another writer meanwhile", self.target().table)))
+        Err(Error::unavailable(format!(
+            "the columns of `{}` were changed by another writer meanwhile",
+            self.target().table
+        )))
     }
 }
 

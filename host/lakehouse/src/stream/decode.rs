@@ -63,18 +63,21 @@ impl Decoder {
     }
 
     fn json_lines(&self, bytes: &[u8]) -> Result<Vec<RecordBatch>> {
-        let wrong = |error: arrow_schema::ArrowError| refused(format!("they are no JSON lines of the stream's columns: {error}"));
+        let wrong = |error: arrow_schema::ArrowError| {
+            refused(format!("they are no JSON lines of the stream's columns: {error}"))
+        };
         let reader = ReaderBuilder::new(Arc::clone(&self.json)).with_batch_size(JSON_ROWS);
         let reader = reader.build(Cursor::new(bytes)).map_err(wrong)?;
-        reader.map(|batch| self.from_json(&batch.map_err(wrong)?)).collect()
+        reader.map(|batch| self.json_batch(&batch.map_err(wrong)?)).collect()
     }
 
     /// Bytes come as base64 in JSON, whose text is none.
-    fn from_json(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+    fn json_batch(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         let mut fields: Vec<FieldRef> = Vec::new();
         let mut columns: Vec<ArrayRef> = Vec::new();
         for (wanted, column) in self.columns.fields().iter().zip(batch.columns()) {
-            let is_bytes = matches!(wanted.data_type(), DataType::Binary | DataType::FixedSizeBinary(_)) && !is_uuid(wanted);
+            let is_bytes =
+                matches!(wanted.data_type(), DataType::Binary | DataType::FixedSizeBinary(_)) && !is_uuid(wanted);
             let column = if is_bytes { bytes(wanted, column)? } else { Arc::clone(column) };
             fields.push(Arc::new(Field::new(wanted.name(), column.data_type().clone(), true)));
             columns.push(column);
@@ -102,7 +105,9 @@ fn bytes(field: &Field, column: &ArrayRef) -> Result<ArrayRef> {
         .iter()
         .map(|text| {
             let decode = |text: &str| {
-                STANDARD.decode(text).map_err(|error| refused(format!("column `{}` is no base64: {error}", field.name())))
+                STANDARD
+                    .decode(text)
+                    .map_err(|error| refused(format!("column `{}` is no base64: {error}", field.name())))
             };
             text.map(decode).transpose()
         })
@@ -167,7 +172,9 @@ mod tests {
         assert_eq!(batch.num_rows(), 2);
         assert!(batch.columns().iter().all(|column| column.is_valid(0) && column.is_null(1)));
         let shown = datafusion::arrow::util::pretty::pretty_format_batches(&[batch.slice(0, 1)]).unwrap().to_string();
-        for value in ["9007199254740993", "12.50", "2024-02-29", "12:34:56.789", "2024-02-29T10:00:00Z", "0001", "[a, ]"] {
+        for value in
+            ["9007199254740993", "12.50", "2024-02-29", "12:34:56.789", "2024-02-29T10:00:00Z", "0001", "[a, ]"]
+        {
             assert!(shown.contains(value), "{value} is not in\n{shown}");
         }
     }

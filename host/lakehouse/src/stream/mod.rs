@@ -13,6 +13,8 @@ mod checkpoint;
 mod commit;
 mod decode;
 mod open;
+#[cfg(test)]
+mod tests;
 
 use asgard_contract::connector::{Change, Rows, SyncMode};
 use asgard_contract::{Column, Error, Result, TableName};
@@ -92,9 +94,8 @@ impl StreamWriter {
     /// What was staged before stays staged.
     pub async fn stage(&mut self, rows: Rows) -> Result<Staged> {
         let bytes = match &rows.data {
-            asgard_contract::connector::RowData::ArrowIpc(data) | asgard_contract::connector::RowData::JsonLines(data) => {
-                data.len() as u64
-            }
+            asgard_contract::connector::RowData::ArrowIpc(data)
+            | asgard_contract::connector::RowData::JsonLines(data) => data.len() as u64,
         };
         let batches = self.decoder.decode(rows.data).await?;
         let records: usize = batches.iter().map(|batch| batch.num_rows()).sum();
@@ -123,8 +124,10 @@ impl StreamWriter {
             let batch = self.caster.cast(batch)?;
             return self.write(batch).await;
         };
-        let operations: Vec<Operation> =
-            changes.iter().map(|change| if *change == Change::Delete { Operation::Delete } else { Operation::Write }).collect();
+        let operations: Vec<Operation> = changes
+            .iter()
+            .map(|change| if *change == Change::Delete { Operation::Delete } else { Operation::Write })
+            .collect();
         let of_keys = Caster::new(std::sync::Arc::clone(keys.schema())).cast(batch)?;
         if let Some(column) = of_keys.columns().iter().position(|column| arrow_array::Array::null_count(column) > 0) {
             return Err(Error::InvalidInput {

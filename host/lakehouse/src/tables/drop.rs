@@ -32,7 +32,7 @@ impl Tables {
         self.remove_dropped_before(KEPT_FOR).await
     }
 
-    async fn remove_dropped_before(&self, age: Duration) -> Result<()> {
+    pub(super) async fn remove_dropped_before(&self, age: Duration) -> Result<()> {
         for location in self.inner.catalog.dropped(age).await? {
             // What cannot be deleted now is tried again the next time.
             match self.remove_files(&location).await {

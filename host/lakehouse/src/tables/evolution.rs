@@ -41,8 +41,8 @@ pub(crate) fn extended(previous: &Schema, last_id: i32, columns: &[NewColumn]) -
         match columns.iter().find(|column| column.name == field.name) {
             Some(column) => {
                 field.required &= column.required;
-                *field.field_type = ids.unified(&field.field_type, &column.field_type).ok_or_else(|| {
-                    Error::InvalidInput {
+                *field.field_type =
+                    ids.unified(&field.field_type, &column.field_type).ok_or_else(|| Error::InvalidInput {
                         field: None,
                         message: format!(
                             "column `{}` is {} in the table and {} in the rows: cast it, or replace the table",
@@ -50,8 +50,7 @@ pub(crate) fn extended(previous: &Schema, last_id: i32, columns: &[NewColumn]) -
                             format(&field.field_type),
                             format(&column.field_type)
                         ),
-                    }
-                })?;
+                    })?;
             }
             None => field.required = false,
         }
@@ -95,7 +94,8 @@ pub(crate) fn known(metadata: &TableMetadata, columns: &[NewColumn]) -> Option<S
         let fields = schema.as_struct().fields();
         fields.len() == columns.len()
             && fields.iter().zip(columns).all(|(field, column)| {
-                let kept = current.field_by_name(&field.name).filter(|before| same(&before.field_type, &field.field_type));
+                let kept =
+                    current.field_by_name(&field.name).filter(|before| same(&before.field_type, &field.field_type));
                 field.name == column.name
                     && same(&field.field_type, &column.field_type)
                     && field.required == column.required
@@ -312,7 +312,8 @@ mod tests {
     #[test]
     fn added_rows_bring_columns_and_wider_types_and_nothing_is_dropped() {
         let before = created(&columns(&[("a", "int"), ("b", "string"), ("d", "decimal(10,2)")])).unwrap();
-        let after = extended(&before, 3, &columns(&[("d", "decimal(12,2)"), ("a", "long"), ("new", "list<int>")])).unwrap();
+        let after =
+            extended(&before, 3, &columns(&[("d", "decimal(12,2)"), ("a", "long"), ("new", "list<int>")])).unwrap();
         assert_eq!(
             shown(&after.unwrap()),
             [row(1, "a", "long"), row(2, "b", "string"), row(3, "d", "decimal(12,2)"), row(4, "new", "list<int>")]

@@ -8,7 +8,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef as ArrowSchemaRef;
 use asgard_contract::{Error, Result};
 use iceberg::io::{FileIO, FileWrite};
-use iceberg::spec::{DataContentType, DataFile, DataFileBuilder, DataFileFormat, Schema, SchemaRef, Struct};
+use iceberg::spec::{DataContentType, DataFile, DataFileBuilder, DataFileFormat, SchemaRef, Struct};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::Compression;
@@ -77,10 +77,6 @@ impl FileWriter {
     /// The schema that batches must have.
     pub(crate) fn arrow_schema(&self) -> &ArrowSchemaRef {
         &self.arrow
-    }
-
-    pub(crate) fn schema(&self) -> &Schema {
-        &self.schema
     }
 
     /// # Errors

@@ -100,7 +100,8 @@ async fn affected(
         while let Some(batch) = keys.try_next().await? {
             let found = incoming.keys.find(&batch)?;
             if incoming.repeated == Repeated::Refused && found.iter().flatten().any(|found| found.count > 1) {
-                let columns: Vec<&str> = batch.schema_ref().fields().iter().map(|field| field.name().as_str()).collect();
+                let columns: Vec<&str> =
+                    batch.schema_ref().fields().iter().map(|field| field.name().as_str()).collect();
                 return Err(Error::invalid(
                     "key",
                     format!(

@@ -64,13 +64,17 @@ impl Keys {
                 return refused(format!("there is no column `{name}`: there are {}", columns.join(", ")));
             };
             if !field.field_type.is_primitive() {
-                return refused(format!("column `{name}` is a {}: a key is a plain value", types::format(&field.field_type)));
+                return refused(format!(
+                    "column `{name}` is a {}: a key is a plain value",
+                    types::format(&field.field_type)
+                ));
             }
             ids.push(field.id);
             fields.push(Arc::clone(&arrow.fields()[arrow.index_of(name).map_err(|e| Error::internal(e.to_string()))?]));
         }
         let sort = |field: &FieldRef| SortField::new(field.data_type().clone());
-        let converter = |fields: Vec<SortField>| RowConverter::new(fields).map_err(|error| Error::internal(error.to_string()));
+        let converter =
+            |fields: Vec<SortField>| RowConverter::new(fields).map_err(|error| Error::internal(error.to_string()));
         Ok(Self {
             whole: converter(fields.iter().map(sort).collect())?,
             each: fields.iter().map(|field| converter(vec![sort(field)])).collect::<Result<_>>()?,
@@ -108,7 +112,8 @@ impl Keys {
         let rows = self.whole.convert_columns(&columns).map_err(|error| Error::internal(error.to_string()))?;
         self.widen(&columns)?;
         for index in 0..batch.num_rows() {
-            let operation = operations.and_then(|operations| operations.get(index)).copied().unwrap_or(Operation::Write);
+            let operation =
+                operations.and_then(|operations| operations.get(index)).copied().unwrap_or(Operation::Write);
             let ordinal = self.rows;
             if operation == Operation::Write {
                 self.rows += 1;

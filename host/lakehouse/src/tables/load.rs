@@ -50,7 +50,15 @@ impl Tables {
         let entries = self.inner.catalog.entries().await?;
         let near = entries
             .iter()
-            .map(|entry| (datafusion::common::utils::datafusion_strsim::levenshtein(&entry.name.to_string(), &table.to_string()), &entry.name))
+            .map(|entry| {
+                (
+                    datafusion::common::utils::datafusion_strsim::levenshtein(
+                        &entry.name.to_string(),
+                        &table.to_string(),
+                    ),
+                    &entry.name,
+                )
+            })
             .filter(|(distance, name)| *distance <= 3 || name.name == table.name)
             .min_by_key(|(distance, _)| *distance);
         Ok(Error::not_found(match near {

@@ -76,7 +76,6 @@ pub(crate) struct LoadedView {
     pub(crate) name: TableName,
     pub(crate) sql: String,
     pub(crate) dialect: Dialect,
-    pub(crate) schema: SchemaRef,
     pub(crate) location: String,
     pub(crate) state: ViewState,
 }
@@ -90,7 +89,10 @@ pub(super) fn table(name: &TableName, state: &TableState, live: &[Live]) -> Resu
     for entry in live.iter().filter(|live| holds_data(&live.manifest)).flat_map(|live| &live.entries) {
         let file = entry.data_file();
         if file.file_format() != DataFileFormat::Parquet {
-            return Err(Error::unsupported(format!("`{name}` has files of format {}: only Parquet is read", file.file_format())));
+            return Err(Error::unsupported(format!(
+                "`{name}` has files of format {}: only Parquet is read",
+                file.file_format()
+            )));
         }
         files.push(DataFile {
             location: file.file_path().to_owned(),
@@ -125,13 +127,13 @@ pub(super) fn view(name: &TableName, state: &ViewState) -> Result<LoadedView> {
         _ => None,
     };
     let found = written.find_map(|written| Some((written.sql.clone(), known(&written.dialect)?)));
-    let (sql, dialect) = found
-        .ok_or_else(|| Error::unsupported(format!("view `{name}` is written in no dialect that is run here: spark or trino")))?;
+    let (sql, dialect) = found.ok_or_else(|| {
+        Error::unsupported(format!("view `{name}` is written in no dialect that is run here: spark or trino"))
+    })?;
     Ok(LoadedView {
         name: name.clone(),
         sql,
         dialect,
-        schema: types::to_arrow(state.metadata.current_schema()),
         location: state.metadata.location().to_owned(),
         state: state.clone(),
     })

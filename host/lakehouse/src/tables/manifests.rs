@@ -22,7 +22,11 @@ pub(crate) struct Live {
 }
 
 /// The manifests of a snapshot.
-pub(crate) async fn of_snapshot(io: &FileIO, metadata: &TableMetadata, snapshot: &Snapshot) -> Result<Vec<ManifestFile>> {
+pub(crate) async fn of_snapshot(
+    io: &FileIO,
+    metadata: &TableMetadata,
+    snapshot: &Snapshot,
+) -> Result<Vec<ManifestFile>> {
     let what = format!("reading `{}`", snapshot.manifest_list());
     let input = io.new_input(snapshot.manifest_list()).map_err(error::iceberg(&what))?;
     let bytes = input.read().await.map_err(error::iceberg(&what))?;

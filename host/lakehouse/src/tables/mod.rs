@@ -21,6 +21,8 @@ mod manifests;
 mod metrics;
 mod rewrite;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 mod undo;
 mod views;
 mod write;

@@ -25,7 +25,11 @@ use crate::types::{Caster, to_arrow};
 impl Tables {
     /// The rows of a table, or some of its columns by their index. Slower than reading its Parquet files directly; right for
     /// every table.
-    pub(crate) async fn scan(&self, table: &LoadedTable, columns: Option<&[usize]>) -> Result<SendableRecordBatchStream> {
+    pub(crate) async fn scan(
+        &self,
+        table: &LoadedTable,
+        columns: Option<&[usize]>,
+    ) -> Result<SendableRecordBatchStream> {
         let schema = table.state.metadata.current_schema().clone();
         let tasks = self.inner.tasks(&table.state).await?.into_values().collect();
         let fields = schema.as_struct().fields();
@@ -59,8 +63,7 @@ impl Inner {
             .build()
             .map_err(what())?;
         let scan = table.scan().build().map_err(what())?;
-        let tasks: Vec<FileScanTask> =
-            scan.plan_files().await.map_err(what())?.try_collect().await.map_err(what())?;
+        let tasks: Vec<FileScanTask> = scan.plan_files().await.map_err(what())?.try_collect().await.map_err(what())?;
         Ok(tasks.into_iter().map(|task| (task.data_file_path.clone(), task)).collect())
     }
 

@@ -113,7 +113,8 @@ fn new_snapshot_id(base: &TableMetadata) -> i64 {
 /// `unsupported` for a partitioned table: another program made it so.
 pub(crate) fn unpartitioned(base: &TableMetadata) -> Result<PartitionSpec> {
     let found = base.partition_specs_iter().find(|spec| spec.is_unpartitioned());
-    let spec = found.ok_or_else(|| Error::unsupported("the table is partitioned, which only its maker can write to"))?;
+    let spec =
+        found.ok_or_else(|| Error::unsupported("the table is partitioned, which only its maker can write to"))?;
     Ok(spec.as_ref().clone())
 }
 
@@ -204,7 +205,12 @@ impl Writer<'_> {
 fn keep(manifest: &mut ManifestWriter, entry: &ManifestEntry) -> Result<()> {
     let (id, sequence) = (entry.snapshot_id().unwrap_or(-1), entry.sequence_number().unwrap_or(0));
     manifest
-        .add_existing_file(entry.data_file().clone(), id, sequence, Some(entry.file_sequence_number.unwrap_or(sequence)))
+        .add_existing_file(
+            entry.data_file().clone(),
+            id,
+            sequence,
+            Some(entry.file_sequence_number.unwrap_or(sequence)),
+        )
         .map_err(error::iceberg("writing a manifest"))
 }
 
@@ -218,7 +224,8 @@ fn delete(manifest: &mut ManifestWriter, entry: &ManifestEntry) -> Result<()> {
 /// The totals of the new snapshot: those of the one before, and the difference. Left out where another writer left them out.
 fn totals(before: Option<&HashMap<String, String>>, plan: &Plan<'_>, removed: &[DataFile]) -> HashMap<String, String> {
     let sum = |files: &[DataFile], of: fn(&DataFile) -> u64| files.iter().map(of).sum::<u64>();
-    let counts: [(&str, fn(&DataFile) -> u64); 3] = [
+    type Count = fn(&DataFile) -> u64;
+    let counts: [(&str, Count); 3] = [
         ("total-data-files", |_| 1),
         ("total-records", DataFile::record_count),
         ("total-files-size", DataFile::file_size_in_bytes),

@@ -80,10 +80,8 @@ impl Tables {
                 .map_err(|error| Error::internal(error.to_string()))?;
         let schema = evolution::created(&from_arrow(&definition.schema)?)?;
         let namespace = NamespaceIdent::new(view.namespace.clone());
-        let summary = HashMap::from([
-            ("engine-name".to_owned(), "asgard".to_owned()),
-            (notes::KEY.to_owned(), key.to_owned()),
-        ]);
+        let summary =
+            HashMap::from([("engine-name".to_owned(), "asgard".to_owned()), (notes::KEY.to_owned(), key.to_owned())]);
         let what = || error::iceberg("changing a view's metadata");
         let builder = match current {
             Some(Current::View(state)) => {
@@ -97,7 +95,10 @@ impl Tables {
                     .with_default_catalog(Some(NAME.to_owned()))
                     .with_default_namespace(namespace)
                     .build();
-                ViewMetadata::clone(&state.metadata).into_builder().set_current_version(version, schema).map_err(what())?
+                ViewMetadata::clone(&state.metadata)
+                    .into_builder()
+                    .set_current_version(version, schema)
+                    .map_err(what())?
             }
             _ => ViewMetadataBuilder::from_view_creation(
                 ViewCreation::builder()

@@ -101,7 +101,8 @@ impl Tables {
             }
             None => Work::Plain(written),
         };
-        let mut transaction = Write { write, key, columns, target, location, work, notes: notes_of(key, &answer), earlier: None };
+        let mut transaction =
+            Write { write, key, columns, target, location, work, notes: notes_of(key, &answer), earlier: None };
         // The list of files moves out of the transaction's reach while it runs: it is noted by reference.
         let undo = transaction.work.take_undo();
         let committed = self.inner.commit(&write.table, &mut transaction, &[&undo]).await?;
@@ -128,7 +129,10 @@ impl Target {
     fn new(write: &TableWrite, current: Option<&Current>, columns: &[NewColumn]) -> Result<Self> {
         let schema = match (current, write.mode) {
             (Some(Current::View(_)), mode) if mode != WriteMode::Replace => {
-                return Err(Error::conflict(format!("`{}` is a view: only a replacement can take its place", write.table)));
+                return Err(Error::conflict(format!(
+                    "`{}` is a view: only a replacement can take its place",
+                    write.table
+                )));
             }
             (Some(Current::Table(state)), mode) => {
                 check_writable(&write.table, &state.metadata)?;
@@ -265,7 +269,8 @@ fn notes_of(key: &str, answer: &Answer) -> HashMap<String, String> {
 /// What the commit with this key answered, if the table still remembers it.
 fn answer_of(metadata: &TableMetadata, key: &str) -> Option<Answer> {
     let properties = |snapshot: &Snapshot| snapshot.summary().additional_properties.clone();
-    let snapshot = metadata.snapshots().find(|snapshot| properties(snapshot).get(notes::KEY).is_some_and(|k| k == key))?;
+    let snapshot =
+        metadata.snapshots().find(|snapshot| properties(snapshot).get(notes::KEY).is_some_and(|k| k == key))?;
     let noted = properties(snapshot);
     let number = |name: &str| noted.get(name).and_then(|text| text.parse().ok()).unwrap_or(0);
     Some(Answer {
@@ -280,6 +285,7 @@ fn answer_of(metadata: &TableMetadata, key: &str) -> Option<Answer> {
 }
 
 fn total_rows(snapshot: Option<&Snapshot>) -> u64 {
-    let total = snapshot.and_then(|snapshot| snapshot.summary().additional_properties.get("total-records")?.parse().ok());
+    let total =
+        snapshot.and_then(|snapshot| snapshot.summary().additional_properties.get("total-records")?.parse().ok());
     total.unwrap_or(0)
 }

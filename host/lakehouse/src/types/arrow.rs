@@ -80,8 +80,9 @@ pub(crate) fn from_arrow(schema: &ArrowSchema) -> Result<Vec<NewColumn>> {
         if columns.iter().any(|column| column.name == *field.name()) {
             return Err(refused(format!("two columns are called `{0}`: rename one, as in `… AS {0}_2`", field.name())));
         }
-        let field_type = iceberg_type(field)
-            .map_err(|found| refused(format!("column `{}` has a type that tables cannot hold: {found}", field.name())))?;
+        let field_type = iceberg_type(field).map_err(|found| {
+            refused(format!("column `{}` has a type that tables cannot hold: {found}", field.name()))
+        })?;
         columns.push(NewColumn { name: field.name().clone(), field_type, required: false, doc: None });
     }
     if columns.is_empty() {

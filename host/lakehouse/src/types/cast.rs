@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, FixedSizeBinaryArray, ListArray, MapArray, RecordBatch, StructArray, new_null_array};
+use arrow_array::{
+    Array, ArrayRef, FixedSizeBinaryArray, ListArray, MapArray, RecordBatch, StructArray, new_null_array,
+};
 use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef, Fields, SchemaRef};
 use asgard_contract::{Error, Result};
@@ -21,10 +23,6 @@ pub(crate) struct Caster {
 impl Caster {
     pub(crate) fn new(target: SchemaRef) -> Self {
         Self { target }
-    }
-
-    pub(crate) fn target(&self) -> &SchemaRef {
-        &self.target
     }
 
     /// # Errors
@@ -48,8 +46,10 @@ impl Caster {
             }
             columns.push(column);
         }
-        RecordBatch::try_new(Arc::clone(&self.target), columns)
-            .map_err(|error| Error::InvalidInput { field: None, message: format!("the rows do not fit the table: {error}") })
+        RecordBatch::try_new(Arc::clone(&self.target), columns).map_err(|error| Error::InvalidInput {
+            field: None,
+            message: format!("the rows do not fit the table: {error}"),
+        })
     }
 }
 
@@ -58,7 +58,10 @@ fn refused(field: &Field, error: &ArrowError) -> Error {
         ArrowError::CastError(message) | ArrowError::InvalidArgumentError(message) => message.clone(),
         other => other.to_string(),
     };
-    Error::InvalidInput { field: None, message: format!("column `{}` has a value that does not fit: {reason}", field.name()) }
+    Error::InvalidInput {
+        field: None,
+        message: format!("column `{}` has a value that does not fit: {reason}", field.name()),
+    }
 }
 
 fn bring(array: &ArrayRef, target: &FieldRef) -> Cast<ArrayRef> {
@@ -70,7 +73,12 @@ fn bring(array: &ArrayRef, target: &FieldRef) -> Cast<ArrayRef> {
         (DataType::List(_), DataType::List(element)) => {
             let list = array.as_list::<i32>();
             let values = bring(list.values(), element)?;
-            Ok(Arc::new(ListArray::try_new(Arc::clone(element), list.offsets().clone(), values, list.nulls().cloned())?))
+            Ok(Arc::new(ListArray::try_new(
+                Arc::clone(element),
+                list.offsets().clone(),
+                values,
+                list.nulls().cloned(),
+            )?))
         }
         // Other forms of lists become plain ones first, with their own elements.
         (

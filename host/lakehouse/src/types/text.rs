@@ -196,7 +196,8 @@ mod tests {
 
     #[test]
     fn what_is_no_type_is_refused_in_words() {
-        for text in ["", "bigint", "decimal", "decimal(39,1)", "decimal(2,3)", "list<", "list<int", "map<int>", "int>"] {
+        for text in ["", "bigint", "decimal", "decimal(39,1)", "decimal(2,3)", "list<", "list<int", "map<int>", "int>"]
+        {
             let error = parse(text).unwrap_err();
             assert!(matches!(error, Error::InvalidInput { .. }), "{text}: {error:?}");
         }

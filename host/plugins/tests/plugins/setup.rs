@@ -1,7 +1,6 @@
 //! Fixtures as components, and the calls to run them with.
 
 use std::collections::HashMap;
-use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use asgard_capabilities::Lent;
@@ -11,7 +10,9 @@ use asgard_contract::log::{Level, LogSink};
 use asgard_contract::manifest::Manifest;
 use asgard_contract::transform::{Compute, Request, SilverRun, WriteMode};
 use asgard_plugins::{Call, Plugin, Runtime, RuntimeConfig, parse_manifest};
-use serde_json::{Value, json};
+use serde_json::json;
+
+use crate::components::build;
 
 /// The fixtures, and the SDK's example.
 const PACKAGES: [&str; 5] =
@@ -20,38 +21,12 @@ const PACKAGES: [&str; 5] =
 /// The component of a fixture. All are built at once, by the first test that needs one.
 pub(crate) fn component(fixture: &str) -> &'static [u8] {
     static BUILT: OnceLock<HashMap<String, Vec<u8>>> = OnceLock::new();
-    &BUILT.get_or_init(build)[fixture]
-}
-
-fn build() -> HashMap<String, Vec<u8>> {
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args([
-        "build",
-        "--target",
-        "wasm32-wasip2",
-        "--profile",
-        "plugin",
-        "--message-format",
-        "json-render-diagnostics",
-    ]);
-    for package in PACKAGES {
-        cargo.args(["--package", package]);
-    }
-    let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).stderr(Stdio::inherit()).output().unwrap();
-    assert!(
-        output.status.success(),
-        "the fixtures do not build; is the target there? `rustup target add wasm32-wasip2`"
-    );
-    let messages = String::from_utf8(output.stdout).unwrap();
-    let artifacts =
-        messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).filter_map(|message| {
-            let name = message["target"]["name"].as_str()?;
-            let fixture = name.strip_prefix("asgard_fixture_").unwrap_or(name).to_owned();
-            let files = message["filenames"].as_array()?;
-            let file = files.iter().filter_map(Value::as_str).find(|file| file.ends_with(".wasm"))?;
-            Some((fixture, std::fs::read(file).unwrap()))
-        });
-    artifacts.collect()
+    let built = BUILT.get_or_init(|| {
+        let built = build(&PACKAGES.map(str::to_owned)).unwrap();
+        let fixture = |name: String| name.strip_prefix("asgard_fixture_").map_or(name.clone(), str::to_owned);
+        built.into_iter().map(|(name, component)| (fixture(name), component)).collect()
+    });
+    &built[fixture]
 }
 
 /// A runtime for all tests that do not need one of their own.

@@ -5,7 +5,17 @@ use super::reading::{fraction, number, offset_of_local};
 use super::{DAY, Date, HOUR, MINUTE, SECOND, days_in_month, iso_week, weekday};
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
@@ -20,10 +30,14 @@ enum Part {
     Year(usize),
     YearOfCentury,
     Month(usize),
-    MonthName { full: bool },
+    MonthName {
+        full: bool,
+    },
     Day(usize),
     DayOfYear(usize),
-    WeekdayName { full: bool },
+    WeekdayName {
+        full: bool,
+    },
     Quarter,
     IsoYear,
     IsoWeek(usize),
@@ -34,9 +48,15 @@ enum Part {
     Minute(usize),
     Second(usize),
     /// This many digits; in reading with `loose`, up to nine.
-    Fraction { digits: usize, loose: bool },
+    Fraction {
+        digits: usize,
+        loose: bool,
+    },
     /// `Z`, or `+00:00` without `z`.
-    Offset { z: bool, colon: bool },
+    Offset {
+        z: bool,
+        colon: bool,
+    },
     ZoneName,
 }
 

@@ -2,8 +2,8 @@
 
 use std::str::FromStr;
 
-use datafusion::arrow::array::timezone::Tz;
 use chrono::{DateTime, Offset, TimeZone};
+use datafusion::arrow::array::timezone::Tz;
 
 use super::{DAY, Date, HOUR, MINUTE, SECOND};
 
@@ -23,7 +23,7 @@ pub(in crate::engine) enum Partial {
 }
 
 /// Reads a day; what follows it is left.
-fn day<'a>(text: &'a str, partial: Partial) -> Option<(Date, &'a str)> {
+fn day(text: &str, partial: Partial) -> Option<(Date, &str)> {
     let (sign, rest) = match text.as_bytes().first()? {
         b'-' => (-1, &text[1..]),
         b'+' => (1, &text[1..]),

@@ -61,8 +61,13 @@ fn is_own(from: &DataType, to: &DataType, rules: Rules) -> bool {
             to.is_numeric() || matches!(to, DataType::Boolean | DataType::Date32 | DataType::Timestamp(..))
         }
         (DataType::Timestamp(..) | DataType::Float32 | DataType::Float64, to) if is_text(to) => true,
-        (DataType::Float32 | DataType::Float64 | DataType::Decimal128(..), to) if rules == Rules::Trino => to.is_integer(),
-        (DataType::Timestamp(TimeUnit::Microsecond, _), DataType::Timestamp(TimeUnit::Millisecond | TimeUnit::Second, _)) => true,
+        (DataType::Float32 | DataType::Float64 | DataType::Decimal128(..), to) if rules == Rules::Trino => {
+            to.is_integer()
+        }
+        (
+            DataType::Timestamp(TimeUnit::Microsecond, _),
+            DataType::Timestamp(TimeUnit::Millisecond | TimeUnit::Second, _),
+        ) => true,
         (DataType::Timestamp(..), to) if rules == Rules::Spark => to.is_numeric(),
         (from, DataType::Timestamp(..)) if rules == Rules::Spark => from.is_integer(),
         _ => false,
@@ -125,8 +130,8 @@ impl Cast {
             }
             DataType::Float32 | DataType::Float64 => self.rounded(&self.plainly(values, &DataType::Float64)?),
             DataType::Decimal128(_, scale) => self.whole_decimals(values.as_primitive(), *scale),
-            DataType::Timestamp(_, zone) => self.from_moments(values, zone.clone()),
-            _ => self.from_seconds(values),
+            DataType::Timestamp(_, zone) => self.moments_cast(values, zone.clone()),
+            _ => self.seconds_cast(values),
         }
     }
 
@@ -155,7 +160,7 @@ impl Cast {
     }
 
     /// To coarser moments, or to Spark's seconds.
-    fn from_moments(&self, values: &ArrayRef, zone: Option<Arc<str>>) -> Result<ArrayRef> {
+    fn moments_cast(&self, values: &ArrayRef, zone: Option<Arc<str>>) -> Result<ArrayRef> {
         let moments = self.plainly(values, &micros(zone))?;
         let moments = moments.as_primitive::<TimestampMicrosecondType>();
         match &self.to {
@@ -180,7 +185,7 @@ impl Cast {
     }
 
     /// Spark: a whole number counts seconds.
-    fn from_seconds(&self, values: &ArrayRef) -> Result<ArrayRef> {
+    fn seconds_cast(&self, values: &ArrayRef) -> Result<ArrayRef> {
         let seconds = self.plainly(values, &DataType::Int64)?;
         let mut moments = Vec::with_capacity(seconds.len());
         for value in seconds.as_primitive::<Int64Type>() {

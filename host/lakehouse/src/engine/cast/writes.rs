@@ -42,7 +42,8 @@ fn moment(micros: i64, rules: Rules, out: &mut String) {
 }
 
 pub(super) fn doubles(values: &PrimitiveArray<Float64Type>, rules: Rules) -> ArrayRef {
-    let texts: StringArray = values.iter().map(|value| value.map(|value| number(&format!("{value:e}"), value, rules))).collect();
+    let texts: StringArray =
+        values.iter().map(|value| value.map(|value| number(&format!("{value:e}"), value, rules))).collect();
     Arc::new(texts)
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, PrimitiveArray, StringArray, StringBuilder};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{
-    DataType, Date32Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType,
+    DataType, Date32Type, Float64Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType,
 };
 use datafusion::common::{Result, exec_err, plan_err};
 
@@ -207,6 +207,47 @@ pub(in crate::engine) fn last_day(arguments: &[ArrayRef], _to: &DataType) -> Res
         days + (days_in_month(date.year, date.month) - date.day) as i32
     });
     Ok(Arc::new(last))
+}
+
+/// Some days after a day.
+pub(in crate::engine) fn plus_days(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
+    moved(arguments, i64::checked_add)
+}
+
+/// Some days before a day.
+pub(in crate::engine) fn minus_days(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
+    moved(arguments, i64::checked_sub)
+}
+
+/// Some months after a day.
+pub(in crate::engine) fn plus_months(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
+    moved(arguments, |day, months| {
+        // Further than any date reaches.
+        (months.abs() < 12 * 20_000_000).then(|| Date::of_days(day).plus_months(months).days())
+    })
+}
+
+fn moved(arguments: &[ArrayRef], to: impl Fn(i64, i64) -> Option<i64>) -> Result<ArrayRef> {
+    let (days, counts) = (arguments[0].as_primitive::<Date32Type>(), arguments[1].as_primitive::<Int64Type>());
+    let mut moved = Vec::with_capacity(days.len());
+    for (day, count) in days.iter().zip(counts) {
+        let (Some(day), Some(count)) = (day, count) else {
+            moved.push(None);
+            continue;
+        };
+        match to(i64::from(day), count).and_then(|day| i32::try_from(day).ok()) {
+            Some(day) => moved.push(Some(day)),
+            None => return exec_err!("a date is out of range after adding {count}"),
+        }
+    }
+    Ok(Arc::new(PrimitiveArray::<Date32Type>::from(moved)))
+}
+
+/// Spark's `datediff(to, from)`.
+pub(in crate::engine) fn days_between(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
+    let (to, from) = (arguments[0].as_primitive::<Date32Type>(), arguments[1].as_primitive::<Date32Type>());
+    let days = to.iter().zip(from).map(|(to, from)| to?.checked_sub(from?));
+    Ok(Arc::new(PrimitiveArray::<Int32Type>::from_iter(days)))
 }
 
 /// Spark's: months and days of 31, to eight digits; whole at the same day or at both months' ends.

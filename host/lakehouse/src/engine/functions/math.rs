@@ -189,7 +189,8 @@ fn as_written(value: f64, digits: i32) -> Option<f64> {
 /// -1, 0 or 1, in the argument's type.
 pub(in crate::engine) fn sign(arguments: &[ArrayRef], to: &DataType) -> Result<ArrayRef> {
     let values = cast(&arguments[0], &DataType::Float64)?;
-    let signs: Doubles = doubles(&values).unary(|value| if value == 0.0 || value.is_nan() { value } else { value.signum() });
+    let signs: Doubles =
+        doubles(&values).unary(|value| if value == 0.0 || value.is_nan() { value } else { value.signum() });
     let signs: ArrayRef = Arc::new(signs);
     Ok(cast(&signs, to)?)
 }

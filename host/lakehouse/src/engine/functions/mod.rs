@@ -64,6 +64,18 @@ impl Kind {
         }
     }
 
+    /// The type of its own that a value is converted to.
+    fn plain(self) -> Option<DataType> {
+        Some(match self {
+            Self::Text => DataType::Utf8,
+            Self::Whole => DataType::Int64,
+            Self::Number => DataType::Float64,
+            Self::Moment => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            Self::Day => DataType::Date32,
+            Self::List | Self::Any => return None,
+        })
+    }
+
     fn word(self) -> &'static str {
         match self {
             Self::Text => "text",
@@ -99,13 +111,16 @@ pub(super) struct Function {
     rest: Option<Kind>,
     returns: Returns,
     rows: Rows,
+    /// Whether a simple value of another kind is let through for the dialect's meaning to convert, which comes after names
+    /// and before anything else.
+    lenient: bool,
     signature: Signature,
 }
 
 impl Function {
     pub(super) fn new(name: &'static str, parameters: &'static [Kind], returns: Returns, rows: Rows) -> Self {
         let signature = Signature::user_defined(Volatility::Immutable);
-        Self { name, parameters, optional: 0, rest: None, returns, rows, signature }
+        Self { name, parameters, optional: 0, rest: None, returns, rows, lenient: false, signature }
     }
 
     pub(super) fn optional(mut self, count: usize) -> Self {
@@ -118,6 +133,11 @@ impl Function {
         self
     }
 
+    pub(super) fn lenient(mut self) -> Self {
+        self.lenient = true;
+        self
+    }
+
     pub(super) fn build(self) -> Arc<ScalarUDF> {
         Arc::new(ScalarUDF::new_from_impl(self))
     }
@@ -125,6 +145,12 @@ impl Function {
     /// The kind of the argument at a position.
     pub(super) fn kind(&self, index: usize) -> Option<Kind> {
         self.parameters.get(index).copied().or(self.rest)
+    }
+
+    /// The error for arguments of these types.
+    pub(super) fn refused<T>(&self, given: &[DataType]) -> Result<T> {
+        let given: Vec<String> = given.iter().map(type_word).collect();
+        plan_err!("{}, not ({})", self.shape(), given.join(", "))
     }
 
     /// `date_diff(text, a timestamp, a timestamp)`.
@@ -175,14 +201,11 @@ impl ScalarUDFImpl for Function {
         if !fits {
             return plan_err!("{}, not {} arguments", self.shape(), given.len());
         }
-        let arrive = given.iter().enumerate().map(|(index, given)| self.kind(index)?.arrives(given));
-        match arrive.collect::<Option<Vec<_>>>() {
-            Some(types) => Ok(types),
-            None => {
-                let given: Vec<String> = given.iter().map(type_word).collect();
-                plan_err!("{}, not ({})", self.shape(), given.join(", "))
-            }
-        }
+        let arrive = given.iter().enumerate().map(|(index, given)| {
+            let kind = self.kind(index)?;
+            kind.arrives(given).or_else(|| (self.lenient && is_simple(given)).then(|| kind.plain()).flatten())
+        });
+        arrive.collect::<Option<Vec<_>>>().map_or_else(|| self.refused(given), Ok)
     }
 
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
@@ -195,14 +218,28 @@ impl ScalarUDFImpl for Function {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let constant = args.args.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
         let length = if constant { 1 } else { args.number_rows };
-        let arrays =
-            args.args.iter().map(|argument| argument.to_array(length)).collect::<Result<Vec<_>>>()?;
+        let arrays = args.args.iter().map(|argument| argument.to_array(length)).collect::<Result<Vec<_>>>()?;
         let result = (self.rows)(&arrays, args.return_field.data_type())?;
         if constant && !arrays.is_empty() {
             return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?));
         }
         Ok(ColumnarValue::Array(result))
     }
+}
+
+/// Numbers, text, truth, days and moments: what has one value, which can be written.
+pub(super) fn is_simple(data_type: &DataType) -> bool {
+    data_type.is_numeric()
+        || matches!(
+            data_type,
+            DataType::Utf8
+                | DataType::LargeUtf8
+                | DataType::Utf8View
+                | DataType::Boolean
+                | DataType::Date32
+                | DataType::Date64
+                | DataType::Timestamp(..)
+        )
 }
 
 /// A type as people say it.

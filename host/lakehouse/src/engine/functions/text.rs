@@ -105,6 +105,30 @@ pub(in crate::engine) fn position(arguments: &[ArrayRef], to: &DataType) -> Resu
     Ok(cast(&positions, to)?)
 }
 
+/// Trino's `substr(text, start[, length])`: from 1, or from -1 at the end; nothing from outside of the text.
+pub(in crate::engine) fn part_of(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
+    let (texts, starts) = (arguments[0].as_string::<i32>(), arguments[1].as_primitive::<Int64Type>());
+    let lengths = arguments.get(2).map(|array| array.as_primitive::<Int64Type>());
+    let values: StringArray = (0..texts.len())
+        .map(|row| {
+            let text = value(texts, row)?;
+            let start = starts.is_valid(row).then(|| starts.value(row))?;
+            let length = match lengths {
+                Some(lengths) => lengths.is_valid(row).then(|| lengths.value(row))?,
+                None => i64::MAX,
+            };
+            let letters = i64::try_from(text.chars().count()).ok()?;
+            let first = if start < 0 { letters + start } else { start - 1 };
+            if start == 0 || first < 0 || first >= letters || length <= 0 {
+                return Some(String::new());
+            }
+            let (skip, take) = (usize::try_from(first).ok()?, usize::try_from(length).unwrap_or(usize::MAX));
+            Some(text.chars().skip(skip).take(take).collect())
+        })
+        .collect();
+    Ok(Arc::new(values))
+}
+
 /// `concat_ws(separator, …)`: nulls are passed over.
 pub(in crate::engine) fn joined(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
     let separators = arguments[0].as_string::<i32>();
@@ -186,7 +210,9 @@ impl<'a> Expressions<'a> {
             match Regex::new(text) {
                 Ok(compiled) => self.last = Some((text, compiled)),
                 Err(_) => {
-                    return exec_err!("'{text}' is no regular expression that is supported (no look-around, no back-references)");
+                    return exec_err!(
+                        "'{text}' is no regular expression that is supported (no look-around, no back-references)"
+                    );
                 }
             }
         }

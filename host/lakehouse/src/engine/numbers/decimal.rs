@@ -112,8 +112,12 @@ impl Sum {
         let (s1, s2, to) = (i32::from(self.left), i32::from(self.right), i32::from(self.to));
         let common = s1.max(s2);
         match self.operator {
-            Operator::Plus => rescaled(scaled(left, common - s1)?.checked_add(scaled(right, common - s2)?)?, common, to),
-            Operator::Minus => rescaled(scaled(left, common - s1)?.checked_sub(scaled(right, common - s2)?)?, common, to),
+            Operator::Plus => {
+                rescaled(scaled(left, common - s1)?.checked_add(scaled(right, common - s2)?)?, common, to)
+            }
+            Operator::Minus => {
+                rescaled(scaled(left, common - s1)?.checked_sub(scaled(right, common - s2)?)?, common, to)
+            }
             Operator::Multiply => rescaled(left.checked_mul(right)?, s1 + s2, to),
             Operator::Divide => {
                 let shift = to + s2 - s1;
@@ -177,7 +181,8 @@ mod tests {
     #[test]
     fn quotients_are_rounded_half_away_from_zero() {
         let divide = Sum { operator: Operator::Divide, left: 1, right: 0, to: 1 };
-        let by = |left: i128, right: i128| divide.of(i256::from_i128(left), i256::from_i128(right)).and_then(i256::to_i128);
+        let by =
+            |left: i128, right: i128| divide.of(i256::from_i128(left), i256::from_i128(right)).and_then(i256::to_i128);
         assert_eq!(by(30, 4), Some(8));
         assert_eq!(by(-30, 4), Some(-8));
         assert_eq!(by(10, 4), Some(3));

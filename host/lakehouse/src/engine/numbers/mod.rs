@@ -35,7 +35,13 @@ pub(super) enum Missing {
 
 /// `left operator right` for numbers of which neither is a float: none where this module has nothing to add to the engine's
 /// own arithmetic.
-pub(super) fn exact(left: &Typed, operator: Operator, right: &Typed, rules: Rules, missing: Missing) -> Option<Result<Expr>> {
+pub(super) fn exact(
+    left: &Typed,
+    operator: Operator,
+    right: &Typed,
+    rules: Rules,
+    missing: Missing,
+) -> Option<Result<Expr>> {
     let both = [&left.data_type, &right.data_type];
     if !both.iter().all(|data_type| is_exact(data_type)) {
         return None;

@@ -7,7 +7,7 @@ use datafusion::execution::SessionStateDefaults;
 use datafusion::logical_expr::ScalarUDF;
 
 use crate::engine::dialect::{Functions, Stock};
-use crate::engine::functions::Kind::{Any, List, Moment, Number, Text, Whole};
+use crate::engine::functions::Kind::{Any, Day, List, Moment, Number, Text, Whole};
 use crate::engine::functions::Returns::{Always, By};
 use crate::engine::functions::dates::{self, timestamptz};
 use crate::engine::functions::{Function, Kind, Rows, lists, math, text};
@@ -117,7 +117,6 @@ const SAME: &[(&[&str], &str)] = &[
 /// Of the engine's package of Spark's functions, those that keep what they promise for the types that there are here.
 const SPARK: &[(&[&str], &str)] = &[
     (&["abs"], "abs"),
-    (&["add_months"], "add_months"),
     (&["array"], "array"),
     (&["array_contains"], "array_contains"),
     (&["array_repeat"], "array_repeat"),
@@ -130,9 +129,6 @@ const SPARK: &[(&[&str], &str)] = &[
     (&["collect_list"], "collect_list"),
     (&["collect_set"], "collect_set"),
     (&["crc32"], "crc32"),
-    (&["date_add", "dateadd"], "date_add"),
-    (&["date_sub"], "date_sub"),
-    (&["datediff", "date_diff"], "date_diff"),
     (&["elt"], "elt"),
     (&["expm1"], "expm1"),
     (&["factorial"], "factorial"),
@@ -140,7 +136,6 @@ const SPARK: &[(&[&str], &str)] = &[
     (&["to_utc_timestamp"], "to_utc_timestamp"),
     (&["hex"], "hex"),
     (&["unhex"], "unhex"),
-    (&["last_day"], "last_day"),
     (&["next_day"], "next_day"),
     (&["pmod"], "pmod"),
     (&["rint"], "rint"),
@@ -191,7 +186,7 @@ fn collected() -> (Functions, Vec<String>) {
     let mut missing = engine.give(&mut all, SAME);
     missing.extend(package.give(&mut all, SPARK));
     for (names, rows) in FIELDS {
-        all.scalar(names, &Function::new(names[0], &[Moment], Always(Int32), *rows).build());
+        all.scalar(names, &function(names[0], &[Moment], Int32, *rows).build());
     }
     for (names, function) in own() {
         all.scalar(names, &function);
@@ -204,18 +199,26 @@ pub(super) fn all() -> Functions {
 }
 
 fn function(name: &'static str, parameters: &'static [Kind], returns: DataType, rows: Rows) -> Function {
-    Function::new(name, parameters, Always(returns), rows)
+    Function::new(name, parameters, Always(returns), rows).lenient()
 }
 
 /// Those of our own making. Names that begin with `$` are put by the rewriter.
 fn own() -> Vec<(&'static [&'static str], Arc<ScalarUDF>)> {
     vec![
-        (&["$units_between"], function("timestampdiff", &[Text, Moment, Moment], Int64, dates::units_between_cut).build()),
         (
-            &["$plus_units"],
-            function("timestampadd", &[Text, Whole, Moment], timestamptz(), dates::plus_units).build(),
+            &["$units_between"],
+            function("timestampdiff", &[Text, Moment, Moment], Int64, dates::units_between_cut).build(),
         ),
-        (&["date_trunc"], Function::new("date_trunc", &[Text, Moment], By(dates::kept), dates::truncated).build()),
+        (&["$plus_units"], function("timestampadd", &[Text, Whole, Moment], timestamptz(), dates::plus_units).build()),
+        (
+            &["date_trunc"],
+            Function::new("date_trunc", &[Text, Moment], By(dates::kept), dates::truncated).lenient().build(),
+        ),
+        (&["date_add", "dateadd"], function("date_add", &[Day, Whole], Date32, dates::plus_days).build()),
+        (&["date_sub"], function("date_sub", &[Day, Whole], Date32, dates::minus_days).build()),
+        (&["add_months"], function("add_months", &[Day, Whole], Date32, dates::plus_months).build()),
+        (&["datediff", "date_diff"], function("datediff", &[Day, Day], Int32, dates::days_between).build()),
+        (&["last_day"], function("last_day", &[Day], Date32, dates::last_day).build()),
         (&["date_format"], function("date_format", &[Moment, Text], Utf8, dates::java_written).build()),
         (&["$to_timestamp"], function("to_timestamp", &[Text, Text], timestamptz(), dates::java_read).build()),
         (&["$try_to_timestamp"], function("try_to_timestamp", &[Text, Text], timestamptz(), dates::java_tried).build()),
@@ -223,10 +226,7 @@ fn own() -> Vec<(&'static [&'static str], Arc<ScalarUDF>)> {
         (&["$unix_timestamp"], function("unix_timestamp", &[Moment], Int64, dates::to_seconds).build()),
         (&["$from_unixtime"], function("from_unixtime", &[Whole, Text], Utf8, dates::seconds_written).build()),
         (&["timestamp_seconds"], function("timestamp_seconds", &[Number], timestamptz(), dates::of_seconds).build()),
-        (
-            &["months_between"],
-            function("months_between", &[Moment, Moment], Float64, dates::months_between).build(),
-        ),
+        (&["months_between"], function("months_between", &[Moment, Moment], Float64, dates::months_between).build()),
         (&["initcap"], function("initcap", &[Text], Utf8, text::capitalized).build()),
         (&["replace"], function("replace", &[Text, Text, Text], Utf8, text::replaced).optional(1).build()),
         (
@@ -236,10 +236,7 @@ fn own() -> Vec<(&'static [&'static str], Arc<ScalarUDF>)> {
         (&["instr"], function("instr", &[Text, Text], Int32, text::position).build()),
         (&["concat"], function("concat", &[Text], Utf8, text::concatenated).rest(Text).build()),
         (&["concat_ws"], function("concat_ws", &[Text], Utf8, text::joined).rest(Text).build()),
-        (
-            &["substring_index"],
-            function("substring_index", &[Text, Text, Whole], Utf8, text::before_delimiter).build(),
-        ),
+        (&["substring_index"], function("substring_index", &[Text, Text, Whole], Utf8, text::before_delimiter).build()),
         (&["regexp_like", "regexp", "rlike"], function("regexp_like", &[Text, Text], Boolean, text::matches).build()),
         (&["regexp_count"], function("regexp_count", &[Text, Text], Int32, text::match_count).build()),
         (&["regexp_replace"], function("regexp_replace", &[Text, Text, Text], Utf8, text::matches_replaced).build()),
@@ -261,7 +258,10 @@ fn own() -> Vec<(&'static [&'static str], Arc<ScalarUDF>)> {
             Function::new("round", &[Any, Whole], By(math::same_number), math::rounded_as_written).optional(1).build(),
         ),
         (&["sign", "signum"], function("sign", &[Number], Float64, math::sign).build()),
-        (&["$element_at"], Function::new("element_at", &[List, Whole], By(lists::element_type), lists::element).build()),
+        (
+            &["$element_at"],
+            Function::new("element_at", &[List, Whole], By(lists::element_type), lists::element).build(),
+        ),
         // Replaced by its argument, with nulls for errors.
         (&["$try"], Function::new("try", &[Any], By(first), unreachable_rows).build()),
     ]

@@ -7,7 +7,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 
 use crate::engine::cast;
 use crate::engine::functions::dates::timestamptz;
-use crate::engine::functions::{Function, Kind, type_word};
+use crate::engine::functions::{Function, Kind, is_simple, type_word};
 use crate::engine::meaning::{Meaning, Typed, rounded_decimal, tried};
 use crate::engine::numbers::decimal::Rules;
 use crate::engine::numbers::{self, Missing};
@@ -15,23 +15,12 @@ use crate::engine::numbers::{self, Missing};
 #[derive(Debug)]
 pub(super) struct SparkMeaning;
 
-/// The engine's own functions of text, which Spark calls with other values too.
-const TEXT_FUNCTIONS: [&str; 19] = [
-    "upper", "lower", "trim", "btrim", "ltrim", "rtrim", "reverse", "repeat", "left", "right", "lpad", "rpad", "translate",
-    "contains", "starts_with", "ends_with", "md5", "levenshtein", "substring",
-];
-
 fn is_text(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
 }
 
 fn is_moment(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..))
-}
-
-/// What has a text of its own to be converted to silently.
-fn is_simple(data_type: &DataType) -> bool {
-    data_type.is_numeric() || is_moment(data_type) || matches!(data_type, DataType::Boolean)
 }
 
 impl SparkMeaning {
@@ -68,8 +57,10 @@ impl Meaning for SparkMeaning {
         match operator {
             Operator::IntegerDivide => {
                 let (left, right) = (left.cast_to(&DataType::Int64), right.cast_to(&DataType::Int64));
-                let (left, right) =
-                    (Typed { expr: left, data_type: DataType::Int64 }, Typed { expr: right, data_type: DataType::Int64 });
+                let (left, right) = (
+                    Typed { expr: left, data_type: DataType::Int64 },
+                    Typed { expr: right, data_type: DataType::Int64 },
+                );
                 numbers::exact(&left, Operator::Divide, &right, Rules::Spark, Missing::Error)
                     .unwrap_or_else(|| plan_err!("DIV takes whole numbers"))
             }
@@ -127,19 +118,23 @@ impl Meaning for SparkMeaning {
         {
             return Ok(rounded);
         }
-        let kinds: Vec<Option<Kind>> = match call.func.inner().as_any().downcast_ref::<Function>() {
-            Some(function) => (0..call.args.len()).map(|index| function.kind(index)).collect(),
-            // A count or a position after the text stays a number.
-            None if TEXT_FUNCTIONS.contains(&name.as_str()) => {
-                (0..call.args.len()).map(|index| (index == 0).then_some(Kind::Text)).collect()
-            }
-            None => return Ok(Expr::ScalarFunction(call)),
+        let Some(function) = call.func.inner().as_any().downcast_ref::<Function>() else {
+            return Ok(Expr::ScalarFunction(call));
         };
-        for (argument, kind) in call.args.iter_mut().zip(kinds) {
-            let value = Typed::of(std::mem::take(argument), schema)?;
-            *argument = converted(value, kind);
+        let values =
+            call.args.iter().map(|argument| Typed::of(argument.clone(), schema)).collect::<Result<Vec<_>>>()?;
+        let types: Vec<DataType> = values.iter().map(|value| value.data_type.clone()).collect();
+        let converted = values.into_iter().enumerate().map(|(index, value)| match function.kind(index) {
+            Some(kind) => converted(value, kind),
+            None => Some(value.expr),
+        });
+        match converted.collect::<Option<Vec<_>>>() {
+            Some(arguments) => {
+                call.args = arguments;
+                Ok(Expr::ScalarFunction(call))
+            }
+            None => function.refused(&types),
         }
-        Ok(Expr::ScalarFunction(call))
     }
 
     fn aggregate(&self, call: AggregateFunction, _schema: &DFSchema) -> Result<Expr> {
@@ -147,17 +142,18 @@ impl Meaning for SparkMeaning {
     }
 }
 
-/// Spark's silent conversions of arguments.
-fn converted(value: Typed, kind: Option<Kind>) -> Expr {
-    let to = match (kind, &value.data_type) {
-        (Some(Kind::Text), other) if is_simple(other) => DataType::Utf8,
-        (Some(Kind::Moment), other) if is_text(other) || matches!(other, DataType::Date32) => timestamptz(),
-        (Some(Kind::Day), other) if is_text(other) => DataType::Date32,
-        (Some(Kind::Number), other) if is_text(other) => DataType::Float64,
-        (Some(Kind::Whole), other) if is_text(other) => DataType::Int64,
-        _ => return value.expr,
+/// Spark's silent conversions of arguments; none: there is none.
+fn converted(value: Typed, kind: Kind) -> Option<Expr> {
+    let from = &value.data_type;
+    let to = match kind {
+        Kind::Text if is_simple(from) && !is_text(from) => DataType::Utf8,
+        Kind::Moment if is_text(from) || matches!(from, DataType::Date32) => timestamptz(),
+        Kind::Day if is_text(from) => DataType::Date32,
+        Kind::Number if is_text(from) => DataType::Float64,
+        Kind::Whole if is_text(from) => DataType::Int64,
+        kind => return kind.arrives(from).map(|_| value.expr),
     };
-    SparkMeaning::read(value, &to)
+    Some(SparkMeaning::read(value, &to))
 }
 
 fn is_nested(data_type: &DataType) -> bool {

@@ -13,9 +13,10 @@ use datafusion::execution::SessionStateDefaults;
 use datafusion::logical_expr::planner::{ExprPlanner, TypePlanner};
 use datafusion::sql::planner::NullOrdering;
 use sqlparser::ast::Query;
+use sqlparser::tokenizer::TokenWithSpan;
 
 use super::dialect::{Functions, SqlDialect};
-use super::meaning::Meaning;
+use super::meaning::{Meaning, Operators};
 
 #[derive(Debug)]
 struct Spark {
@@ -28,7 +29,10 @@ pub(super) fn dialect() -> &'static dyn SqlDialect {
     static SPARK: LazyLock<Spark> = LazyLock::new(|| Spark {
         functions: functions::all(),
         planners: {
-            let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(datafusion_spark::planner::SparkFunctionPlanner)];
+            let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![
+                Arc::new(Operators(&meaning::SparkMeaning)),
+                Arc::new(datafusion_spark::planner::SparkFunctionPlanner),
+            ];
             planners.extend(SessionStateDefaults::default_expr_planners());
             planners
         },
@@ -43,6 +47,10 @@ impl SqlDialect for Spark {
 
     fn syntax(&self) -> &dyn sqlparser::dialect::Dialect {
         &syntax::SparkSyntax
+    }
+
+    fn tokens(&self, tokens: &mut Vec<TokenWithSpan>) {
+        syntax::join_suffixes(tokens);
     }
 
     fn rewrite(&self, query: &mut Query) -> Result<()> {

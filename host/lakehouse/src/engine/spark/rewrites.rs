@@ -279,9 +279,9 @@ fn shown(expr: &Expr) -> String {
     match expr {
         Expr::Nested(inner) => shown(inner),
         Expr::BinaryOp { left, op, right } => format!("({} {op} {})", shown(left), shown(right)),
-        Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text) | Value::DoubleQuotedString(text), .. }) => {
-            text.clone()
-        }
+        Expr::Value(ValueWithSpan {
+            value: Value::SingleQuotedString(text) | Value::DoubleQuotedString(text), ..
+        }) => text.clone(),
         Expr::Value(ValueWithSpan { value: Value::Null, .. }) => "NULL".to_owned(),
         Expr::Function(function) => {
             let name = name_of(function);

@@ -7,6 +7,7 @@ use sqlparser::ast::Expr;
 use sqlparser::dialect::{DatabricksDialect, Dialect};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 /// As the parser's dialect of Databricks, with what that one leaves out: escapes in strings, `DIV`.
 #[derive(Debug)]
@@ -109,4 +110,27 @@ impl Dialect for SparkSyntax {
             right: Box::new(right),
         }))
     }
+}
+
+/// Numbers with their type behind them, `2.5D`, come from the tokenizer as a number and a word. A double is written with an
+/// exponent for the parser; `BD` is what a number with a point is anyway.
+pub(super) fn join_suffixes(tokens: &mut Vec<TokenWithSpan>) {
+    let mut joined: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    for token in tokens.drain(..) {
+        if let Token::Word(word) = &token.token
+            && let Some(TokenWithSpan { token: Token::Number(digits, false), span }) = joined.last_mut()
+            && span.end == token.span.start
+        {
+            let is = |suffix: &str| word.value.eq_ignore_ascii_case(suffix);
+            if is("d") && !digits.contains(['e', 'E']) {
+                digits.push_str("e0");
+                continue;
+            }
+            if is("bd") {
+                continue;
+            }
+        }
+        joined.push(token);
+    }
+    *tokens = joined;
 }

@@ -55,8 +55,7 @@ fn of(sql: &Sql) -> Result<DataType> {
             DataType::Struct(Fields::from(parts))
         }
         Sql::Map(key, value) => {
-            let parts =
-                Fields::from(vec![Field::new("key", of(key)?, false), Field::new("value", of(value)?, true)]);
+            let parts = Fields::from(vec![Field::new("key", of(key)?, false), Field::new("value", of(value)?, true)]);
             DataType::Map(Arc::new(Field::new("entries", DataType::Struct(parts), false)), false)
         }
         Sql::Interval { .. } => DataType::Interval(datafusion::arrow::datatypes::IntervalUnit::MonthDayNano),
@@ -72,10 +71,14 @@ fn decimal(size: &ExactNumberInfo) -> Result<DataType> {
         ExactNumberInfo::PrecisionAndScale(precision, scale) => (*precision, *scale),
     };
     match (u8::try_from(precision), i8::try_from(scale)) {
-        (Ok(digits @ 1..=38), Ok(behind)) if (0..=38).contains(&behind) && u64::from(digits) >= behind.unsigned_abs().into() => {
+        (Ok(digits @ 1..=38), Ok(behind))
+            if (0..=38).contains(&behind) && u64::from(digits) >= behind.unsigned_abs().into() =>
+        {
             Ok(DataType::Decimal128(digits, behind))
         }
-        _ => plan_err!("decimal({precision},{scale}) is no type: 38 digits at most, and no more of them behind the point"),
+        _ => plan_err!(
+            "decimal({precision},{scale}) is no type: 38 digits at most, and no more of them behind the point"
+        ),
     }
 }
 

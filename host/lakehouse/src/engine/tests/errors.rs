@@ -33,7 +33,11 @@ async fn a_message_has_the_place_and_the_nearest_name() {
         ),
         (Dialect::Spark, "SELECT regexp_lik('a', 'b')", "did you mean `regexp_like`?"),
         (Dialect::Trino, "SELECT nvl(1, 2)", "there is no function `nvl` in Trino's SQL"),
-        (Dialect::Trino, "SELECT date_diff('day', day) FROM silver.orders", "`date_diff` takes (text, a timestamp, a timestamp)"),
+        (
+            Dialect::Trino,
+            "SELECT date_diff('day', day) FROM silver.orders",
+            "`date_diff` takes (text, a timestamp, a timestamp)",
+        ),
         (
             Dialect::Trino,
             "SELECT operator_id, count(*) FROM silver.orders",
@@ -104,6 +108,6 @@ async fn a_statement_that_is_too_large_is_refused_before_it_costs_anything() {
     assert!(test.wrong(Dialect::Trino, &format!("SELECT {chain}")).await.contains("operators"));
     let deep = format!("SELECT {}1{}", "(".repeat(300), ")".repeat(300));
     assert!(test.wrong(Dialect::Trino, &deep).await.contains("nested"));
-    let long = vec!["1"; 3000].join(" + ");
-    assert_eq!(test.value(Dialect::Trino, &format!("SELECT {long}")).await, "3000");
+    let long = vec!["1"; 500].join(" + ");
+    assert_eq!(test.value(Dialect::Trino, &format!("SELECT {long}")).await, "500");
 }

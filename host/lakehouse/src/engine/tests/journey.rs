@@ -1,7 +1,7 @@
 //! Statements of the journey: bronze rows as they come, cleaned by Spark SQL, profiled by Trino's.
 
-use asgard_contract::lakehouse::{Dialect, Input, WriteMode};
 use asgard_contract::TableName;
+use asgard_contract::lakehouse::{Dialect, Input, WriteMode};
 
 use super::{TestLakehouse, with_input, write};
 
@@ -64,8 +64,7 @@ async fn bronze_rows_become_silver_and_gold_ones() {
 
     let input = Input::Table(TableName::new("bronze", "work_orders"));
     let silver = with_input(Dialect::Spark, SILVER, "source_data", input);
-    let written =
-        test.run_with("silver", silver, write("silver.work_orders", WriteMode::Replace, &[])).await.unwrap();
+    let written = test.run_with("silver", silver, write("silver.work_orders", WriteMode::Replace, &[])).await.unwrap();
     assert_eq!((written.rows, written.total_rows, written.rows_read), (5, 5, 7));
     assert!(written.bytes > 0 && written.bytes_read > 0 && written.snapshot.is_some());
     assert_eq!(
@@ -84,15 +83,18 @@ async fn bronze_rows_become_silver_and_gold_ones() {
         ]
     );
     let columns = test.types(Dialect::Trino, "SELECT * FROM silver.work_orders").await;
-    assert_eq!(columns[3..], [
-        "quantity int",
-        "operator_id string",
-        "started_at timestamptz",
-        "duration_hours double",
-        "quality_flag string",
-        "processed_at timestamptz",
-        "rule_version int",
-    ]);
+    assert_eq!(
+        columns[3..],
+        [
+            "quantity int",
+            "operator_id string",
+            "started_at timestamptz",
+            "duration_hours double",
+            "quality_flag string",
+            "processed_at timestamptz",
+            "rule_version int",
+        ]
+    );
 
     let written =
         test.run(Dialect::Trino, GOLD, write("gold.operator_efficiency", WriteMode::Replace, &[])).await.unwrap();

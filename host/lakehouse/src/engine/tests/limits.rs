@@ -12,7 +12,7 @@ use super::{TestLakehouse, statement, write};
 
 /// 10,000 rows; joined with itself, enough work for a minute.
 const MANY: &str = "
-    WITH digits AS (SELECT * FROM (VALUES 0, 1, 2, 3, 4, 5, 6, 7, 8, 9) AS t (d))
+    WITH digits AS (SELECT * FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS t (d))
     SELECT a.d * 1000 + b.d * 100 + c.d * 10 + e.d AS n FROM digits a, digits b, digits c, digits e";
 
 const ENDLESS: &str = "

@@ -26,7 +26,10 @@ async fn a_table_is_replaced_appended_to_merged_into_and_rewritten_by_key() {
     );
     run("(7, 'z', 7.5)", WriteMode::Replace, &[]).await;
     assert_eq!(test.rows(Dialect::Trino, all).await, ["7 | z | 7.5"]);
-    assert_eq!(test.types(Dialect::Trino, "SELECT * FROM gold.t").await, ["id int", "name string", "amount decimal(2,1)"]);
+    assert_eq!(
+        test.types(Dialect::Trino, "SELECT * FROM gold.t").await,
+        ["id int", "name string", "amount decimal(2,1)"]
+    );
 }
 
 #[tokio::test]
@@ -91,7 +94,7 @@ async fn inputs_are_tables_locations_json_lines_and_arrow() {
         let ipc = test.lakehouse.query(&read, 10).await.unwrap_or_else(|error| panic!("{input:?}: {error}"));
         assert_eq!(super::shown(&ipc), expected, "{input:?}");
     }
-    for (location, expected) in [("s3://bucket/x/", "object storage"), ("file:///nowhere/", "nothing at")] {
+    for (location, expected) in [("s3://bucket/x/", "`file://`"), ("file:///nowhere/", "nothing at")] {
         let read = with_input(Dialect::Spark, "SELECT * FROM t", "t", Input::Location(location.to_owned()));
         let error = test.lakehouse.query(&read, 10).await.unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");
@@ -101,7 +104,7 @@ async fn inputs_are_tables_locations_json_lines_and_arrow() {
 #[tokio::test]
 async fn a_query_gives_its_first_rows_only() {
     let test = TestLakehouse::new().await;
-    let sql = "SELECT * FROM (VALUES 1, 2, 3) AS t (a) ORDER BY a DESC";
+    let sql = "SELECT * FROM (VALUES (1), (2), (3)) AS t (a) ORDER BY a DESC";
     let ipc = test.lakehouse.query(&statement(Dialect::Trino, sql), 2).await.unwrap();
     assert_eq!(super::shown(&ipc), ["3", "2"]);
 }

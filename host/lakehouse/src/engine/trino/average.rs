@@ -55,7 +55,9 @@ impl AggregateUDFImpl for Average {
 
     fn accumulator(&self, arguments: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
         match (arguments.return_type(), arguments.is_distinct) {
-            (DataType::Decimal128(_, _), true) => exec_err!("avg(DISTINCT …) of decimals is not supported: cast to double"),
+            (DataType::Decimal128(_, _), true) => {
+                exec_err!("avg(DISTINCT …) of decimals is not supported: cast to double")
+            }
             (DataType::Decimal128(precision, scale), false) => {
                 Ok(Box::new(DecimalAverage { precision: *precision, scale: *scale, sum: i256::ZERO, count: 0 }))
             }
@@ -132,7 +134,9 @@ impl Accumulator for DecimalAverage {
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        let Some(sum) = self.sum.to_i128() else { return exec_err!("a sum is too large for decimal(38,{})", self.scale) };
+        let Some(sum) = self.sum.to_i128() else {
+            return exec_err!("a sum is too large for decimal(38,{})", self.scale);
+        };
         Ok(vec![ScalarValue::Int64(Some(self.count)), ScalarValue::Decimal128(Some(sum), 38, self.scale)])
     }
 

@@ -24,7 +24,6 @@ const SAME: &[(&[&str], &str)] = &[
     (&["rpad"], "rpad"),
     (&["translate"], "translate"),
     (&["starts_with"], "starts_with"),
-    (&["substr", "substring"], "substr"),
     // The parser's TRIM is given to these.
     (&["btrim"], "btrim"),
     // Numbers.
@@ -153,7 +152,10 @@ fn millis(zone: bool) -> DataType {
 /// Those of our own making. Names that begin with `$` are put by the rewriter.
 fn own() -> Vec<(&'static [&'static str], Arc<ScalarUDF>)> {
     vec![
-        (&["date_diff", "datediff"], function("date_diff", &[Text, Moment, Moment], Int64, dates::units_between).build()),
+        (
+            &["date_diff", "datediff"],
+            function("date_diff", &[Text, Moment, Moment], Int64, dates::units_between).build(),
+        ),
         (&["date_add"], Function::new("date_add", &[Text, Whole, Any], By(dates::kept), dates::plus_units).build()),
         (&["date_trunc"], Function::new("date_trunc", &[Text, Any], By(dates::kept), dates::truncated).build()),
         (&["date_format"], function("date_format", &[Moment, Text], Utf8, dates::mysql_written).build()),
@@ -174,6 +176,7 @@ fn own() -> Vec<(&'static [&'static str], Arc<ScalarUDF>)> {
         (&["strpos"], function("strpos", &[Text, Text], Int64, text::position).build()),
         (&["concat"], function("concat", &[Text, Text], Utf8, text::concatenated).rest(Text).build()),
         (&["concat_ws"], function("concat_ws", &[Text, Text], Utf8, text::joined).rest(Text).build()),
+        (&["substr", "substring"], function("substr", &[Text, Whole, Whole], Utf8, text::part_of).optional(1).build()),
         (&["split"], function("split", &[Text, Text], text::text_list(), text::split_by_text).build()),
         (&["split_part"], function("split_part", &[Text, Text, Whole], Utf8, text::part).build()),
         (&["regexp_like"], function("regexp_like", &[Text, Text], Boolean, text::matches).build()),
@@ -186,7 +189,10 @@ fn own() -> Vec<(&'static [&'static str], Arc<ScalarUDF>)> {
             &["regexp_extract"],
             function("regexp_extract", &[Text, Text, Whole], Utf8, text::extracted_or_null).optional(1).build(),
         ),
-        (&["regexp_split"], function("regexp_split", &[Text, Text], text::text_list(), text::split_by_expression).build()),
+        (
+            &["regexp_split"],
+            function("regexp_split", &[Text, Text], text::text_list(), text::split_by_expression).build(),
+        ),
         (&["ln"], function("ln", &[Number], Float64, math::ln).build()),
         (&["log2"], function("log2", &[Number], Float64, math::log2).build()),
         (&["log10"], function("log10", &[Number], Float64, math::log10).build()),

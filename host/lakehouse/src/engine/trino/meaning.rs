@@ -93,11 +93,7 @@ impl Meaning for TrinoMeaning {
         let from = &value.data_type;
         let numbers_and_moments = (is_moment(from) && to.is_numeric()) || (from.is_numeric() && is_moment(to));
         if numbers_and_moments {
-            return plan_err!(
-                "{} is not cast to {}: use to_unixtime or from_unixtime",
-                type_word(from),
-                type_word(to)
-            );
+            return plan_err!("{} is not cast to {}: use to_unixtime or from_unixtime", type_word(from), type_word(to));
         }
         if from.is_nested() && is_text(to) {
             return plan_err!("{} is not cast to {} here", type_word(from), type_word(to));
@@ -155,11 +151,10 @@ fn zoned(call: ScalarFunction, schema: &DFSchema, same_moment: bool) -> Result<E
     let moment = Typed::of(moment, schema)?;
     let on_clock = DataType::Timestamp(TimeUnit::Microsecond, Some(zone.into()));
     let from = if same_moment {
-        let utc = match &moment.data_type {
+        match &moment.data_type {
             DataType::Timestamp(_, Some(_)) => moment.expr,
             _ => moment.cast_to(&timestamptz()),
-        };
-        utc
+        }
     } else {
         moment.cast_to(&crate::engine::functions::dates::timestamp())
     };

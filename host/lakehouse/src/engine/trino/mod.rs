@@ -16,7 +16,7 @@ use datafusion::sql::planner::NullOrdering;
 use sqlparser::ast::Query;
 
 use super::dialect::{Functions, SqlDialect};
-use super::meaning::Meaning;
+use super::meaning::{Meaning, Operators};
 
 #[derive(Debug)]
 struct Trino {
@@ -28,7 +28,11 @@ struct Trino {
 pub(super) fn dialect() -> &'static dyn SqlDialect {
     static TRINO: LazyLock<Trino> = LazyLock::new(|| Trino {
         functions: functions::all(),
-        planners: SessionStateDefaults::default_expr_planners(),
+        planners: {
+            let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(Operators(&meaning::TrinoMeaning))];
+            planners.extend(SessionStateDefaults::default_expr_planners());
+            planners
+        },
     });
     &*TRINO
 }

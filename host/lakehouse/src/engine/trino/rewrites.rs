@@ -76,6 +76,12 @@ impl Rewriter for Rewrites {
                 *expr = call("strpos", part.span(), vec![*whole.clone(), *part.clone()]);
                 Ok(())
             }
+            Expr::Substring { expr: value, substring_from: Some(from), substring_for, .. } => {
+                let mut arguments = vec![*value.clone(), *from.clone()];
+                arguments.extend(substring_for.as_deref().cloned());
+                *expr = call("substr", value.span(), arguments);
+                Ok(())
+            }
             Expr::Lambda(_) => refused(place(expr), "functions with lambdas (`x -> …`) are not supported"),
             Expr::RLike { .. } => refused(place(expr), "Trino has no RLIKE: use regexp_like"),
             Expr::Function(_) => function(expr),

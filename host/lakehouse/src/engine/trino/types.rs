@@ -65,6 +65,8 @@ fn decimal(size: &ExactNumberInfo) -> Result<DataType> {
         (Ok(digits @ 1..=38), Ok(behind)) if behind >= 0 && u16::from(digits) >= behind.unsigned_abs().into() => {
             Ok(DataType::Decimal128(digits, behind))
         }
-        _ => plan_err!("decimal({precision},{scale}) is no type: 38 digits at most, and no more of them behind the point"),
+        _ => plan_err!(
+            "decimal({precision},{scale}) is no type: 38 digits at most, and no more of them behind the point"
+        ),
     }
 }
