@@ -166,7 +166,7 @@ fn a_wrong_name_is_an_error_with_its_line() {
         ("SELECT 1 {% if %}", "line 1: the Jinja does not parse"),
         ("SELECT 1 {% for a in [1] %}", "line 1: the Jinja does not parse"),
         ("SELECT {{ dbt_utils.star() }}", "line 1: undefined has no method named star (`dbt_utils` is undefined)"),
-        ("SELECT {{ run_query('select 1') }}", "line 1: function run_query is unknown"),
+        ("SELECT {{ run_query('select 1') }}", "line 1: run_query is unknown: the model may use"),
         ("SELECT 1\n{{ exceptions.raise_compiler_error('no plant') }}", "line 2: no plant"),
     ];
     for (sql, expected) in cases {

@@ -2,7 +2,7 @@
 
 use asgard_sdk::Error;
 use asgard_sdk::feature_source::Dtype;
-use asgard_sdk::json::json;
+use asgard_sdk::json::{Value, json};
 
 use crate::{Row, World, all, rows, view};
 
@@ -62,7 +62,7 @@ async fn rows_keep_their_order_their_columns_and_their_number() {
     world
         .table(
             "care",
-            "SELECT * FROM (VALUES ('OP-1', DATE '2025-01-02', DECIMAL '0.90'), ('OP-2', DATE '2025-01-01', DECIMAL '0.50'))
+            "SELECT * FROM (VALUES ('OP-1', DATE '2025-01-02', 0.90), ('OP-2', DATE '2025-01-01', 0.50))
              AS t (operator_id, seen, pace)",
         )
         .await;
@@ -119,31 +119,29 @@ async fn rows_without_a_time_are_valid_at_all_times() {
     assert_eq!(all(&found, "city"), [json!("Kyoto"), json!("Oslo"), json!(null)]);
 }
 
+fn row(value: Value) -> Row {
+    value.as_object().unwrap().clone()
+}
+
+/// A time in January 2025.
+fn after_hours(hours: i64, minutes: i64) -> String {
+    format!("2025-01-{:02}T{:02}:{minutes:02}:00Z", 1 + hours / 24, hours % 24)
+}
+
 #[tokio::test]
 async fn every_row_of_many_gets_what_looking_through_all_of_them_gives() {
     let world = World::new().await;
     // Pseudo-random times and entities, with ties; the value tells which row it was.
-    world
-        .table(
-            "many",
-            "SELECT CAST(n * 7919 % 23 AS BIGINT) AS operator_id,
-                TIMESTAMP '2025-01-01 00:00:00 UTC' + INTERVAL '1' HOUR * (n * 104729 % 500) AS seen,
-                n AS value
-             FROM UNNEST(SEQUENCE(1, 1500)) AS t (n)",
-        )
-        .await;
+    let known: Vec<Row> = (1..=1500_i64)
+        .map(|n| row(json!({"operator_id": n * 7919 % 23, "seen": after_hours(n * 104_729 % 500, 0), "value": n})))
+        .collect();
+    world.table_of("many", &known, "seen").await;
     let mut many = view("many", &[("value", Dtype::Int64)]);
     many.ttl_seconds = 20 * 3600;
-    let start = 1_735_689_600_i64;
     let given: Vec<(i64, i64)> = (0..400_i64).map(|n| (n * 31 % 25, n * 7907 % 520)).collect();
     let asked: Vec<Row> = given
         .iter()
-        .map(|(id, hour)| {
-            let at = start + hour * 3600 + 1800;
-            let (day, second) = (at.div_euclid(86_400) - 20_089, at.rem_euclid(86_400));
-            let time = format!("2025-01-{:02}T{:02}:{:02}:00Z", day + 1, second / 3600, second % 3600 / 60);
-            json!({"operator_id": id, "event_timestamp": time}).as_object().unwrap().clone()
-        })
+        .map(|(id, hour)| row(json!({"operator_id": id, "event_timestamp": after_hours(*hour, 30)})))
         .collect();
     let found = world.historical(Some(&asked), &[&many], false).await.unwrap();
     let expected: Vec<_> = given

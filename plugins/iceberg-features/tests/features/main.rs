@@ -34,10 +34,21 @@ impl World {
 
     /// Makes `gold.name` of a query's rows.
     async fn table(&self, name: &str, sql: &str) {
+        self.write(name, Statement { sql: sql.to_owned(), dialect: Dialect::Trino, inputs: Vec::new() }).await;
+    }
+
+    /// Makes `gold.name` of these rows; the column `time` is read as points in time.
+    async fn table_of(&self, name: &str, rows: &[Row], time: &str) {
+        let input = Input::Arrow(rows_from_json(rows, time).unwrap());
+        let sql = "SELECT * FROM given".to_owned();
+        let inputs = vec![("given".to_owned(), input)];
+        self.write(name, Statement { sql, dialect: Dialect::Trino, inputs }).await;
+    }
+
+    async fn write(&self, name: &str, statement: Statement) {
         let table = asgard_contract::TableName::new("gold", name);
         let output =
             Output::Table(TableWrite { table, mode: WriteMode::Replace, key: Vec::new(), properties: Vec::new() });
-        let statement = Statement { sql: sql.to_owned(), dialect: Dialect::Trino, inputs: Vec::new() };
         let (progress, _told) = watch::channel(Progress::default());
         self.lakehouse.run(name, statement, output, progress).await.unwrap();
     }
