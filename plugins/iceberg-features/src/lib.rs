@@ -12,6 +12,7 @@ pub mod online;
 pub mod registration;
 pub mod run;
 pub mod sql;
+pub mod values;
 
 // The exports' symbols have names that only a component may have.
 #[cfg(target_arch = "wasm32")]

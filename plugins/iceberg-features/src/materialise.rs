@@ -9,15 +9,9 @@
 
 use std::io::Cursor;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
-};
-use arrow_array::{Array, RecordBatch, make_array};
+use arrow_array::RecordBatch;
 use arrow_ipc::reader::StreamReader;
-use arrow_json::WriterBuilder;
-use arrow_json::writer::JsonArray;
-use arrow_schema::{ArrowError, DataType, TimeUnit};
+use arrow_schema::ArrowError;
 use asgard_sdk::context::Level;
 use asgard_sdk::feature_source::FeatureView;
 use asgard_sdk::json::{self, Map, Value};
@@ -26,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::historical::input_name;
 use crate::sql::{Source, names};
+use crate::values;
 
 /// Where a view's bucket tells how it was filled. No entity has it: their keys are lists.
 pub const STATE: &str = "state";
@@ -62,7 +57,9 @@ pub fn bucket(view: &str) -> String {
 pub fn statement(source: &Source<'_>) -> Result<String> {
     let features = names(&source.view.features);
     let mut picked: Vec<String> = Vec::new();
-    picked.extend(source.entities().iter().enumerate().map(|(index, entity)| format!("{entity} AS k{index}")));
+    picked.extend(
+        source.entities().iter().enumerate().map(|(index, entity)| format!("CAST({entity} AS VARCHAR) AS k{index}")),
+    );
     picked.extend(source.event_time()?.map(|time| format!("{time} AS event_time")));
     for (index, feature) in features.iter().enumerate() {
         picked.push(format!("{} AS f{index}", source.feature(feature)?));
@@ -123,24 +120,26 @@ pub fn entries(view: &FeatureView, ipc: &[u8]) -> Result<Vec<(String, Vec<u8>)>>
 }
 
 fn batch_entries(view: &FeatureView, batch: &RecordBatch) -> Result<Vec<(String, Vec<u8>)>> {
-    let entities = view.entities.len();
-    let timed = usize::from(view.timestamp_field.is_some());
-    let columns = entities + timed + view.features.len();
-    if batch.num_columns() != columns {
-        return Err(Error::internal(format!("{} columns were read, expected {columns}", batch.num_columns())));
+    let expected = view.entities.len() + usize::from(view.timestamp_field.is_some()) + view.features.len();
+    if batch.num_columns() != expected {
+        return Err(Error::internal(format!("{} columns were read, expected {expected}", batch.num_columns())));
     }
-    let times = if timed == 1 { Some(milliseconds(batch.column(entities).as_ref())?) } else { None };
-    let named = rows_of(batch)?;
-    let mut entries = Vec::with_capacity(named.len());
-    for (row, mut values) in named.into_iter().enumerate() {
-        let keys: Vec<Value> =
-            (0..entities).map(|index| values.remove(&format!("k{index}")).unwrap_or_default()).collect();
-        let features = view.features.iter().enumerate();
-        let features = features
-            .map(|(index, feature)| (feature.name.clone(), values.remove(&format!("f{index}")).unwrap_or_default()))
-            .collect();
-        let at = times.as_ref().and_then(|times| times.get(row).copied().flatten());
-        entries.push((key(keys.iter())?, asgard_sdk::encode(&Stored { at, features })?));
+    let (keys, rest) = batch.columns().split_at(view.entities.len());
+    let (times, features) = rest.split_at(rest.len() - view.features.len());
+    let mut entries = Vec::with_capacity(batch.num_rows());
+    for row in 0..batch.num_rows() {
+        let texts = keys.iter().map(|column| values::text(column.as_ref(), row)).collect::<Result<Vec<_>>>()?;
+        let at = match times.first() {
+            Some(times) => values::microseconds(times.as_ref(), row)?.map(|time| time.div_euclid(1_000)),
+            None => None,
+        };
+        let features = view
+            .features
+            .iter()
+            .zip(features)
+            .map(|(feature, column)| Ok((feature.name.clone(), values::json(column.as_ref(), row)?)));
+        let stored = Stored { at, features: features.collect::<Result<_>>()? };
+        entries.push((written(&texts)?, asgard_sdk::encode(&stored)?));
     }
     Ok(entries)
 }
@@ -151,8 +150,11 @@ fn batch_entries(view: &FeatureView, batch: &RecordBatch) -> Result<Vec<(String,
 /// `internal` for a value that identifies nothing.
 pub fn key<'a>(values: impl Iterator<Item = &'a Value>) -> Result<String> {
     let texts = values.map(key_text).collect::<Option<Vec<String>>>();
-    let texts = texts.ok_or_else(|| Error::internal("an entity's value is neither text nor number nor boolean"))?;
-    json::to_string(&texts).map_err(Error::internal)
+    written(&texts.ok_or_else(|| Error::internal("an entity's value is neither text nor number nor boolean"))?)
+}
+
+fn written(texts: &[impl Serialize]) -> Result<String> {
+    json::to_string(texts).map_err(Error::internal)
 }
 
 /// A value as it stands in a key; none for null, lists and objects.
@@ -167,59 +169,6 @@ pub fn key_text(value: &Value) -> Option<String> {
         }),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
-}
-
-fn rows_of(batch: &RecordBatch) -> Result<Vec<Map<String, Value>>> {
-    let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, JsonArray>(Vec::new());
-    writer.write(&with_offsets(batch)?).map_err(unreadable)?;
-    writer.finish().map_err(unreadable)?;
-    let text = writer.into_inner();
-    if text.is_empty() {
-        return Ok(Vec::new());
-    }
-    json::from_slice(&text).map_err(|error| Error::internal(format!("the rows cannot be read: {error}")))
-}
-
-/// Time zones as offsets: names such as `UTC` need a time zone database, which would double this component.
-fn with_offsets(batch: &RecordBatch) -> Result<RecordBatch> {
-    let schema = batch.schema();
-    let columns = schema.fields().iter().zip(batch.columns()).map(|(field, column)| {
-        let DataType::Timestamp(unit, Some(_)) = field.data_type() else {
-            return Ok((field.name().clone(), column.clone()));
-        };
-        // Iceberg's times with a zone are kept in UTC.
-        let kind = DataType::Timestamp(*unit, Some("+00:00".into()));
-        let data = column.to_data().into_builder().data_type(kind).build().map_err(unreadable)?;
-        Ok((field.name().clone(), make_array(data)))
-    });
-    RecordBatch::try_from_iter_with_nullable(
-        columns.collect::<Result<Vec<_>>>()?.into_iter().map(|(name, column)| (name, column, true)),
-    )
-    .map_err(unreadable)
-}
-
-fn milliseconds(times: &dyn Array) -> Result<Vec<Option<i64>>> {
-    let DataType::Timestamp(unit, _) = times.data_type() else {
-        return Err(Error::internal(format!("the event time is {}, expected a timestamp", times.data_type())));
-    };
-    Ok(match unit {
-        TimeUnit::Second => times
-            .as_primitive::<TimestampSecondType>()
-            .iter()
-            .map(|time| time.map(|time| time.saturating_mul(1000)))
-            .collect(),
-        TimeUnit::Millisecond => times.as_primitive::<TimestampMillisecondType>().iter().collect(),
-        TimeUnit::Microsecond => times
-            .as_primitive::<TimestampMicrosecondType>()
-            .iter()
-            .map(|time| time.map(|time| time.div_euclid(1000)))
-            .collect(),
-        TimeUnit::Nanosecond => times
-            .as_primitive::<TimestampNanosecondType>()
-            .iter()
-            .map(|time| time.map(|time| time.div_euclid(1_000_000)))
-            .collect(),
-    })
 }
 
 fn unreadable(error: ArrowError) -> Error {

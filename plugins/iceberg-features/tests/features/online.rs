@@ -33,17 +33,35 @@ async fn the_latest_row_of_each_entity_is_stored_with_its_time() {
         .table(
             "shifts",
             "SELECT * FROM (VALUES
-                ('A', 1, TIMESTAMP '2025-01-01 00:00:00.500 UTC', 1.5E0, ARRAY[1, 2], true),
-                ('A', 1, TIMESTAMP '2025-01-02 00:00:00.250 UTC', 2.5E0, ARRAY[3], NULL),
-                ('A', 2, TIMESTAMP '2025-01-01 00:00:00 UTC', CAST(NULL AS DOUBLE), NULL, false)
-             ) AS t (plant, shift, seen, pace, teams, night)",
+                ('A', 1, TIMESTAMP '2025-01-01 00:00:00.500 UTC', 1.5E0, ARRAY[1, 2], true, DATE '2025-01-01', 'x'),
+                ('A', 1, TIMESTAMP '2025-01-02 00:00:00.250 UTC', 2.5E0, ARRAY[3], NULL, DATE '2024-02-29', 'é'),
+                ('A', 2, TIMESTAMP '2025-01-01 00:00:00 UTC', CAST(NULL AS DOUBLE), NULL, false, NULL, NULL)
+             ) AS t (plant, shift, seen, pace, teams, night, opened, note)",
         )
         .await;
-    let mut shifts = view("shifts", &[("pace", Dtype::Float64), ("teams", Dtype::ArrayInt64), ("night", Dtype::Bool)]);
+    let mut shifts = view(
+        "shifts",
+        &[
+            ("pace", Dtype::Float64),
+            ("teams", Dtype::ArrayInt64),
+            ("night", Dtype::Bool),
+            ("opened", Dtype::UnixTimestamp),
+            ("seen", Dtype::UnixTimestamp),
+            ("note", Dtype::String),
+        ],
+    );
     shifts.entities = vec!["plant".to_owned(), "shift".to_owned()];
     let expected = [
-        (r#"["A","1"]"#, 1_735_776_000_250, json!({"pace": 2.5, "teams": [3], "night": null})),
-        (r#"["A","2"]"#, 1_735_689_600_000, json!({"pace": null, "teams": null, "night": false})),
+        (
+            r#"["A","1"]"#,
+            1_735_776_000_250,
+            json!({"pace": 2.5, "teams": [3], "night": null, "opened": "2024-02-29", "seen": "2025-01-02T00:00:00.250Z", "note": "é"}),
+        ),
+        (
+            r#"["A","2"]"#,
+            1_735_689_600_000,
+            json!({"pace": null, "teams": null, "night": false, "opened": null, "seen": "2025-01-01T00:00:00Z", "note": null}),
+        ),
     ];
     let found = stored(&world, &shifts).await;
     assert_eq!(found.len(), expected.len());
