@@ -213,6 +213,10 @@ fn plain(message: &str) -> String {
         let column = column.rsplit('.').next().unwrap_or(column);
         return format!("`{column}` is neither in GROUP BY nor inside of an aggregate such as max()");
     }
+    if let Some((_, named)) = text.split_once("require unique expression names but the expression") {
+        let name = named.split('"').nth(1).and_then(|column| column.rsplit_once(" AS ")).map_or("", |(_, name)| name);
+        return format!("two columns are both called `{name}`: name one of them differently");
+    }
     first_line(text)
 }
 

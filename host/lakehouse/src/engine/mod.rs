@@ -40,6 +40,7 @@ mod tests;
 mod text;
 mod threads;
 mod trino;
+mod yielding;
 
 use std::sync::Arc;
 

@@ -18,6 +18,7 @@ use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
 
 use super::threads;
+use super::yielding::YieldingJoins;
 
 /// Makes sessions.
 #[derive(Debug)]
@@ -42,7 +43,13 @@ impl Sessions {
         // The functions of both dialects take plain strings; views would be cast at each call.
         options.execution.parquet.schema_force_view_types = false;
         options.optimizer.expand_views_at_output = false;
-        let base = SessionStateBuilder::new().with_config(config).build();
+        // Kept back by each sort to merge what it spilled. The engine's 10 MiB are more than a small limit has for all.
+        let share = limits.query_memory_bytes / 32;
+        options.execution.sort_spill_reservation_bytes = usize::try_from(share).unwrap_or(usize::MAX).min(10 << 20);
+        let base = SessionStateBuilder::new()
+            .with_config(config)
+            .with_physical_optimizer_rule(Arc::new(YieldingJoins))
+            .build();
         Ok(Self {
             shared,
             base,

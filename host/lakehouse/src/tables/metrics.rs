@@ -149,8 +149,6 @@ pub(crate) fn statistics(file: &DataFile, schema: &Schema, arrow: &SchemaRef, ex
                 let Type::Primitive(primitive) = field.field_type.as_ref() else { return column };
                 if let Some(nulls) = file.null_value_counts().get(&field.id) {
                     column.null_count = Precision::Inexact(usize::try_from(*nulls).unwrap_or(usize::MAX));
-                } else if !file.value_counts().contains_key(&field.id) && file.column_sizes().is_empty() {
-                    return column;
                 }
                 // NaN is outside of Iceberg's bounds and inside of the engine's order.
                 if matches!(primitive, PrimitiveType::Float | PrimitiveType::Double) {
