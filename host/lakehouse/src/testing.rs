@@ -23,7 +23,9 @@ pub(crate) struct Folder(TempDir);
 
 impl Folder {
     pub(crate) fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        let mut folder = tempfile::tempdir().unwrap();
+        folder.disable_cleanup(std::env::var_os("KEEP").is_some());
+        Self(folder)
     }
 
     pub(crate) fn path(&self) -> &Path {

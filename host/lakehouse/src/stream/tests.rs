@@ -205,7 +205,7 @@ async fn rows_that_cannot_be_read_fail_alone() {
         (rows(json!([{"id": 2}])), "column `v` is missing"),
         (rows(json!([{"id": 2, "v": "b", "w": 1}])), "column `w` is none of the stream's"),
         (rows(json!([{"id": "x", "v": "b"}])), "column `id` has a value that does not fit"),
-        (lines("{\"v\":\"b\"}\n", &[]), "primary key"),
+        (lines("{\"v\":\"b\"}\n", &[]), "column `id` has nulls"),
         (lines("{\"id\":2,\"v\":\"b\"}\n", &[Change::Insert, Change::Insert]), "2 changes of 1 rows"),
     ] {
         let error = writer.stage(bad).await.unwrap_err().to_string();
@@ -254,6 +254,6 @@ async fn a_table_that_another_writer_changes_meanwhile_keeps_both() {
     writer.commit(b"2".to_vec(), true).await.unwrap();
     assert_eq!(
         content(&tables, "bronze.orders").await,
-        json!([{"id": 1, "v": "A", "extra": null}, {"id": 9, "v": "other", "extra": 1}])
+        json!([{"extra": 1, "id": 9, "v": "other"}, {"extra": null, "id": 1, "v": "A"}])
     );
 }

@@ -21,7 +21,7 @@ async fn a_replacement_is_the_tables_only_content_columns_included() {
     let before = table(&tables, "silver.a").await;
     let written = put(&tables, "silver.a", WriteMode::Replace, "2", json!([{"new": 2.5, "id": 7}, {"new": 1.0}])).await;
     assert_eq!((written.rows, written.total_rows), (2, 2));
-    assert_eq!(content(&tables, "silver.a").await, json!([{"new": 1.0, "id": null}, {"new": 2.5, "id": 7}]));
+    assert_eq!(content(&tables, "silver.a").await, json!([{"id": 7, "new": 2.5}, {"id": null, "new": 1.0}]));
     assert_eq!(columns(&tables, "silver.a").await, pairs(&[("new", "double"), ("id", "long")]));
 
     let id = |loaded: &LoadedTable| loaded.state.metadata.current_schema().field_id_by_name("id");
@@ -282,7 +282,8 @@ async fn a_table_is_found_by_its_location_and_plain_folders_are_none() {
     let found = tables.load_location(&format!("{location}/")).await.unwrap().unwrap();
     assert_eq!((found.name, found.rows), (name("silver.a"), 2));
 
-    let other = Folder::new().open().await;
+    let elsewhere = Folder::new();
+    let other = elsewhere.open().await;
     let found = other.load_location(&location).await.unwrap().unwrap();
     assert_eq!(rows_of(&other, &found).await, json!([{"id": 1}, {"id": 2}]));
     assert!(other.load_location("file:///nowhere").await.unwrap().is_none());

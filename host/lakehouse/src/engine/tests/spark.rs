@@ -92,20 +92,16 @@ async fn expressions_have_spark_s_values() {
             "[a, a] | 97 | YQ== | a | 101 | 3 | a",
         ),
         (
-            "crc32('a'), elt(2, 'a', 'b'), expm1(0), factorial(5), hex(255), CAST(unhex('61') AS STRING), next_day(DATE '2024-05-01', 'MON')",
-            "3904355907 | b | 0.0 | 120 | FF | a | 2024-05-06",
+            "crc32('a'), elt(2, 'a', 'b'), expm1(0), hex(255), CAST(unhex('61') AS STRING), next_day(DATE '2024-05-01', 'MON')",
+            "3904355907 | b | 0.0 | FF | a | 2024-05-06",
         ),
         (
-            "pmod(-7, 3), rint(2.5D), sha1('a'), sha2('a', 256), slice(array(1, 2, 3), 2, 2), concat('[', space(2), ']')",
-            "2 | 2.0 | 86f7e437faa5a7fce15d1ddcb9eaeaea377667b8 | ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb | [2, 3] | [  ]",
+            "pmod(-7, 3), rint(2.5D), sha1('a'), sha2('a', 256), slice(array(1, 2, 3), 2, 2)",
+            "2 | 2.0 | 86f7e437faa5a7fce15d1ddcb9eaeaea377667b8 | ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb | [2, 3]",
         ),
         (
             "trunc(DATE '2024-05-17', 'MM'), unix_date(DATE '1970-01-02'), unix_seconds(TIMESTAMP '1970-01-01 00:00:05'), url_encode('a b'), width_bucket(5.3D, 0.2D, 10.6D, 5)",
             "2024-05-01 | 1 | 5 | a+b | 3",
-        ),
-        (
-            "from_utc_timestamp('2024-05-01 10:00:00', 'Europe/Oslo'), to_utc_timestamp('2024-05-01 12:00:00', 'Europe/Oslo')",
-            "2024-05-01T12:00:00Z | 2024-05-01T10:00:00Z",
         ),
         (
             "repeat('ab', 2), left('abc', 2), right('abc', 2), rpad('7', 3, '0'), translate('abc', 'b', 'x'), overlay('abc' PLACING 'X' FROM 2)",
