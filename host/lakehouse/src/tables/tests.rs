@@ -22,7 +22,7 @@ async fn a_replacement_is_the_tables_only_content_columns_included() {
     let written = put(&tables, "silver.a", WriteMode::Replace, "2", json!([{"new": 2.5, "id": 7}, {"new": 1.0}])).await;
     assert_eq!((written.rows, written.total_rows), (2, 2));
     assert_eq!(content(&tables, "silver.a").await, json!([{"id": 7, "new": 2.5}, {"id": null, "new": 1.0}]));
-    assert_eq!(columns(&tables, "silver.a").await, pairs(&[("new", "double"), ("id", "long")]));
+    assert_eq!(columns(&tables, "silver.a").await, pairs(&[("id", "long"), ("new", "double")]));
 
     let id = |loaded: &LoadedTable| loaded.state.metadata.current_schema().field_id_by_name("id");
     assert_eq!(id(&before), id(&table(&tables, "silver.a").await), "a column that stays keeps its id");

@@ -32,10 +32,11 @@ async fn the_latest_row_of_each_entity_is_stored_with_its_time() {
     world
         .table(
             "shifts",
-            "SELECT * FROM (VALUES
-                ('A', 1, TIMESTAMP '2025-01-01 00:00:00.500 UTC', 1.5E0, ARRAY[1, 2], true, DATE '2025-01-01', 'x'),
-                ('A', 1, TIMESTAMP '2025-01-02 00:00:00.250 UTC', 2.5E0, ARRAY[3], NULL, DATE '2024-02-29', 'é'),
-                ('A', 2, TIMESTAMP '2025-01-01 00:00:00 UTC', CAST(NULL AS DOUBLE), NULL, false, NULL, NULL)
+            "SELECT plant, shift, CAST(seen AS TIMESTAMP(6) WITH TIME ZONE) AS seen, pace, teams, night, opened, note
+             FROM (VALUES
+                ('A', 1, TIMESTAMP '2025-01-01 00:00:00.500', 1.5E0, ARRAY[1, 2], true, DATE '2025-01-01', 'x'),
+                ('A', 1, TIMESTAMP '2025-01-02 00:00:00.250', 2.5E0, ARRAY[3], NULL, DATE '2024-02-29', 'é'),
+                ('A', 2, TIMESTAMP '2025-01-01 00:00:00', CAST(NULL AS DOUBLE), NULL, false, NULL, NULL)
              ) AS t (plant, shift, seen, pace, teams, night, opened, note)",
         )
         .await;
