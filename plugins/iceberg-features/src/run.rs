@@ -112,6 +112,7 @@ fn start_join(request: HistoricalRequest) -> Result<Step> {
         .zip(&described)
         .map(|(selection, table)| (selection, table.columns.as_slice()))
         .collect();
+    let mut given = Vec::new();
     let (rows, columns, in_order) = match request.rows {
         EntityRows::Latest => (Rows::Latest, None, false),
         EntityRows::Table(table) => {
@@ -123,9 +124,8 @@ fn start_join(request: HistoricalRequest) -> Result<Step> {
         }
         EntityRows::ArrowIpc(ipc) => {
             let columns = columns_of(&ipc)?;
-            let key = format!("features/rows/{}.arrow", context::task_id());
-            objects::put(&key, &ipc)?;
-            (Rows::Object(key), Some(columns), true)
+            given = ipc;
+            (Rows::Object(format!("features/rows/{}.arrow", context::task_id())), Some(columns), true)
         }
     };
     let spine = match &columns {
@@ -149,7 +149,14 @@ fn start_join(request: HistoricalRequest) -> Result<Step> {
         snapshots,
         polls: 0,
     };
-    submit(&join)?;
+    // Only now, when nothing is left that could be refused: a failed step has no state by which to remove it.
+    if let Rows::Object(key) = &join.rows {
+        objects::put(key, &given)?;
+    }
+    if let Err(error) = submit(&join) {
+        forget_rows(&join)?;
+        return Err(error);
+    }
     context::log(Level::Debug, &format!("submitted:\n{}", join.sql));
     running(&join, Progress { message: "joining features".to_owned(), fraction: None })
 }
