@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use asgard_journey::host::Host;
 use libtest_mimic::Trial;
 use serde_json::json;
 
@@ -13,7 +12,6 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
         test(world, "a_sync_that_was_killed_copies_every_row_once", killed_sync),
         test(world, "a_killed_host_remembers_everything", remembered),
-        test(world, "a_deployment_and_its_served_model_outlive_a_killed_host", killed_deployment),
         test(world, "a_second_host_on_the_same_data_is_refused", second_host),
     ]
 }
@@ -46,55 +44,6 @@ fn remembered(world: &World) {
     host.crash_and_restart().unwrap();
     assert_eq!(client.get(&format!("/sink/{}", sink["id"].as_str().unwrap())).unwrap()["name"], "kept");
     assert_eq!(gold(&client, "kept_reader", "SELECT one FROM {{ ref('kept') }}").unwrap()["row_count"], 1);
-    host.stop().unwrap();
-}
-
-/// Sleeps long enough to be killed in the middle, and says how often it ran.
-const SCRIPT: &str = "\
-import os, time
-import mlflow
-import numpy as np
-from sklearn.linear_model import LogisticRegression
-
-print('training starts')
-time.sleep(6)
-x = np.array([[0.0], [1.0], [2.0], [3.0]])
-with mlflow.start_run():
-    model = LogisticRegression().fit(x, [0, 0, 1, 1])
-    mlflow.sklearn.log_model(model, name='model', pip_requirements=['scikit-learn'], serialization_format='cloudpickle')
-";
-
-fn killed_deployment(world: &World) {
-    let folder = world.folder("killed-deployment");
-    let mut host = Host::start(world.built(), &folder, 0).unwrap();
-    let client = host.client();
-    until("MLflow is available", Duration::from_secs(900), || {
-        client.get("/mlops/status").is_ok_and(|status| status["mlflow_available"] == true).then_some(())
-    });
-    let body = json!({"script_name": "train.py", "script_content": SCRIPT, "experiment_name": "killed", "model_name": "survivor"});
-    let made = client.post("/mlops/deploy", &body).unwrap();
-    let path = format!("/mlops/deployments/{}", made["deployment_id"].as_str().unwrap());
-    until("the script runs", Duration::from_secs(60), || {
-        let log = client.get(&format!("{path}/logs?limit=1000")).ok()?;
-        log.to_string().contains("training starts").then_some(())
-    });
-    // The script goes on without the host, and the next host finds it again.
-    host.crash_and_restart().unwrap();
-    let deployed = until("the deployment ends", Duration::from_secs(180), || {
-        let deployment = client.get(&path).ok()?;
-        matches!(deployment["status"].as_str(), Some("deployed" | "failed")).then_some(deployment)
-    });
-    assert_eq!(deployed["status"], "deployed", "{deployed}");
-    assert_eq!(deployed["model_version"], "1", "the script ran once: {deployed}");
-    let log = client.get(&format!("{path}/logs?limit=1000")).unwrap().to_string();
-    assert_eq!(log.matches("training starts").count(), 1, "{log}");
-    // The served model comes back with the next host, where it was.
-    host.crash_and_restart().unwrap();
-    let predict = deployed["endpoints"]["predict"].as_str().unwrap();
-    let answer = until("the model answers", Duration::from_secs(60), || {
-        client.post(predict, &json!({"features": [[3.0]]})).ok()
-    });
-    assert_eq!(answer["predictions"], json!([1]), "{answer}");
     host.stop().unwrap();
 }
 
