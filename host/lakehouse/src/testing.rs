@@ -23,9 +23,7 @@ pub(crate) struct Folder(TempDir);
 
 impl Folder {
     pub(crate) fn new() -> Self {
-        let mut folder = tempfile::tempdir().unwrap();
-        folder.disable_cleanup(std::env::var_os("KEEP").is_some());
-        Self(folder)
+        Self(tempfile::tempdir().unwrap())
     }
 
     pub(crate) fn path(&self) -> &Path {
