@@ -29,6 +29,7 @@ use asgard_contract::{Progress, Result, TableName};
 use async_trait::async_trait;
 use tokio::sync::watch;
 
+pub use engine::check_statement;
 pub use rows::{rows_from_json, rows_to_json};
 pub use stream::{Checkpoint, Staged, StreamTarget, StreamWriter};
 pub use tables::TableInfo;

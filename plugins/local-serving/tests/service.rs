@@ -5,10 +5,9 @@ use std::process::Command;
 
 #[test]
 fn a_request_is_checked_against_the_models_columns_in_words() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/service");
     let output = Command::new("python3")
-        .args(["-m", "unittest", "discover", "--start-directory", folder])
-        .env("PYTHONPATH", concat!(env!("CARGO_MANIFEST_DIR"), "/src/service"))
+        .args(["-m", "unittest", "discover", "--start-directory", "tests/service"])
+        .env("PYTHONPATH", "src/service")
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .output()
         .expect("python3 runs: the journey needs it too");

@@ -19,8 +19,12 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 }
 
 /// The repository's root.
+///
+/// Cargo says where this package is when it runs it. What was true when it was built is not asked: clones that share a target folder
+/// share the built program too.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map(Path::to_owned).unwrap_or_default()
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    package.and_then(|package| package.ancestors().nth(2).map(Path::to_owned)).unwrap_or_else(|| ".".into())
 }
 
 /// What is kept between runs and clones: Python environments, servers.

@@ -45,7 +45,7 @@ mod yielding;
 use std::sync::Arc;
 
 use asgard_contract::environment::Limits;
-use asgard_contract::lakehouse::{Output, QueryPlan, Statement, Written};
+use asgard_contract::lakehouse::{Dialect, Output, QueryPlan, Statement, Written};
 use asgard_contract::{Progress, Result};
 use tokio::sync::watch;
 
@@ -53,6 +53,19 @@ use self::output::Naming;
 use self::run::Engine;
 use self::session::Sessions;
 use crate::tables::Tables;
+
+/// Judges a statement by its text alone, before any table is looked at: it parses in its dialect, and it only reads. Spark:
+/// temporary views may come before the query; Trino: one query.
+///
+/// # Errors
+/// `invalid-input` for `sql`, with line and column.
+pub fn check_statement(dialect: Dialect, sql: &str) -> Result<()> {
+    match dialect {
+        Dialect::Spark => script::parse(dialect::of(dialect), sql),
+        Dialect::Trino => script::parse_view(dialect::of(dialect), sql),
+    }
+    .map(|_| ())
+}
 
 /// The embedded SQL engine of one lakehouse.
 #[derive(Debug, Clone)]

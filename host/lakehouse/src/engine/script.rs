@@ -25,8 +25,9 @@ const BYTES_AT_MOST: usize = 1 << 20;
 /// The parser descends this deep into parentheses and subqueries.
 const DEPTH_AT_MOST: usize = 100;
 
-/// The planner descends once per operand of a chain such as `a OR b OR c …`; the query threads' stack holds this many.
-const OPERATORS_AT_MOST: usize = 5_000;
+/// The planner descends once per operand of a chain such as `a OR b OR c …`, and looks at all of it at each: this many fit
+/// the stack of the statements' threads, and are planned in seconds.
+const OPERATORS_AT_MOST: usize = 2_000;
 
 /// A parsed statement.
 #[derive(Debug, Clone)]
@@ -77,10 +78,14 @@ pub(super) fn parse(dialect: &dyn SqlDialect, sql: &str) -> Result<Script> {
     Ok(Script { views, query, words, shown })
 }
 
-/// The query of a stored view.
+/// One query, without temporary views: that of a stored view.
 pub(super) fn parse_view(dialect: &dyn SqlDialect, sql: &str) -> Result<Script> {
     let script = parse(dialect, sql)?;
-    if script.views.is_empty() { Ok(script) } else { Err(wrong(None, "a view is one query, without temporary views")) }
+    if script.views.is_empty() {
+        Ok(script)
+    } else {
+        Err(wrong(None, "expected one query, without temporary views before it"))
+    }
 }
 
 fn check_size(tokens: &[TokenWithSpan]) -> Result<()> {

@@ -18,7 +18,7 @@ use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
 
 use super::threads;
-use super::yielding::YieldingJoins;
+use super::yielding::Yielding;
 
 /// Makes sessions.
 #[derive(Debug)]
@@ -46,10 +46,8 @@ impl Sessions {
         // Kept back by each sort to merge what it spilled. The engine's 10 MiB are more than a small limit has for all.
         let share = limits.query_memory_bytes / 32;
         options.execution.sort_spill_reservation_bytes = usize::try_from(share).unwrap_or(usize::MAX).min(10 << 20);
-        let base = SessionStateBuilder::new()
-            .with_config(config)
-            .with_physical_optimizer_rule(Arc::new(YieldingJoins))
-            .build();
+        let base =
+            SessionStateBuilder::new().with_config(config).with_physical_optimizer_rule(Arc::new(Yielding)).build();
         Ok(Self {
             shared,
             base,

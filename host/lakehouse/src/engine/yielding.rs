@@ -1,7 +1,8 @@
-//! Joins that give way.
+//! Operators that make many rows of few give way to their thread now and then.
 //!
-//! A join can make a thousand batches of one: what reads them never waits, and a statement that never waits cannot be ended at
-//! its time or when it is cancelled. The engine makes its scans give way after some batches; here its joins do the same.
+//! A task is ended, and its time checked, where it yields. Scans yield; a join can go on for hours over two batches that it
+//! was given at the start, and never come back to its scan. So every operator of that kind is followed by one that yields
+//! after some batches.
 
 use std::sync::Arc;
 
@@ -11,27 +12,40 @@ use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::coop::CooperativeExec;
-use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJoinExec};
+use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJoinExec, SortMergeJoinExec};
+use datafusion::physical_plan::recursive_query::RecursiveQueryExec;
+use datafusion::physical_plan::unnest::UnnestExec;
 
-/// Puts a counter around every join that can multiply rows.
+/// See the module's documentation.
 #[derive(Debug)]
-pub(super) struct YieldingJoins;
+pub(super) struct Yielding;
 
-impl PhysicalOptimizerRule for YieldingJoins {
-    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
-        plan.transform_up(|node| {
-            let any = node.as_any();
-            let multiplies = any.is::<CrossJoinExec>() || any.is::<NestedLoopJoinExec>() || any.is::<HashJoinExec>();
-            Ok(if multiplies { Transformed::yes(Arc::new(CooperativeExec::new(node))) } else { Transformed::no(node) })
+impl PhysicalOptimizerRule for Yielding {
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        plan.transform_up(|operator| {
+            if multiplies(operator.as_ref()) {
+                return Ok(Transformed::yes(Arc::new(CooperativeExec::new(operator)) as Arc<dyn ExecutionPlan>));
+            }
+            Ok(Transformed::no(operator))
         })
         .data()
     }
 
     fn name(&self) -> &'static str {
-        "yielding_joins"
+        "yielding"
     }
 
     fn schema_check(&self) -> bool {
         true
     }
+}
+
+fn multiplies(operator: &dyn ExecutionPlan) -> bool {
+    let operator = operator.as_any();
+    operator.is::<CrossJoinExec>()
+        || operator.is::<NestedLoopJoinExec>()
+        || operator.is::<HashJoinExec>()
+        || operator.is::<SortMergeJoinExec>()
+        || operator.is::<UnnestExec>()
+        || operator.is::<RecursiveQueryExec>()
 }

@@ -257,3 +257,116 @@ async fn a_table_that_another_writer_changes_meanwhile_keeps_both() {
         json!([{"extra": 1, "id": 9, "v": "other"}, {"extra": null, "id": 1, "v": "A"}])
     );
 }
+
+/// A small generator: the same seed gives the same run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, below: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % below
+    }
+}
+
+/// Runs one sync of rows 0 to 30, ended at random moments, commits included, and taken up again until it is complete.
+async fn disturbed(folder: &Folder, mode: SyncMode, dice: &mut Dice) -> u32 {
+    const ROWS: u64 = 30;
+    let mut ends = 0;
+    loop {
+        let tables = folder.open().await;
+        let found = checkpoint(&tables, &name("bronze.orders"), "ingestion/0").await.unwrap();
+        if found.as_ref().is_some_and(|found| found.complete) {
+            return ends;
+        }
+        let mut next = found.map_or(0, |found| u64::from_be_bytes(found.state.try_into().unwrap()));
+        let mut writer = StreamWriter::open(tables.clone(), target(folder, mode, "s1")).await.unwrap();
+        loop {
+            let until = (next + 1 + dice.roll(8)).min(ROWS);
+            let batch: Vec<Value> = (next..until).map(|id| json!({"id": id, "v": format!("row {id}")})).collect();
+            if next < until {
+                writer.stage(rows(json!(batch))).await.unwrap();
+            }
+            next = until;
+            if dice.roll(3) == 0 && next < ROWS {
+                continue;
+            }
+            let patience = std::time::Duration::from_micros(dice.roll(12_000));
+            let commit = writer.commit(next.to_be_bytes().to_vec(), next == ROWS);
+            let committed = tokio::time::timeout(patience, commit).await;
+            if committed.is_err() || next == ROWS || dice.roll(4) == 0 {
+                ends += 1;
+                if dice.roll(2) == 0 {
+                    crash(writer)
+                } else {
+                    drop(writer)
+                }
+                break;
+            }
+            committed.unwrap().unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn syncs_that_are_ended_at_random_moments_come_out_as_undisturbed_ones() {
+    let expected: std::collections::BTreeSet<u64> = (0..30).collect();
+    for seed in 0..24 {
+        let folder = Folder::new();
+        let mode = [OVERWRITE, SyncMode::FullRefreshAppend, APPEND, MERGE][seed as usize % 4];
+        let ends = disturbed(&folder, mode, &mut Dice(seed)).await;
+        let tables = folder.open().await;
+        let rows = content(&tables, "bronze.orders").await;
+        let ids: Vec<u64> = rows.as_array().unwrap().iter().map(|row| row["id"].as_u64().unwrap()).collect();
+        assert_eq!(ids.len(), 30, "seed {seed}, {mode:?}, ended {ends} times: rows lost or doubled");
+        assert_eq!(ids.into_iter().collect::<std::collections::BTreeSet<u64>>(), expected, "seed {seed}, {mode:?}");
+        assert_eq!(stored(&tables).await.records, 30, "seed {seed}, {mode:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore]
+async fn perf() {
+    let folder = Folder::new();
+    let tables = folder.open().await;
+    let rss = || {
+        std::fs::read_to_string("/proc/self/status")
+            .unwrap()
+            .lines()
+            .filter(|l| l.starts_with("VmHWM") || l.starts_with("VmRSS"))
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    let make = |from: i64, n: i64, step: i64| {
+        use arrow_array::*;
+        let ids: Vec<i64> = (0..n).map(|i| from + i * step).collect();
+        let b = RecordBatch::try_from_iter([
+            ("id", std::sync::Arc::new(Int64Array::from(ids.clone())) as ArrayRef),
+            (
+                "v",
+                std::sync::Arc::new(StringArray::from_iter_values(
+                    ids.iter().map(|i| format!("value number {} of the row", i * 7919 % 1000003)),
+                )),
+            ),
+        ])
+        .unwrap();
+        let mut w = arrow_ipc::writer::StreamWriter::try_new(Vec::new(), b.schema_ref()).unwrap();
+        w.write(&b).unwrap();
+        w.finish().unwrap();
+        Rows { stream: 0, data: RowData::ArrowIpc(w.into_inner().unwrap()), changes: Vec::new() }
+    };
+    let t = std::time::Instant::now();
+    let mut w = StreamWriter::open(tables.clone(), target(&folder, OVERWRITE, "s1")).await.unwrap();
+    for k in 0..60 {
+        w.stage(make(k * 50_000, 50_000, 1)).await.unwrap();
+    }
+    w.commit(vec![], true).await.unwrap();
+    eprintln!("3M rows: {:?} {}", t.elapsed(), rss());
+    let l = table(&tables, "bronze.orders").await;
+    eprintln!("files {} bytes {}", l.files.len(), l.bytes);
+    let t = std::time::Instant::now();
+    let mut w = StreamWriter::open(tables.clone(), target(&folder, MERGE, "s2")).await.unwrap();
+    w.stage(make(0, 30_000, 100)).await.unwrap();
+    w.commit(vec![], true).await.unwrap();
+    eprintln!("merge 1%: {:?} {}", t.elapsed(), rss());
+    assert_eq!(table(&tables, "bronze.orders").await.rows, 3_000_000);
+}

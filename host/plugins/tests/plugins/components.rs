@@ -15,7 +15,7 @@ pub(crate) fn build(packages: &[String]) -> Result<HashMap<String, Vec<u8>>> {
     for package in packages {
         cargo.args(["--package", package]);
     }
-    let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).stderr(Stdio::inherit()).output()?;
+    let output = cargo.stderr(Stdio::inherit()).output()?;
     if !output.status.success() {
         return Err(Error::other(
             "the components do not build; is the target there? `rustup target add wasm32-wasip2`",

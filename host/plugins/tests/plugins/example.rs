@@ -12,7 +12,7 @@ use crate::syncs::{ingestion, told};
 
 #[tokio::test]
 async fn the_example_plugin_is_taken_and_syncs() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk/examples/hello");
+    let folder = Path::new("../../sdk/examples/hello");
     let manifest = parse_manifest(&std::fs::read_to_string(folder.join("plugin.toml")).unwrap()).unwrap();
     let plugin = runtime().load(component("hello"), &manifest).await.unwrap();
     let connector = plugin.connector(call(Limits::default()).0);

@@ -3,16 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use asgard_journey::host::Host;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use libtest_mimic::Trial;
 use serde_json::json;
 
-use crate::world::{World, ended_job, gold, ingest, test, until};
+use crate::world::{MODEL_WITHIN, World, ended_job, gold, ingest, test, until};
 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
         test(world, "a_sync_that_was_killed_copies_every_row_once", killed_sync),
         test(world, "a_killed_host_remembers_everything", remembered),
         test(world, "a_second_host_on_the_same_data_is_refused", second_host),
+        test(world, "a_deployment_and_its_served_model_outlive_a_killed_host", killed_training),
     ]
 }
 
@@ -59,4 +63,44 @@ fn second_host(world: &World) {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("another host") && said.contains("--data"), "{said}");
     until("the first host still answers", Duration::from_secs(5), || host.client().get("/ready").ok());
+}
+
+/// Says that it began, takes its time, and logs one model.
+const SLOW_SCRIPT: &str = "import time, mlflow, mlflow.sklearn
+from sklearn.linear_model import LogisticRegression
+print('the script began', flush=True)
+time.sleep(8)
+with mlflow.start_run():
+    model = LogisticRegression().fit([[0.0], [1.0]], [0, 1])
+    mlflow.sklearn.log_model(model, name='model', input_example=[[0.0]])
+";
+
+fn killed_training(world: &World) {
+    let mut host = Host::start(world.built(), &world.folder("killed-training"), 0).unwrap();
+    let client = host.client();
+    let available = || client.get("/mlops/status").is_ok_and(|status| status["mlflow_available"] == true).then_some(());
+    until("MLflow is available", MODEL_WITHIN, available);
+    let request = json!({"script_name": "train.py", "script_content": STANDARD.encode(SLOW_SCRIPT),
+        "experiment_name": "killed", "model_name": "killed", "timeout": 300});
+    let made = client.post("/mlops/deploy", &request).unwrap();
+    let path = format!("/mlops/deployments/{}", made["deployment_id"].as_str().unwrap());
+    until("the script runs", Duration::from_secs(120), || {
+        let log = client.get(&format!("{path}/logs?limit=1000")).ok()?;
+        log.to_string().contains("the script began").then_some(())
+    });
+    host.crash_and_restart().unwrap();
+    let deployed = until("the deployment ends", Duration::from_secs(120), || {
+        let deployment = client.get(&path).ok()?;
+        matches!(deployment["status"].as_str(), Some("failed" | "deployed")).then_some(deployment)
+    });
+    assert_eq!(deployed["status"], "deployed", "{deployed}");
+    assert_eq!(deployed["model_version"], "1", "trained and registered once: {deployed}");
+    let predict = deployed["endpoints"]["predict"].as_str().unwrap().to_owned();
+    let question = json!({"features": [[1.0]]});
+    let answer = client.post(&predict, &question).unwrap();
+
+    host.crash_and_restart().unwrap();
+    let again = until("the model is served again", Duration::from_secs(30), || client.post(&predict, &question).ok());
+    assert_eq!(again["predictions"], answer["predictions"], "{again}");
+    host.stop().unwrap();
 }

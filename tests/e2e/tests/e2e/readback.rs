@@ -14,7 +14,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
 fn read_back(world: &World) {
     world.figures();
     let lakehouse = world.full_data().join("environments/local/lakehouse");
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../interop/read_back.py");
+    let script = "../interop/read_back.py";
     let output = Command::new(world.python())
         .arg(script)
         .arg(lakehouse)

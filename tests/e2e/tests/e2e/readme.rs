@@ -30,7 +30,7 @@ fn run(command: &mut Command) {
 }
 
 fn plugin(world: &World) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
+    let root = Path::new("../..").canonicalize().unwrap();
     let folder = world.folder("readme");
     let manifest = block("Cargo.toml").replace("sdk/rust", root.join("sdk/rust").to_str().unwrap());
     std::fs::write(folder.join("Cargo.toml"), manifest).unwrap();

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 pub(crate) const LIGHT: &str = include_str!("light.toml");
 
 /// A model's first training may have to make the Python environment.
-const MODEL_WITHIN: Duration = Duration::from_secs(900);
+pub(crate) const MODEL_WITHIN: Duration = Duration::from_secs(900);
 
 /// Everything that tests share.
 pub(crate) struct World {

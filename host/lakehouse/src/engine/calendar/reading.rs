@@ -12,6 +12,8 @@ use super::{DAY, Date, HOUR, MINUTE, SECOND};
 pub(in crate::engine) struct Read {
     /// In UTC where the text has a zone, else as the clock shows it.
     pub(in crate::engine) micros: i64,
+    /// As the clock shows it.
+    pub(in crate::engine) local: i64,
     pub(in crate::engine) has_zone: bool,
 }
 
@@ -55,16 +57,16 @@ pub(in crate::engine) fn moment(text: &str, partial: Partial) -> Option<Read> {
     let (date, rest) = day(text.trim(), partial)?;
     let midnight = date.days().checked_mul(DAY)?;
     if rest.is_empty() {
-        return Some(Read { micros: midnight, has_zone: false });
+        return Some(Read { micros: midnight, local: midnight, has_zone: false });
     }
     let rest = rest.strip_prefix([' ', 'T'])?;
     let (time, rest) = time(rest)?;
     let local = midnight.checked_add(time)?;
     let zone = rest.trim();
     if zone.is_empty() {
-        return Some(Read { micros: local, has_zone: false });
+        return Some(Read { micros: local, local, has_zone: false });
     }
-    Some(Read { micros: local.checked_sub(offset_of_local(zone, local)?)?, has_zone: true })
+    Some(Read { micros: local.checked_sub(offset_of_local(zone, local)?)?, local, has_zone: true })
 }
 
 /// `13:45`, `13:45:59`, `13:45:59.123456`: microseconds of the day.

@@ -11,6 +11,7 @@ use datafusion::arrow::datatypes::{
 };
 use datafusion::common::{Result, exec_err};
 
+use crate::engine::calendar::SECOND;
 use crate::engine::calendar::reading::{self, Partial};
 use crate::engine::functions::type_word;
 use crate::engine::numbers::Missing;
@@ -80,13 +81,24 @@ impl Reader<'_> {
     }
 
     fn moments(&self, zone: Option<Arc<str>>) -> Result<ArrayRef> {
-        let values = self.each(|text| Some(reading::moment(text, partial(self.rules))?.micros))?;
-        let values = PrimitiveArray::<TimestampMicrosecondType>::from(values).with_timezone_opt(zone);
+        let values = self.each(|text| {
+            let read = reading::moment(text, partial(self.rules))?;
+            match (&zone, self.rules) {
+                (Some(_), _) => Some(read.micros),
+                // Without a zone in its type, Spark passes over the text's, and Trino does not read it.
+                (None, Rules::Spark) => Some(read.local),
+                (None, Rules::Trino) => (!read.has_zone).then_some(read.local),
+            }
+        })?;
+        let length = match self.to {
+            DataType::Timestamp(TimeUnit::Second, _) => SECOND,
+            DataType::Timestamp(TimeUnit::Millisecond, _) => 1_000,
+            _ => 1,
+        };
+        let rounded = values.into_iter().map(|value| value.map(|at| (at + length / 2).div_euclid(length) * length));
+        let values = PrimitiveArray::<TimestampMicrosecondType>::from_iter(rounded).with_timezone_opt(zone);
         let values: ArrayRef = Arc::new(values);
-        match self.to {
-            DataType::Timestamp(TimeUnit::Microsecond, _) => Ok(values),
-            coarser => Ok(cast(&values, coarser)?),
-        }
+        Ok(cast(&values, self.to)?)
     }
 }
 

@@ -11,7 +11,7 @@ use datafusion::common::{Result, exec_err, plan_err};
 
 use super::type_word;
 use crate::engine::calendar::pattern::Pattern;
-use crate::engine::calendar::reading::offset_at;
+use crate::engine::calendar::reading::{offset_at, offset_of_local};
 use crate::engine::calendar::{
     self, DAY, Date, HOUR, MINUTE, MonthEnds, SECOND, Unit, days_in_month, iso_week, weekday,
 };
@@ -248,6 +248,32 @@ pub(in crate::engine) fn days_between(arguments: &[ArrayRef], _to: &DataType) ->
     let (to, from) = (arguments[0].as_primitive::<Date32Type>(), arguments[1].as_primitive::<Date32Type>());
     let days = to.iter().zip(from).map(|(to, from)| to?.checked_sub(from?));
     Ok(Arc::new(PrimitiveArray::<Int32Type>::from_iter(days)))
+}
+
+/// Spark's `from_utc_timestamp(moment, zone)`: what the zone's clock shows, as if it were UTC.
+pub(in crate::engine) fn clock_of_zone(arguments: &[ArrayRef], to: &DataType) -> Result<ArrayRef> {
+    shifted(arguments, to, |zone, at| offset_at(zone, at).and_then(|offset| at.checked_add(offset)))
+}
+
+/// Spark's `to_utc_timestamp(moment, zone)`: the reverse.
+pub(in crate::engine) fn moment_of_clock(arguments: &[ArrayRef], to: &DataType) -> Result<ArrayRef> {
+    shifted(arguments, to, |zone, at| offset_of_local(zone, at).and_then(|offset| at.checked_sub(offset)))
+}
+
+fn shifted(arguments: &[ArrayRef], to: &DataType, shift: impl Fn(&str, i64) -> Option<i64>) -> Result<ArrayRef> {
+    let (moments, zones) = (on_the_clock(&arguments[0])?, arguments[1].as_string::<i32>());
+    let mut values = Vec::with_capacity(moments.len());
+    for (moment, zone) in moments.iter().zip(zones) {
+        let (Some(moment), Some(zone)) = (moment, zone) else {
+            values.push(None);
+            continue;
+        };
+        match shift(zone, moment) {
+            Some(value) => values.push(Some(value)),
+            None => return exec_err!("'{zone}' is no time zone"),
+        }
+    }
+    moments_as(Moments::from(values), to)
 }
 
 /// Spark's: months and days of 31, to eight digits; whole at the same day or at both months' ends.

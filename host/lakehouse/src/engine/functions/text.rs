@@ -12,6 +12,9 @@ use datafusion::arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::{Result, exec_err};
 use regex::Regex;
 
+/// A text of nothing but repetition is no longer than this.
+const TEXT_AT_MOST: usize = 1 << 20;
+
 /// Applies a function to each text; null stays null.
 fn each(array: &ArrayRef, change: impl Fn(&str, &mut String)) -> ArrayRef {
     let mut out = StringBuilder::new();
@@ -103,6 +106,20 @@ pub(in crate::engine) fn position(arguments: &[ArrayRef], to: &DataType) -> Resu
         .collect();
     let positions: ArrayRef = Arc::new(positions);
     Ok(cast(&positions, to)?)
+}
+
+/// `space(count)`.
+pub(in crate::engine) fn spaces(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
+    let counts = arguments[0].as_primitive::<Int64Type>();
+    let mut out = StringBuilder::new();
+    for count in counts {
+        match count.map(|count| usize::try_from(count.max(0))) {
+            Some(Ok(count)) if count <= TEXT_AT_MOST => out.append_value(" ".repeat(count)),
+            Some(_) => return exec_err!("a text of that many spaces is too long: at most {TEXT_AT_MOST}"),
+            None => out.append_null(),
+        }
+    }
+    Ok(Arc::new(out.finish()))
 }
 
 /// Trino's `substr(text, start[, length])`: from 1, or from -1 at the end; nothing from outside of the text.

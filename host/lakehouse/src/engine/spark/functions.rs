@@ -131,9 +131,6 @@ const SPARK: &[(&[&str], &str)] = &[
     (&["crc32"], "crc32"),
     (&["elt"], "elt"),
     (&["expm1"], "expm1"),
-    (&["factorial"], "factorial"),
-    (&["from_utc_timestamp"], "from_utc_timestamp"),
-    (&["to_utc_timestamp"], "to_utc_timestamp"),
     (&["hex"], "hex"),
     (&["unhex"], "unhex"),
     (&["next_day"], "next_day"),
@@ -143,7 +140,6 @@ const SPARK: &[(&[&str], &str)] = &[
     (&["sha2"], "sha2"),
     (&["size", "cardinality"], "size"),
     (&["slice"], "slice"),
-    (&["space"], "space"),
     (&["substring", "substr"], "substring"),
     (&["trunc"], "trunc"),
     (&["unix_date"], "unix_date"),
@@ -227,6 +223,15 @@ fn own() -> Vec<(&'static [&'static str], Arc<ScalarUDF>)> {
         (&["$from_unixtime"], function("from_unixtime", &[Whole, Text], Utf8, dates::seconds_written).build()),
         (&["timestamp_seconds"], function("timestamp_seconds", &[Number], timestamptz(), dates::of_seconds).build()),
         (&["months_between"], function("months_between", &[Moment, Moment], Float64, dates::months_between).build()),
+        (
+            &["from_utc_timestamp"],
+            function("from_utc_timestamp", &[Moment, Text], timestamptz(), dates::clock_of_zone).build(),
+        ),
+        (
+            &["to_utc_timestamp"],
+            function("to_utc_timestamp", &[Moment, Text], timestamptz(), dates::moment_of_clock).build(),
+        ),
+        (&["space"], function("space", &[Whole], Utf8, text::spaces).build()),
         (&["initcap"], function("initcap", &[Text], Utf8, text::capitalized).build()),
         (&["replace"], function("replace", &[Text, Text, Text], Utf8, text::replaced).optional(1).build()),
         (

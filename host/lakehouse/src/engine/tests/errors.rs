@@ -111,3 +111,13 @@ async fn a_statement_that_is_too_large_is_refused_before_it_costs_anything() {
     let long = vec!["1"; 500].join(" + ");
     assert_eq!(test.value(Dialect::Trino, &format!("SELECT {long}")).await, "500");
 }
+
+#[test]
+fn a_text_is_judged_without_a_lakehouse() {
+    let views = r"CREATE TEMPORARY VIEW v AS SELECT 'it\'s' AS a, 2.5D AS b; SELECT * FROM v";
+    assert!(crate::check_statement(Dialect::Spark, views).is_ok());
+    let error = crate::check_statement(Dialect::Trino, "SELECT 1;\nSELECT 2").unwrap_err();
+    assert!(error.to_string().contains("may come before the last statement"), "{error}");
+    assert!(crate::check_statement(Dialect::Trino, "WITH a AS (SELECT 1 AS x) SELECT * FROM a").is_ok());
+    assert!(crate::check_statement(Dialect::Trino, "DROP TABLE a").is_err());
+}

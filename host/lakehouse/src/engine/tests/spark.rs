@@ -86,6 +86,10 @@ async fn expressions_have_spark_s_values() {
             "2024-05-01T12:00:00Z | 2024-06-01",
         ),
         ("current_timestamp() > TIMESTAMP '2024-01-01 00:00:00', current_date > DATE '2024-01-01'", "true | true"),
+        (
+            "CAST('2024-05-01 10:00:00+02:00' AS TIMESTAMP), CAST('2024-05-01 10:00:00+02:00' AS TIMESTAMP_NTZ)",
+            "2024-05-01T08:00:00Z | 2024-05-01T10:00:00",
+        ),
         // Functions of the engine's own package.
         (
             "array_repeat('a', 2), ascii('a'), base64('a'), CAST(unbase64('YQ==') AS STRING), bin(5), bit_count(7), char(97)",

@@ -87,6 +87,14 @@ async fn expressions_have_trino_s_values() {
             "0.0 | 2024-02-29",
         ),
         ("CURRENT_DATE >= DATE '2024-01-01', now() > TIMESTAMP '2024-01-01 00:00:00'", "true | true"),
+        (
+            "hour(at_timezone(TIMESTAMP '2024-05-01 10:00:00 Europe/Oslo', 'UTC')), TIMESTAMP '2024-05-01 10:00:00.123456'",
+            "8 | 2024-05-01T10:00:00.123456",
+        ),
+        (
+            "CAST('2024-05-01 10:00:00.1235' AS timestamp), try_cast('2024-05-01 10:00:00 UTC' AS timestamp)",
+            "2024-05-01T10:00:00.124 | NULL",
+        ),
         // Lists.
         (
             "cardinality(ARRAY[1, 2]), element_at(ARRAY[1, 2], 3), element_at(ARRAY[1, 2], -1), contains(ARRAY['a'], 'a')",

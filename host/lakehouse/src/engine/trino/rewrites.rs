@@ -4,9 +4,10 @@ use asgard_contract::Result;
 use sqlparser::ast::{
     BinaryOperator, CastKind, CeilFloorKind, CharacterLength, DataType, DateTimeField, ExactNumberInfo, Expr,
     FunctionArgumentClause, FunctionArguments, GroupByExpr, NullTreatment, Select, Spanned, TableFactor, TimezoneInfo,
-    TrimWhereField, Value, ValueWithSpan,
+    TrimWhereField, TypedString, Value, ValueWithSpan,
 };
 
+use crate::engine::calendar::reading::{self, Partial};
 use crate::engine::rewrite::{
     Rewriter, arguments, binary, call, case, cast, name_of, null, place, refused, rename, shared_calls, text, whole,
     with_arguments,
@@ -44,6 +45,10 @@ impl Rewriter for Rewrites {
             Expr::Cast { data_type, .. } if sized_text(data_type).is_some() => sized_cast(expr),
             Expr::Cast { data_type: DataType::Char(_) | DataType::Character(_), .. } => {
                 refused(place(expr), "CHAR is not supported: use VARCHAR")
+            }
+            Expr::TypedString(literal) => {
+                literal_type(literal);
+                Ok(())
             }
             Expr::Extract { field, expr: moment, .. } => {
                 *expr = extracted(field, moment)?;
@@ -102,6 +107,21 @@ impl Rewriter for Rewrites {
                 refused(None, "UNNEST … WITH ORDINALITY is not supported")
             }
             _ => Ok(()),
+        }
+    }
+}
+
+/// The text of a literal says its type: `TIMESTAMP '2024-05-01 10:00:00.123456 Europe/Oslo'` has six digits and a zone.
+fn literal_type(literal: &mut TypedString) {
+    let Value::SingleQuotedString(text) = &literal.value.value else { return };
+    if let DataType::Timestamp(precision @ None, zone @ TimezoneInfo::None) = &mut literal.data_type
+        && let Some(read) = reading::moment(text, Partial::Refused)
+    {
+        if read.local % 1_000 != 0 {
+            *precision = Some(6);
+        }
+        if read.has_zone {
+            *zone = TimezoneInfo::WithTimeZone;
         }
     }
 }
