@@ -6,7 +6,7 @@ use utoipa::openapi::{ContentBuilder, InfoBuilder, OpenApi, Ref, RefOr, Response
 use utoipa::{OpenApi as _, openapi};
 use utoipa_swagger_ui::SwaggerUi;
 
-use crate::problem::{FieldError, Problem};
+use crate::problem::{FieldError, PROBLEM_JSON, Problem};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -51,7 +51,7 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 
 fn problem() -> openapi::Response {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
-    ResponseBuilder::new().description("What was wrong").content("application/problem+json", content).build()
+    ResponseBuilder::new().description("What was wrong").content(PROBLEM_JSON, content).build()
 }
 
 /// The document and its page.

@@ -4,7 +4,7 @@
 //! do the work once; the second is told to ask again. Answers are kept for a day. An answer that says nothing was done and
 //! the client may try again (5xx) is not kept: the key is free again.
 
-use asgard_store::{Claim, StoredAnswer};
+use asgard_store::{Claim, Store, StoreError, StoredAnswer};
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::App;
 use crate::environment::EnvironmentName;
 use crate::extract::bytes;
-use crate::problem::{Problem, Result};
+use crate::problem::{PROBLEM_JSON, Problem, Result};
 
 const HEADER: &str = "idempotency-key";
 
@@ -27,6 +27,26 @@ const LARGEST_ANSWER: usize = 16 << 20;
 
 /// Set on an answer that was given before.
 const REPLAYED: &str = "idempotency-replayed";
+
+/// Ends the requests that an earlier host was killed over: how far they came is not known, so they are neither done again nor
+/// left under way. Before the first request is taken.
+pub(crate) async fn end_abandoned(store: &Store) -> std::result::Result<(), StoreError> {
+    let problem = Problem::new(
+        StatusCode::CONFLICT,
+        "the host ended while it worked on the request with this Idempotency-Key, and how far it came is not known: look \
+         whether what it asked for is there, and send it again with a new key if it is not",
+    );
+    let answer = StoredAnswer {
+        status: problem.status,
+        content_type: Some(PROBLEM_JSON.to_owned()),
+        body: serde_json::to_vec(&problem).unwrap_or_default(),
+    };
+    let ended = store.answer_abandoned_keys(&answer).await?;
+    if ended > 0 {
+        tracing::warn!(requests = ended, "an earlier host was ended in the middle of requests with Idempotency-Keys");
+    }
+    Ok(())
+}
 
 pub(crate) async fn once(State(app): State<App>, request: Request, next: Next) -> Response {
     if request.method() != Method::POST || !request.headers().contains_key(HEADER) {

@@ -57,8 +57,12 @@ pub struct Api {
 }
 
 impl Api {
-    /// The API over `pipeline`.
-    pub fn new(pipeline: Arc<Pipeline>, config: ApiConfig) -> Self {
+    /// The API over `pipeline`. Requests that an earlier host was killed over are ended first.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn open(pipeline: Arc<Pipeline>, config: ApiConfig) -> asgard_contract::Result<Self> {
+        idempotency::end_abandoned(pipeline.store()).await?;
         let app = App { pipeline, default_environment: config.default_environment.into(), token: config.token };
         let (routes, document) = routes().split_for_parts();
         let layers = ServiceBuilder::new()
@@ -69,7 +73,7 @@ impl Api {
             .layer(DefaultBodyLimit::max(LARGEST_BODY))
             .layer(middleware::from_fn_with_state(app.clone(), idempotency::once));
         let router = routes.merge(documentation::pages(document)).fallback(unknown).layer(layers).with_state(app);
-        Self { router }
+        Ok(Self { router })
     }
 
     /// Serves requests until `shutdown`; those under way are finished.

@@ -66,10 +66,11 @@ impl Serve {
             keeper: binary,
         })
         .await?;
-        let api = Api::new(
+        let api = Api::open(
             pipeline.clone(),
             ApiConfig { default_environment: self.environment, token: self.token.map(Into::into) },
-        );
+        )
+        .await?;
         let shutdown = CancellationToken::new();
         let work = tokio::spawn({
             let (pipeline, shutdown) = (pipeline.clone(), shutdown.clone());

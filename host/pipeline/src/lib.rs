@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use asgard_capabilities::processes::Supervisor;
 use asgard_contract::connector::SourceType;
+use asgard_contract::manifest::Role;
 use asgard_contract::{Error, Result};
 use asgard_plugins::{Runtime, RuntimeConfig};
 use asgard_store::Store;
@@ -117,8 +118,23 @@ impl Pipeline {
         tokio::select! {
             () = self.tasks.run(shutdown) => {}
             () = self.forget_answers() => {}
+            () = self.compile_bound_plugins() => {}
         }
         self.supervisor.shut_down().await;
+    }
+
+    /// The first request of each role finds its plugin compiled, instead of waiting seconds for it. Never ends by itself.
+    async fn compile_bound_plugins(&self) {
+        for active in self.environments.list().await {
+            for role in Role::ALL {
+                for binding in active.document.bindings(role) {
+                    if let Err(error) = self.plugins.bound(binding).await {
+                        tracing::warn!(environment = active.name, %role, %error, "a bound plugin cannot be used");
+                    }
+                }
+            }
+        }
+        std::future::pending().await
     }
 
     /// Answers to idempotent requests are kept for a day. Never ends by itself.

@@ -2,21 +2,21 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use asgard_contract::environment::Binding;
 use asgard_contract::manifest::Manifest;
 use asgard_contract::{Error, Result};
 use asgard_plugins::{Plugin, Runtime};
 use asgard_store::{RegisteredPlugin, Store};
-use tokio::sync::Mutex;
+use tokio::sync::OnceCell;
 
 /// The plugins of this host.
 pub struct Plugins {
     store: Store,
     runtime: Runtime,
-    /// By digest. The lock is held while one is compiled: two tasks that start with the same new plugin wait for one
-    /// compilation instead of doing two.
-    loaded: Mutex<HashMap<String, Plugin>>,
+    /// By digest. Two tasks that start with the same new plugin wait for one compilation instead of doing two.
+    loaded: Mutex<HashMap<String, Arc<OnceCell<Plugin>>>>,
 }
 
 impl Plugins {
@@ -32,7 +32,8 @@ impl Plugins {
         let manifest = asgard_plugins::parse_manifest(manifest).map_err(refused)?;
         let plugin = self.runtime.load(component, &manifest).await.map_err(refused)?;
         let registered = self.store.add_plugin(&manifest, plugin.digest(), component).await?;
-        self.loaded.lock().await.insert(plugin.digest().to_owned(), plugin);
+        let digest = plugin.digest().to_owned();
+        self.lock().insert(digest, Arc::new(OnceCell::new_with(Some(plugin))));
         Ok(registered)
     }
 
@@ -92,16 +93,20 @@ impl Plugins {
     /// # Errors
     /// `not-found` when it is not registered.
     pub(crate) async fn by_digest(&self, digest: &str) -> Result<Plugin> {
-        let mut loaded = self.loaded.lock().await;
-        if let Some(plugin) = loaded.get(digest) {
-            return Ok(plugin.clone());
-        }
+        let cell = Arc::clone(self.lock().entry(digest.to_owned()).or_default());
+        cell.get_or_try_init(|| self.load(digest)).await.cloned()
+    }
+
+    async fn load(&self, digest: &str) -> Result<Plugin> {
         let stored = self.store.plugin_component(digest).await?;
         let (manifest, component): (Manifest, Vec<u8>) =
             stored.ok_or_else(|| Error::not_found(format!("no registered plugin has the digest {digest}")))?;
-        let plugin = self.runtime.load(&component, &manifest).await.map_err(refused)?;
-        loaded.insert(digest.to_owned(), plugin.clone());
-        Ok(plugin)
+        self.runtime.load(&component, &manifest).await.map_err(refused)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<OnceCell<Plugin>>>> {
+        // Entries are put in at once: a panic while the lock is held leaves them whole.
+        self.loaded.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 

@@ -1,99 +1,44 @@
-//! SQL is judged by parsing, never by looking for words: a column called `update_time` and a string `'drop'` pass, a
-//! second statement does not.
+//! SQL is judged before anything is started: it parses in its dialect, and it only reads. By parsing, never by looking for
+//! words: a column called `update_time` and a string `'drop'` pass, a second statement does not.
 
+use asgard_contract::lakehouse::Dialect;
 use asgard_contract::{Error, Result};
-use sqlparser::ast::{SetExpr, Statement};
-use sqlparser::dialect::{DatabricksDialect, Dialect, GenericDialect};
-use sqlparser::parser::Parser;
+use asgard_lakehouse::check_statement;
 
-/// Silver: one or more statements of Spark SQL; all but the last may only make temporary views, the last one is a query.
+/// Silver: Spark SQL. Temporary views may come before its query.
 ///
 /// # Errors
-/// `invalid-input` for `field`, with line and column where it does not parse.
+/// `invalid-input` for `field`, with line and column.
 pub fn silver(field: &str, sql: &str) -> Result<()> {
-    let statements = parse(field, sql, &DatabricksDialect {})?;
-    let Some((last, before)) = statements.split_last() else {
-        return Err(Error::invalid(field, "there is no statement: expected a SELECT"));
-    };
-    for statement in before {
-        if !is_temporary_view(statement) {
-            return Err(Error::invalid(
-                field,
-                format!(
-                    "only `CREATE TEMPORARY VIEW … AS SELECT …` may come before the last statement, not `{}`",
-                    head(statement)
-                ),
-            ));
-        }
-    }
-    read_only(field, last)
+    of_field(field, check_statement(Dialect::Spark, sql))
 }
 
-/// Gold: exactly one SELECT or WITH. Models with Jinja are judged after rendering, by the plugin's plan.
+/// Gold: one query of Trino's SQL. Models with Jinja are judged after rendering, by the plugin's plan.
 ///
 /// # Errors
-/// `invalid-input` for `field`.
+/// `invalid-input` for `field`, with line and column.
 pub fn gold(field: &str, sql: &str) -> Result<()> {
-    if has_jinja(sql) {
-        return Ok(());
-    }
-    compiled(field, sql)
+    if has_jinja(sql) { Ok(()) } else { compiled(field, sql) }
 }
 
-/// A rendered model: exactly one SELECT or WITH.
+/// A rendered model: one query of Trino's SQL.
 ///
 /// # Errors
-/// `invalid-input` for `field`.
+/// `invalid-input` for `field`, with line and column.
 pub fn compiled(field: &str, sql: &str) -> Result<()> {
-    let statements = parse(field, sql, &GenericDialect {})?;
-    match statements.as_slice() {
-        [] => Err(Error::invalid(field, "there is no statement: expected one SELECT or WITH")),
-        [one] => read_only(field, one),
-        more => Err(Error::invalid(field, format!("{} statements: expected exactly one SELECT or WITH", more.len()))),
-    }
+    of_field(field, check_statement(Dialect::Trino, sql))
 }
 
 fn has_jinja(sql: &str) -> bool {
     ["{{", "{%", "{#"].iter().any(|mark| sql.contains(mark))
 }
 
-fn parse(field: &str, sql: &str, dialect: &dyn Dialect) -> Result<Vec<Statement>> {
-    Parser::parse_sql(dialect, sql)
-        .map_err(|error| Error::invalid(field, format!("the SQL does not parse: {}", plain(&error.to_string()))))
-}
-
-/// The parser's own prefix says nothing to a user.
-fn plain(message: &str) -> &str {
-    message.strip_prefix("sql parser error: ").unwrap_or(message)
-}
-
-fn read_only(field: &str, statement: &Statement) -> Result<()> {
-    match statement {
-        Statement::Query(query) if reads(&query.body) => Ok(()),
-        other => Err(Error::invalid(
-            field,
-            format!("only queries are run here, not `{}`: expected a SELECT or WITH", head(other)),
-        )),
-    }
-}
-
-/// `WITH … INSERT` and `SELECT … INTO` parse as queries and are none.
-fn reads(body: &SetExpr) -> bool {
-    match body {
-        SetExpr::Select(select) => select.into.is_none(),
-        SetExpr::Query(query) => reads(&query.body),
-        SetExpr::SetOperation { left, right, .. } => reads(left) && reads(right),
-        SetExpr::Values(_) | SetExpr::Table(_) => true,
-        SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => false,
-    }
-}
-
-fn is_temporary_view(statement: &Statement) -> bool {
-    matches!(statement, Statement::CreateView(view) if view.temporary && reads(&view.query.body))
-}
-
-fn head(statement: &Statement) -> String {
-    statement.to_string().split_whitespace().take(2).collect::<Vec<_>>().join(" ")
+/// Of the request's fields, only one has SQL.
+fn of_field(field: &str, judged: Result<()>) -> Result<()> {
+    judged.map_err(|error| match error {
+        Error::InvalidInput { message, .. } => Error::invalid(field, message),
+        other => other,
+    })
 }
 
 #[cfg(test)]
@@ -130,11 +75,17 @@ mod tests {
     }
 
     #[test]
-    fn an_error_says_where() {
+    fn each_dialect_has_its_own_literals() {
+        assert!(silver("sql", r"SELECT 'it\'s' AS a, 2.5D AS b").is_ok());
+        assert!(gold("sql_query", r"SELECT 'it\'s' AS a").is_err());
+    }
+
+    #[test]
+    fn an_error_names_the_field_and_says_where() {
         let Err(Error::InvalidInput { field, message }) = gold("sql_query", "SELECT (a\nFROM b") else {
             panic!("expected invalid input");
         };
         assert_eq!(field.as_deref(), Some("sql_query"));
-        assert!(message.contains("Line"), "{message}");
+        assert!(message.contains("line 2"), "{message}");
     }
 }

@@ -24,6 +24,8 @@ pub(super) trait SqlDialect: Debug + Send + Sync {
     /// For messages.
     fn name(&self) -> &'static str;
     fn syntax(&self) -> &dyn sqlparser::dialect::Dialect;
+    /// Whether temporary views may come before a statement's query.
+    fn takes_temporary_views(&self) -> bool;
     /// Changes the text's tokens before they are parsed, where the parser lacks a form of literal.
     fn tokens(&self, _tokens: &mut Vec<TokenWithSpan>) {}
     /// Puts what the planner knows in the place of what it does not. Unsupported syntax is refused here, by name.

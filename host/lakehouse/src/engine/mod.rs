@@ -60,11 +60,7 @@ use crate::tables::Tables;
 /// # Errors
 /// `invalid-input` for `sql`, with line and column.
 pub fn check_statement(dialect: Dialect, sql: &str) -> Result<()> {
-    match dialect {
-        Dialect::Spark => script::parse(dialect::of(dialect), sql),
-        Dialect::Trino => script::parse_view(dialect::of(dialect), sql),
-    }
-    .map(|_| ())
+    script::parse(dialect::of(dialect), sql).map(|_| ())
 }
 
 /// The embedded SQL engine of one lakehouse.

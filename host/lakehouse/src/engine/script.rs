@@ -64,6 +64,12 @@ pub(super) fn parse(dialect: &dyn SqlDialect, sql: &str) -> Result<Script> {
     let Some(last) = statements.pop() else {
         return Err(wrong(None, "there is no statement: expected a SELECT"));
     };
+    if !statements.is_empty() && !dialect.takes_temporary_views() {
+        return Err(wrong(
+            start(&last),
+            format!("{} statements: expected exactly one SELECT or WITH", statements.len() + 1),
+        ));
+    }
     let views = statements.into_iter().map(temporary_view).collect::<Result<_>>()?;
     let query = match last {
         Statement::Query(query) => *query,

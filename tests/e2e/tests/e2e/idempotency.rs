@@ -1,16 +1,18 @@
 //! `Idempotency-Key`: what is asked twice is done once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use libtest_mimic::Trial;
 use serde_json::json;
 
-use crate::world::{World, refused, test};
+use crate::world::{World, refused, test, until};
 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
         test(world, "the_same_key_and_request_are_done_once_and_answered_alike", once),
         test(world, "two_requests_at_the_same_time_do_the_work_once", together),
+        test(world, "a_request_that_died_with_its_host_is_neither_done_again_nor_under_way_for_ever", died),
     ]
 }
 
@@ -45,4 +47,27 @@ fn together(world: &World) {
     let sinks = client.get("/sink?page_size=1000").unwrap();
     let count = sinks["destinations"].as_array().unwrap().iter().filter(|sink| sink["name"] == "together").count();
     assert_eq!(count, 1);
+}
+
+fn died(world: &World) {
+    let mut host = world.start_light(&world.folder("died")).unwrap();
+    let client = Arc::new(host.client());
+    let numbers = "(VALUES (1), (2), (3), (4), (5), (6), (7), (8), (9), (10)) AS";
+    let tables: Vec<String> = (0..10).map(|n| format!("{numbers} t{n} (x{n})")).collect();
+    let slow = format!("SELECT COUNT(*) AS n FROM {} WHERE x0 * x9 > 3 * x5 + x1", tables.join(", "));
+    let body = json!({"name": "died", "sql_query": slow});
+    let key = [("Idempotency-Key", "e2e-died")];
+    let sent = std::thread::spawn({
+        let (client, body) = (Arc::clone(&client), body.clone());
+        move || client.send("POST", "/dbt/transform", Some(&body), &key).is_err()
+    });
+    until("the request is under way", Duration::from_secs(20), || {
+        let found = client.get("/tasks?status=running").ok()?;
+        found.to_string().contains("gold").then_some(())
+    });
+    host.crash_and_restart().unwrap();
+    assert!(sent.join().unwrap(), "the request has no answer");
+    let detail = refused(&client.send("POST", "/dbt/transform", Some(&body), &key).unwrap(), 409);
+    assert!(detail.contains("the host ended"), "{detail}");
+    host.stop().unwrap();
 }

@@ -10,6 +10,7 @@
 
 mod bad_models;
 mod cli;
+mod commands;
 mod durability;
 mod environments;
 mod features;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         cli::trials(&world),
         openapi::trials(&world),
         readme::trials(&world),
+        commands::trials(&world),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
     if let Ok(world) = Arc::try_unwrap(world) {

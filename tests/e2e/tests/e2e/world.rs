@@ -128,7 +128,7 @@ pub(crate) fn test(world: &Arc<World>, name: &str, body: fn(&World)) -> Trial {
 }
 
 /// Waits until `look` finds something.
-pub(crate) fn until<T>(what: &str, limit: Duration, look: impl Fn() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + limit;
     loop {
         if let Some(found) = look() {

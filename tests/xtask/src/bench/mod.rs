@@ -25,7 +25,7 @@ pub(crate) struct Bench {
 enum Name {
     /// A plugin's step from fresh instance to result, beside the same work as a native call.
     Step,
-    /// The whole journey, beside the same steps in a Python script.
+    /// The whole journey, beside the same journey as a Python script.
     Journey,
     /// `asgard serve` to ready, and its idle memory, beside `mlflow server`.
     Serve,

@@ -49,6 +49,10 @@ impl SqlDialect for Spark {
         &syntax::SparkSyntax
     }
 
+    fn takes_temporary_views(&self) -> bool {
+        true
+    }
+
     fn tokens(&self, tokens: &mut Vec<TokenWithSpan>) {
         syntax::join_suffixes(tokens);
     }

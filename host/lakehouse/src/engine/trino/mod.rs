@@ -46,6 +46,10 @@ impl SqlDialect for Trino {
         &syntax::TrinoSyntax
     }
 
+    fn takes_temporary_views(&self) -> bool {
+        false
+    }
+
     fn rewrite(&self, query: &mut Query) -> Result<()> {
         super::rewrite::rewrite(query, &rewrites::Rewrites)
     }
