@@ -11,6 +11,7 @@ mod names;
 pub mod plugins;
 mod roles;
 pub mod sql;
+mod stepping;
 pub mod transforms;
 
 use std::collections::HashMap;

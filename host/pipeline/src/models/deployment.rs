@@ -15,8 +15,6 @@ use asgard_contract::manifest::Role;
 use asgard_contract::{Error, Progress, Result, Status, Step};
 use asgard_tasks::{Handler, StepContext, StepOutcome, Task};
 use async_trait::async_trait;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -24,6 +22,7 @@ use super::deployments::{FeatureChoice, Pins};
 use crate::Pipeline;
 use crate::environments::Active;
 use crate::roles::Bound;
+use crate::stepping;
 
 pub(super) const KIND: &str = "deployment";
 
@@ -110,11 +109,9 @@ impl DeploymentHandler {
     }
 
     async fn work<'a>(&self, task: &'a Task, context: &StepContext) -> Result<Work<'a>> {
-        let pipeline = self.pipeline.upgrade().ok_or_else(|| Error::unavailable("the host is stopping"))?;
+        let pipeline = stepping::running(&self.pipeline)?;
         let active = pipeline.environments.get(&task.environment).await?;
-        let asked = serde_json::from_value(task.request.clone())
-            .map_err(|error| Error::internal(format!("the task's request cannot be read: {error}")))?;
-        Ok(Work { pipeline, active, task, asked, log: context.log() })
+        Ok(Work { pipeline, active, task, asked: stepping::asked(task)?, log: context.log() })
     }
 }
 
@@ -177,15 +174,12 @@ impl Handler for DeploymentHandler {
 }
 
 fn plugin_state(state: &State) -> Result<Option<Vec<u8>>> {
-    let decode = |text: &String| {
-        STANDARD.decode(text).map_err(|error| Error::internal(format!("the plugin's state cannot be read: {error}")))
-    };
-    state.plugin.as_ref().map(decode).transpose()
+    state.plugin.as_deref().map(stepping::read).transpose()
 }
 
 /// Takes a plugin's step into the state: an outcome when it succeeded, a pause when it goes on.
 fn take<T>(state: &mut State, step: Step<T>) -> Result<std::result::Result<T, Moved>> {
-    state.plugin = Some(STANDARD.encode(&step.state));
+    state.plugin = Some(stepping::written(&step.state));
     match step.status {
         Status::Running { progress, poll_after_ms } => {
             Ok(Err(Moved::Waiting(progress, Duration::from_millis(u64::from(poll_after_ms)))))
@@ -406,8 +400,7 @@ impl Pipeline {
     /// Ends what a finished deployment serves.
     pub(super) async fn remove_served(&self, active: &Arc<Active>, task: &Task) -> Result<()> {
         let state: State = serde_json::from_value(task.state.clone()).unwrap_or_default();
-        let asked: Asked = serde_json::from_value(task.request.clone())
-            .map_err(|error| Error::internal(format!("the task's request cannot be read: {error}")))?;
+        let asked: Asked = stepping::asked(task)?;
         if state.phase != Phase::Completed {
             return Ok(());
         }

@@ -1,20 +1,17 @@
-//! The task behind a silver run and a gold transformation: one step of the plugin per step of the task.
+//! The task behind a silver run and a gold transformation.
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
+use asgard_contract::Result;
 use asgard_contract::manifest::Role;
 use asgard_contract::transform::Request;
-use asgard_contract::{Error, Result, Status};
 use asgard_tasks::{Handler, StepContext, StepOutcome, Task};
 use async_trait::async_trait;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::Pipeline;
 use crate::roles::Bound;
+use crate::stepping::{self, plugin_state};
 
 /// Task kinds. The subject is the run's or the transformation's id.
 pub(super) const SILVER: &str = "silver";
@@ -28,12 +25,6 @@ pub(super) struct TransformTask {
     pub(super) request: Request,
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct State {
-    /// The plugin's own, base64; none before its first step.
-    plugin: Option<String>,
-}
-
 pub(super) struct TransformHandler {
     pipeline: Weak<Pipeline>,
 }
@@ -44,13 +35,11 @@ impl TransformHandler {
     }
 
     async fn bound(&self, task: &Task) -> Result<(Bound, TransformTask)> {
-        let pipeline = self.pipeline.upgrade().ok_or_else(|| Error::unavailable("the host is stopping"))?;
+        let pipeline = stepping::running(&self.pipeline)?;
         let active = pipeline.environments.get(&task.environment).await?;
-        let asked: TransformTask = serde_json::from_value(task.request.clone())
-            .map_err(|error| Error::internal(format!("the task's request cannot be read: {error}")))?;
+        let asked: TransformTask = stepping::asked(task)?;
         let role = if task.kind == SILVER { Role::Silver } else { Role::Gold };
-        let bound = pipeline.pinned(&active, role, &asked.pin).await?;
-        Ok((bound, asked))
+        Ok((pipeline.pinned(&active, role, &asked.pin).await?, asked))
     }
 
     async fn advance(&self, task: &Task, context: &StepContext) -> Result<StepOutcome> {
@@ -60,40 +49,14 @@ impl TransformHandler {
             None => transform.start(&asked.request).await?,
             Some(state) => transform.advance(&state).await?,
         };
-        let state = State { plugin: Some(STANDARD.encode(&step.state)) };
-        let state = serde_json::to_value(state).unwrap_or_default();
-        Ok(match step.status {
-            Status::Running { progress, poll_after_ms } => StepOutcome::Continue {
-                state,
-                progress: Some(progress),
-                details: step.details,
-                after: Duration::from_millis(u64::from(poll_after_ms)),
-            },
-            Status::Succeeded { outcome } => StepOutcome::Succeeded {
-                state,
-                outcome: serde_json::to_value(outcome).unwrap_or_default(),
-                details: step.details,
-            },
-            Status::Failed { error } => StepOutcome::Failed { state, error, details: step.details },
-        })
+        Ok(stepping::outcome(step))
     }
-}
-
-fn plugin_state(task: &Task) -> Result<Option<Vec<u8>>> {
-    let state: State = serde_json::from_value(task.state.clone()).unwrap_or_default();
-    let decode = |text: String| {
-        STANDARD.decode(text).map_err(|error| Error::internal(format!("the plugin's state cannot be read: {error}")))
-    };
-    state.plugin.map(decode).transpose()
 }
 
 #[async_trait]
 impl Handler for TransformHandler {
     async fn step(&self, task: &Task, context: &StepContext) -> StepOutcome {
-        match self.advance(task, context).await {
-            Ok(outcome) => outcome,
-            Err(error) => StepOutcome::Failed { state: task.state.clone(), error, details: Value::Null },
-        }
+        self.advance(task, context).await.unwrap_or_else(|error| stepping::failed(task, error))
     }
 
     async fn cancel(&self, task: &Task, context: &StepContext) -> Result<()> {

@@ -22,13 +22,13 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
 
 fn request(name: &str, script: &str) -> Value {
     json!({"script_name": "train.py", "script_content": script, "experiment_name": "bad models", "model_name": name,
-        "timeout": 60})
+        "timeout": 300})
 }
 
 fn failed(client: &Client, body: &Value) -> String {
     let made = client.post("/mlops/deploy", body).unwrap();
     let path = format!("/mlops/deployments/{}", made["deployment_id"].as_str().unwrap());
-    let ended = until("the deployment ends", Duration::from_secs(240), || {
+    let ended = until("the deployment ends", Duration::from_secs(360), || {
         let deployment = client.get(&path).ok()?;
         matches!(deployment["status"].as_str(), Some("failed" | "deployed")).then_some(deployment)
     });
@@ -66,7 +66,9 @@ fn hangs(world: &World) {
         child = 'import time; time.sleep(3600) # orphan-of-hangs'\n\
         subprocess.Popen([sys.executable, '-c', child], start_new_session=True)\n\
         time.sleep(3600)\n";
-    let error = failed(&client, &request("hangs", script));
+    let mut body = request("hangs", script);
+    body["timeout"] = json!(60);
+    let error = failed(&client, &body);
     assert!(error.contains("60 s") || error.contains("timeout"), "{error}");
     until("the script's children have ended", Duration::from_secs(20), || {
         (processes("orphan-of-hangs") == 0).then_some(())
