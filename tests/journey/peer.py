@@ -81,7 +81,7 @@ def statement(file: str, words: dict[str, str]) -> str:
 
 
 def train_and_register(mlflow_uri: str, features: pathlib.Path) -> float:
-    from mlflow import MlflowClient
+    import mlflow
 
     environment = os.environ | {
         "MLFLOW_TRACKING_URI": mlflow_uri,
@@ -89,13 +89,11 @@ def train_and_register(mlflow_uri: str, features: pathlib.Path) -> float:
         "ASGARD_FEATURES": str(features),
     }
     subprocess.run([sys.executable, HERE / "train.py"], env=environment, check=True, stdout=subprocess.DEVNULL)
-    client = MlflowClient(mlflow_uri)
-    experiment = client.get_experiment_by_name(MODEL)
-    run = client.search_runs([experiment.experiment_id], max_results=1)[0]
-    model = client.search_logged_models([experiment.experiment_id], max_results=1)[0]
-    client.create_registered_model(MODEL)
-    client.create_model_version(MODEL, model.model_uri, run.info.run_id)
-    return run.data.metrics["accuracy"]
+    mlflow.set_tracking_uri(mlflow_uri)
+    experiment = mlflow.get_experiment_by_name(MODEL).experiment_id
+    model = mlflow.search_logged_models([experiment], max_results=1, output_format="list")[0]
+    mlflow.register_model(model.model_uri, MODEL)
+    return mlflow.search_runs([experiment], max_results=1)["metrics.accuracy"][0]
 
 
 def serve_and_ask(mlflow_uri: str) -> list[int]:
@@ -106,9 +104,11 @@ def serve_and_ask(mlflow_uri: str) -> list[int]:
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "mlflow", "models", "serve", "--env-manager", "local", "--host", "127.0.0.1"]
     command += ["--port", str(port), "--model-uri", f"models:/{MODEL}/1"]
+    # It looks for `uvicorn` on the path, as in an activated environment.
+    path = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
     server = subprocess.Popen(
         command,
-        env=os.environ | {"MLFLOW_TRACKING_URI": mlflow_uri},
+        env=os.environ | {"MLFLOW_TRACKING_URI": mlflow_uri, "PATH": path},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

@@ -23,7 +23,9 @@ pub(crate) fn environment(name: &str, requirements: &[&str]) -> Result<PathBuf> 
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
     run(Command::new(&python)
         .args(["-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off"])
-        .args(requirements))?;
+        .args(requirements)
+        // Standard output is for the chore's own figures.
+        .stdout(std::io::stderr()))?;
     std::fs::write(&complete, "")?;
     Ok(python)
 }

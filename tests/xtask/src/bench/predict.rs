@@ -1,6 +1,6 @@
 //! Predictions over HTTP, one client, beside `mlflow models serve` on the same model with the same rows.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -34,10 +34,14 @@ pub(super) fn measure() -> Result<Vec<Measurement>> {
     let tracking = client.get("/mlops/status")?["mlflow_tracking_uri"].as_str().context("no MLflow")?.to_owned();
 
     let port = free_port()?;
-    let mut peer = Command::new(python_of(&host)?)
+    let python = python_of(&host)?;
+    // It looks for `uvicorn` on the path, as in an activated environment.
+    let activated = format!("{}:{}", folder_of(&python)?.display(), std::env::var("PATH")?);
+    let mut peer = Command::new(&python)
         .args(["-m", "mlflow", "models", "serve", "--env-manager", "local", "--host", "127.0.0.1"])
         .args(["--port", &port.to_string(), "--model-uri", &format!("models:/{MODEL}/1")])
         .env("MLFLOW_TRACKING_URI", tracking)
+        .env("PATH", activated)
         .current_dir(&folder)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -65,6 +69,10 @@ pub(super) fn measure() -> Result<Vec<Measurement>> {
         Measurement::new(name, quantile(&ours, share), Some(quantile(&peers, share)), "mlflow models serve", "ms")
     };
     Ok(vec![measurement("predict_p50", 0.5), measurement("predict_p99", 0.99)])
+}
+
+fn folder_of(python: &Path) -> Result<&Path> {
+    python.parent().with_context(|| format!("{} is in no folder", python.display()))
 }
 
 fn times(url: &str, body: &Value) -> Result<Vec<f64>> {
