@@ -12,6 +12,7 @@ use asgard_sdk::connector::{Ingestion, Sink, Source, StreamDescriptor, StreamSel
 use asgard_sdk::{Result, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+use tokio_postgres::SimpleQueryMessage;
 
 use crate::network::Network;
 
@@ -36,9 +37,19 @@ impl Server {
     }
 
     pub(crate) fn start() -> Self {
+        let slots = "60";
+        Self::start_with(&[
+            ("wal_level", "logical"),
+            ("max_replication_slots", slots),
+            ("max_wal_senders", slots),
+            ("max_connections", "200"),
+        ])
+    }
+
+    pub(crate) fn start_with(settings: &[(&str, &str)]) -> Self {
         let runtime = Runtime::new().unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let server = runtime.block_on(PostgresServer::start(folder.path())).unwrap();
+        let server = runtime.block_on(PostgresServer::start_with(folder.path(), settings)).unwrap();
         Self { runtime, server: Some(server), _folder: folder }
     }
 
@@ -67,7 +78,8 @@ impl Server {
     pub(crate) fn database(&self, name: &str, script: &str) -> Database<'_> {
         self.execute("postgres", &format!("CREATE DATABASE {name}"));
         self.execute(name, script);
-        Database { server: self, name: name.to_owned(), network: Network::default() }
+        let settings = json::json!({"database": name});
+        Database { server: self, name: name.to_owned(), settings, network: Network::default() }
     }
 
     /// Who gets in how; read by the server at once.
@@ -117,16 +129,65 @@ impl Server {
 pub(crate) struct Database<'a> {
     server: &'a Server,
     name: String,
+    settings: json::Value,
     pub(crate) network: Network,
 }
 
 impl Database<'_> {
+    /// The source captures changes.
+    pub(crate) fn captured(mut self) -> Self {
+        self.settings["replication_method"] = json::json!({"method": "CDC"});
+        self
+    }
+
+    /// The source is configured otherwise.
+    pub(crate) fn with(mut self, settings: json::Value) -> Self {
+        for (name, value) in settings.as_object().unwrap() {
+            self.settings[name] = value.clone();
+        }
+        self
+    }
+
+    /// The one value of a query.
+    pub(crate) fn value(&self, sql: &str) -> Option<String> {
+        self.server.runtime.block_on(async {
+            let client = self.server.postgres().connect(&self.name).await.unwrap();
+            let rows = client.simple_query(sql).await.unwrap_or_else(|error| panic!("{error:?} in {sql}"));
+            rows.into_iter().find_map(|message| match message {
+                SimpleQueryMessage::Row(row) => Some(row.get(0).map(str::to_owned)),
+                _ => None,
+            })?
+        })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn ingestion(&self, streams: Vec<StreamSelection>) -> Ingestion {
+        let source = Source {
+            id: "source".to_owned(),
+            name: "source".to_owned(),
+            source_type: "postgres".to_owned(),
+            configuration: self.server.settings(self.settings.clone()).to_string(),
+            handle: None,
+        };
+        let sink = Sink {
+            id: "sink".to_owned(),
+            name: "sink".to_owned(),
+            sink_type: "local".to_owned(),
+            configuration: "{}".to_owned(),
+            handle: None,
+        };
+        Ingestion { id: self.name.clone(), name: "ingestion".to_owned(), source, sink, streams, handle: None }
+    }
+
     pub(crate) fn execute(&self, script: &str) {
         self.server.execute(&self.name, script);
     }
 
     pub(crate) fn discover(&self) -> Result<Vec<StreamDescriptor>> {
-        inspection::discover(&self.network, &self.server.configuration(json::json!({"database": self.name})))
+        inspection::discover(&self.network, &self.server.configuration(self.settings.clone()))
     }
 
     /// All streams as they are now.
@@ -147,22 +208,6 @@ impl Database<'_> {
 
     /// A sync of the streams under a task.
     pub(crate) fn open(&self, task: &str, streams: Vec<StreamSelection>) -> Run {
-        let source = Source {
-            id: "source".to_owned(),
-            name: "source".to_owned(),
-            source_type: "postgres".to_owned(),
-            configuration: self.server.settings(json::json!({"database": self.name})).to_string(),
-            handle: None,
-        };
-        let sink = Sink {
-            id: "sink".to_owned(),
-            name: "sink".to_owned(),
-            sink_type: "local".to_owned(),
-            configuration: "{}".to_owned(),
-            handle: None,
-        };
-        let ingestion =
-            Ingestion { id: "ingestion".to_owned(), name: "ingestion".to_owned(), source, sink, streams, handle: None };
-        Run::new(Box::new(self.network.clone()), ingestion, task.to_owned()).unwrap()
+        Run::new(Box::new(self.network.clone()), self.ingestion(streams), task.to_owned()).unwrap()
     }
 }

@@ -56,8 +56,8 @@ impl Outcome {
                 let index = self.room(stream);
                 self.errors[index] = Some(error);
             }
-            Event::Progress(_) | Event::Waiting(_) => {}
-            Event::Moved(_) => panic!("nothing moves by itself"),
+            Event::Progress(_) | Event::Waiting(_) | Event::Evolved(_) => {}
+            Event::Moved(_) | Event::Truncated(_) => panic!("{event:?} where tables are read"),
             Event::Done => return false,
         }
         true
@@ -133,23 +133,22 @@ fn a_stream_that_fails_leaves_the_others_alone() {
     let server = Server::shared();
     let database = server.database(
         "failing",
-        "CREATE TABLE a_gone (id int); CREATE TABLE b_retyped (id int); CREATE TABLE c_nested (id int, list int[]);
-         INSERT INTO c_nested SELECT id, '{{1},{2}}' FROM generate_series(1, 50000) id;
+        "CREATE TABLE a_gone (id int); CREATE TABLE b_retyped (id int); CREATE TABLE c_narrowed (id bigint);
          CREATE VIEW d_dividing AS SELECT 1 / (5000 - id) AS id FROM generate_series(1, 10000) id;
          CREATE TABLE e_empty (id int); CREATE TABLE f_good AS SELECT 7 AS id;",
     );
     let streams = database.selections(SyncMode::FullRefreshOverwrite);
-    database.execute("DROP TABLE a_gone; ALTER TABLE b_retyped ALTER COLUMN id TYPE text");
+    database.execute("DROP TABLE a_gone; ALTER TABLE b_retyped ALTER COLUMN id TYPE text; ALTER TABLE c_narrowed RENAME id TO number");
     let outcome = finish(&mut database.open("task", streams));
 
     let error = |stream: usize| outcome.errors[stream].as_ref().unwrap();
     assert!(matches!(error(0), Error::NotFound(_)), "{:?}", error(0));
     assert!(
-        matches!(error(1), Error::Conflict(text) if text.contains("`id` is string (text) and was int")),
+        matches!(error(1), Error::Conflict(text) if text.contains("`id` is string (text) and was int") && text.contains("reset")),
         "{:?}",
         error(1)
     );
-    assert!(words(error(2)).contains("column `list`: an array has 2 dimensions"), "{:?}", error(2));
+    assert!(matches!(error(2), Error::Conflict(text) if text.contains("`id` is gone")), "{:?}", error(2));
     assert!(words(error(3)).contains("division by zero"), "{:?}", error(3));
     assert!(outcome.errors[4].is_none() && outcome.checkpoints[4].is_some() && outcome.ids(4).is_empty());
     assert_eq!(outcome.ids(5), [7]);
