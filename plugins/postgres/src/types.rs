@@ -119,7 +119,10 @@ impl Kind {
         }
         if let Some(digits) = name.strip_prefix("decimal(").and_then(|rest| rest.strip_suffix(')')) {
             let (precision, scale) = digits.split_once(',')?;
-            return Some(Self::Decimal { precision: precision.trim().parse().ok()?, scale: scale.trim().parse().ok()? });
+            return Some(Self::Decimal {
+                precision: precision.trim().parse().ok()?,
+                scale: scale.trim().parse().ok()?,
+            });
         }
         Some(match name {
             "boolean" => Self::Boolean,

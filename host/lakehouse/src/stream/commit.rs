@@ -110,8 +110,7 @@ impl Transaction for Commit<'_> {
                 self.snapshot(tables, builder, &written.files, Removed::Nothing, undo).await?
             }
             Work::Merge(incoming) if self.writer.replaces => {
-                let builder =
-                    builder.set_current_schema(self.writer.schema.schema_id()).map_err(failed())?;
+                let builder = builder.set_current_schema(self.writer.schema.schema_id()).map_err(failed())?;
                 let completed = self.completed(tables, state, incoming, undo).await?;
                 let added = completed.as_ref().unwrap_or(&incoming.written.files);
                 self.snapshot(tables, builder, added, Removed::Everything, undo).await?

@@ -56,12 +56,7 @@ impl StreamWriter {
     }
 }
 
-async fn open_table(
-    tables: &Tables,
-    target: &StreamTarget,
-    name: &str,
-    claim: Claim,
-) -> Result<(TableState, Opened)> {
+async fn open_table(tables: &Tables, target: &StreamTarget, name: &str, claim: Claim) -> Result<(TableState, Opened)> {
     let mut opening = Opening { target, columns: columns(target)?, name, claim, opened: None };
     let state = tables.inner.commit(&target.table, &mut opening, &[]).await?;
     match (state, opening.opened) {

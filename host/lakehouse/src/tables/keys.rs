@@ -128,7 +128,12 @@ impl Keys {
     pub(crate) fn evolved(self, schema: &Schema, key: &[String]) -> Result<Self> {
         let mut keys = Self::new(schema, key)?;
         keys.emptied = self.emptied;
-        if keys.schema.fields().iter().map(|field| field.data_type()).eq(self.schema.fields().iter().map(|f| f.data_type())) {
+        if keys.schema.fields().iter().map(|field| field.data_type()).eq(self
+            .schema
+            .fields()
+            .iter()
+            .map(|f| f.data_type()))
+        {
             return Ok(Self { schema: keys.schema, ..self });
         }
         let caster = types::Caster::new(Arc::clone(&keys.schema));
@@ -150,10 +155,13 @@ impl Keys {
         let mut partial = HashMap::with_capacity(self.partial.len());
         for (old, origins) in &self.partial {
             let origins = origins.iter().map(|(column, origin)| {
-                Ok((*column, match origin {
-                    Origin::Written(row) => Origin::Written(*row),
-                    Origin::Table(key) => Origin::Table(anew(key)?.0),
-                }))
+                Ok((
+                    *column,
+                    match origin {
+                        Origin::Written(row) => Origin::Written(*row),
+                        Origin::Table(key) => Origin::Table(anew(key)?.0),
+                    },
+                ))
             });
             partial.insert(anew(old)?.0, origins.collect::<Result<Vec<_>>>()?);
         }
@@ -220,7 +228,8 @@ impl Keys {
                 self.deletes = true;
             }
             let Some(key) = key else { continue };
-            let before = previous.as_ref().and_then(|keys| keys.get(index).cloned().flatten()).filter(|before| *before != key);
+            let before =
+                previous.as_ref().and_then(|keys| keys.get(index).cloned().flatten()).filter(|before| *before != key);
             let origins = match operation {
                 Operation::Write => self.origins_of(before.as_ref().unwrap_or(&key), changes.kept),
                 Operation::Delete => Vec::new(),

@@ -51,8 +51,8 @@ pub(crate) mod parts {
     pub(crate) use super::files::{FileWriter, Written};
     pub(crate) use super::keyed::{Incoming, Repeated, without_keys};
     pub(crate) use super::keys::{Changes, Keys, Operation};
-    pub(crate) use super::partial::complete;
     pub(crate) use super::manifests::all_files;
+    pub(crate) use super::partial::complete;
     pub(crate) use super::snapshot::{Plan, Removed, unpartitioned, write as write_snapshot};
     pub(crate) use super::undo::{Uncommitted, delete};
     pub(crate) use super::write::{changed, created as new_table, finish};

@@ -122,7 +122,6 @@ fn filled(batch: &RecordBatch, incoming: &Incoming, ids: &[i32], values: &Values
     RecordBatch::try_new(batch.schema(), columns).map_err(failed)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn failed(error: arrow_schema::ArrowError) -> Error {
     Error::internal(format!("completing updated rows: {error}"))
 }

@@ -238,9 +238,7 @@ impl From<wit::Event> for Event {
         match event {
             wit::Event::Rows(rows) => Self::Rows(rows.into()),
             wit::Event::Truncated(stream) => Self::Truncated { stream },
-            wit::Event::Evolved(wit::Evolution { stream, columns }) => {
-                Self::Evolved { stream, columns: list(columns) }
-            }
+            wit::Event::Evolved(wit::Evolution { stream, columns }) => Self::Evolved { stream, columns: list(columns) },
             wit::Event::Checkpoint(wit::Checkpoint { stream, state, complete }) => {
                 Self::Checkpoint { stream, state, complete }
             }

@@ -7,15 +7,31 @@ use crate::types::Oid;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogMessage<'a> {
     /// A transaction that committed at this position begins.
-    Begin { commit: Lsn },
+    Begin {
+        commit: Lsn,
+    },
     /// It ends; the log goes on at this position.
-    Commit { end: Lsn },
+    Commit {
+        end: Lsn,
+    },
     /// What a table looks like for the changes that follow.
     Relation(Relation),
-    Insert { table: Oid, new: Tuple<'a> },
-    Update { table: Oid, old: Option<Tuple<'a>>, new: Tuple<'a> },
-    Delete { table: Oid, old: Tuple<'a> },
-    Truncate { tables: Vec<Oid> },
+    Insert {
+        table: Oid,
+        new: Tuple<'a>,
+    },
+    Update {
+        table: Oid,
+        old: Option<Tuple<'a>>,
+        new: Tuple<'a>,
+    },
+    Delete {
+        table: Oid,
+        old: Tuple<'a>,
+    },
+    Truncate {
+        tables: Vec<Oid>,
+    },
     /// Origins, types and messages of applications.
     Other,
 }

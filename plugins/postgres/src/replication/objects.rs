@@ -31,7 +31,8 @@ pub struct Names {
 impl Names {
     /// Slots take lower-case letters, digits and underscores alone.
     pub fn of(ingestion: &str, configuration: &Configuration) -> Self {
-        let id = ingestion.chars().map(|c| c.to_ascii_lowercase()).map(|c| if c.is_ascii_alphanumeric() { c } else { '_' });
+        let id =
+            ingestion.chars().map(|c| c.to_ascii_lowercase()).map(|c| if c.is_ascii_alphanumeric() { c } else { '_' });
         let slot: String = "asgard_".chars().chain(id).take(LONGEST_NAME).collect();
         match &configuration.replication_method.publication {
             Some(publication) => Self { publication: publication.clone(), slot, foreign: true },
@@ -155,7 +156,9 @@ pub fn check_identity(table: &Table, key: &[String]) -> Result<()> {
     let name = format!("{}.{}", table.schema, table.name);
     let refused = |message: String| Err(Error::invalid("streams", message));
     if !table.is_logged() {
-        return refused(format!("changes of `{name}` are not in the server's log: give it a sync mode that reads it whole"));
+        return refused(format!(
+            "changes of `{name}` are not in the server's log: give it a sync mode that reads it whole"
+        ));
     }
     match &table.identity {
         ReplicaIdentity::Nothing => refused(format!(
@@ -214,7 +217,10 @@ pub fn check_publication(session: &mut Session, names: &Names, tables: &[Table])
     ))?;
     let lacks = |what: String| Err(Error::Conflict(format!("publication `{}` {what}", names.publication)));
     let Some(properties) = found.into_iter().next() else {
-        return lacks("is not there: POST /ingestion/{id}/reset makes it anew with the next sync, which reads all rows again".to_owned());
+        return lacks(
+            "is not there: POST /ingestion/{id}/reset makes it anew with the next sync, which reads all rows again"
+                .to_owned(),
+        );
     };
     let is = |at: usize| properties.get(at).and_then(Option::as_deref) == Some("t");
     if !is(0) {
@@ -314,7 +320,10 @@ mod tests {
             json::from_value(json::json!({"host": "h", "database": "d", "username": "u"})).unwrap();
         let names = Names::of("01JK-Ab.c\"", &configuration);
         assert_eq!(names.slot, "asgard_01jk_ab_c_");
-        assert_eq!((names.publication.as_str(), names.passing().as_str()), ("asgard_01jk_ab_c_", "asgard_01jk_ab_c__snapshot"));
+        assert_eq!(
+            (names.publication.as_str(), names.passing().as_str()),
+            ("asgard_01jk_ab_c_", "asgard_01jk_ab_c__snapshot")
+        );
         let long = Names::of(&"x".repeat(200), &configuration);
         assert!(long.slot.len() == 63 && long.passing().len() == 63);
     }

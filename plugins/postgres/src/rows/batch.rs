@@ -65,8 +65,7 @@ impl Batch {
     pub fn with_room(plans: Vec<ColumnPlan>, rows: usize) -> Self {
         let fields: Vec<Field> =
             plans.iter().map(|plan| Field::new(&plan.name, plan.kind.arrow(), plan.nullable)).collect();
-        let columns =
-            plans.into_iter().map(|plan| Column { values: Values::new(&plan.kind, rows), plan, lost: 0 });
+        let columns = plans.into_iter().map(|plan| Column { values: Values::new(&plan.kind, rows), plan, lost: 0 });
         Self { schema: Arc::new(Schema::new(fields)), columns: columns.collect(), rows: 0, bytes: 0 }
     }
 

@@ -41,9 +41,8 @@ impl Values {
             Self::Timestamp(builder) => builder.append_value(timestamp(text)?),
             Self::List(list) => {
                 let elements = elements(text, form.delimiter)?;
-                return list.push_elements(elements.iter().map(Option::as_deref), |values, text| {
-                    values.push_text(text, form)
-                });
+                return list
+                    .push_elements(elements.iter().map(Option::as_deref), |values, text| values.push_text(text, form));
             }
         }
         Ok(0)

@@ -331,7 +331,10 @@ mod tests {
         values
             .push(&[0xa0, 0xee, 0xbc, 0x99, 0x9c, 0x0b, 0x4e, 0xf8, 0xbb, 0x6d, 0x6b, 0xb9, 0xbd, 0x38, 0x0a, 0x11])
             .unwrap();
-        assert_eq!(values.finish(Mending::Refused).unwrap().0.as_string::<i32>().value(0), "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11");
+        assert_eq!(
+            values.finish(Mending::Refused).unwrap().0.as_string::<i32>().value(0),
+            "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
+        );
         assert_eq!(values.push(b"short"), Err(Fault::Malformed));
 
         let mut values = Values::new(&Kind::Text, 2);
@@ -341,7 +344,10 @@ mod tests {
         values.push(b"a\xffb").unwrap();
         values.push(b"ok").unwrap();
         let (mended, count) = values.finish(Mending::Replaced).unwrap();
-        assert_eq!((mended.as_string::<i32>().value(0), mended.as_string::<i32>().value(1), count), ("a\u{fffd}b", "ok", 1));
+        assert_eq!(
+            (mended.as_string::<i32>().value(0), mended.as_string::<i32>().value(1), count),
+            ("a\u{fffd}b", "ok", 1)
+        );
         // Two halves of one character, in two values, make no text.
         values.push(&"ü".as_bytes()[..1]).unwrap();
         values.push(&"ü".as_bytes()[1..]).unwrap();

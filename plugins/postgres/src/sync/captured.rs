@@ -200,9 +200,8 @@ impl Captured {
 
     /// The values of the stream's columns.
     fn row<'a>(&self, tuple: &[Value<'a>]) -> Vec<Value<'a>> {
-        let value = |column: &StreamColumn| {
-            column.source.and_then(|(at, _)| tuple.get(at)).copied().unwrap_or(Value::Null)
-        };
+        let value =
+            |column: &StreamColumn| column.source.and_then(|(at, _)| tuple.get(at)).copied().unwrap_or(Value::Null);
         self.columns.iter().map(value).collect()
     }
 
@@ -252,11 +251,18 @@ impl Captured {
         let Some(mut batch) = self.batch.take() else { return Ok(()) };
         let fault = |fault: ColumnFault| Error::internal(format!("{}: {fault}", self.name));
         let data = RowData::ArrowIpc(batch.rows.take().map_err(fault)?);
-        let previous = batch.previous.as_mut().map(|keys| keys.take().map(RowData::ArrowIpc).map_err(fault)).transpose()?;
+        let previous =
+            batch.previous.as_mut().map(|keys| keys.take().map(RowData::ArrowIpc).map_err(fault)).transpose()?;
         self.count_lost(&batch.rows);
         let kept = batch.kept.iter().map(|index| self.columns[*index].plan.name.clone()).collect();
         let stream = number(self.index);
-        self.events.push_back(Event::Rows(Rows { stream, data, changes: batch.changes, kept, previous_keys: previous }));
+        self.events.push_back(Event::Rows(Rows {
+            stream,
+            data,
+            changes: batch.changes,
+            kept,
+            previous_keys: previous,
+        }));
         Ok(())
     }
 

@@ -176,7 +176,8 @@ impl Follower {
 impl Changes {
     /// Takes a message; answers with the place after a transaction that ended with it.
     fn take(&mut self, message: &[u8], streams: &mut [StreamSelection]) -> Result<Option<Lsn>> {
-        let message = parse(message).ok_or_else(|| Error::internal("the server's log has a message of another form"))?;
+        let message =
+            parse(message).ok_or_else(|| Error::internal("the server's log has a message of another form"))?;
         match message {
             LogMessage::Begin { commit } => self.transaction = Some(commit),
             LogMessage::Commit { end } => {
@@ -209,19 +210,21 @@ impl Changes {
 
     /// The stream that a change is for; none for one that has it, and for tables that are none of the sync's.
     fn affected(&mut self, table: Oid, streams: &mut [StreamSelection]) -> Result<Option<&mut Captured>> {
-        let commit = self.transaction.ok_or_else(|| Error::internal("the server's log has a change of no transaction"))?;
+        let commit =
+            self.transaction.ok_or_else(|| Error::internal("the server's log has a change of no transaction"))?;
         let Some(captured) = self.tables.get_mut(&table).filter(|captured| commit >= captured.from) else {
             return Ok(None);
         };
         if !captured.is_adapted() {
             let relation = self.relations.get(&table);
-            let relation = relation.ok_or_else(|| Error::internal("the server's log has a change of an unknown table"))?;
+            let relation =
+                relation.ok_or_else(|| Error::internal("the server's log has a change of an unknown table"))?;
             captured.adapt(relation, &mut self.session, &mut self.types, &mut streams[captured.index])?;
         }
         Ok(Some(captured))
     }
 
-    /// Makes a change of a stream that has not got it yet, and moves what is to be handover to where it is handed over from.
+    /// Makes a change of a stream that has not got it yet, and moves what is to be handed over to where it is taken from.
     fn apply(
         &mut self,
         table: Oid,

@@ -117,11 +117,8 @@ pub(super) fn reached(
         ))));
     };
     let condition = since(&quote_identifier(&plan.column), &cursor);
-    let rows = session.query(&format!(
-        "SELECT {digest} FROM {} WHERE {condition} LIMIT {}",
-        plan.relation,
-        MOST_SEEN + 1
-    ))?;
+    let rows =
+        session.query(&format!("SELECT {digest} FROM {} WHERE {condition} LIMIT {}", plan.relation, MOST_SEEN + 1))?;
     if rows.len() > MOST_SEEN {
         return Err(Unfound::Refused(Error::Conflict(format!(
             "more than {MOST_SEEN} rows of `{name}` have the newest value of cursor column `{}`, or none: too many to tell later \

@@ -194,7 +194,8 @@ impl Run {
         };
         match StreamReader::begin(session, selection, self.states[index].as_ref()) {
             Ok(mut reader) => {
-                self.pending.push_back(Event::Progress(Progress { message: format!("reading {name}"), fraction: None }));
+                self.pending
+                    .push_back(Event::Progress(Progress { message: format!("reading {name}"), fraction: None }));
                 if let Some(columns) = reader.evolved() {
                     self.streams[index].columns.clone_from(&columns);
                     self.pending.push_back(Event::Evolved(Evolution { stream: number(index), columns }));
@@ -221,13 +222,13 @@ impl Run {
                 let captured = self.is_captured(index);
                 let state = match &self.capture {
                     Some(capture) if captured => {
-                        let position = LogPosition { lsn: capture.snapshot, system: capture.system, table: reader.table() };
+                        let position =
+                            LogPosition { lsn: capture.snapshot, system: capture.system, table: reader.table() };
                         State::at(position)
                     }
                     _ => State::complete(&self.task, reader.cursor()),
                 };
-                let checkpoint =
-                    Checkpoint { stream: Some(number(index)), state: state.write()?, complete: !captured };
+                let checkpoint = Checkpoint { stream: Some(number(index)), state: state.write()?, complete: !captured };
                 self.states[index] = Some(state);
                 Ok(Event::Checkpoint(checkpoint))
             }

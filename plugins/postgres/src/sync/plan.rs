@@ -72,7 +72,9 @@ pub(super) fn plan(selection: &StreamSelection, table: Option<&Table>, state: Op
 
     let relation = format!("{}.{}", quote_identifier(schema_of(selection)), quote_identifier(&selection.name));
     let (cursor, condition) = match selection.sync_mode {
-        SyncMode::FullRefreshOverwrite | SyncMode::FullRefreshAppend | SyncMode::ChangeDataCapture => (None, String::new()),
+        SyncMode::FullRefreshOverwrite | SyncMode::FullRefreshAppend | SyncMode::ChangeDataCapture => {
+            (None, String::new())
+        }
         SyncMode::IncrementalMerge | SyncMode::IncrementalAppend => {
             let (cursor, since) = incremental::plan(selection, table, &relation, state)?;
             (Some(cursor), since)
@@ -108,7 +110,8 @@ pub(super) fn taken(column: &Column, wanted: &StreamColumn) -> std::result::Resu
 /// The host may write types with spaces.
 pub(super) fn kind_of(column: &StreamColumn) -> std::result::Result<Kind, String> {
     let written = column.data_type.replace(' ', "");
-    Kind::of_iceberg(&written).ok_or_else(|| format!("column `{}` has type {written}, which is none of this connector's", column.name))
+    Kind::of_iceberg(&written)
+        .ok_or_else(|| format!("column `{}` has type {written}, which is none of this connector's", column.name))
 }
 
 /// A narrower type than the table's is read as it is: the host widens it.
@@ -237,7 +240,8 @@ mod tests {
             assert!(text.contains(words) && text.contains("reset"), "{text}");
         }
         let wider = [("id", "int", false), ("select", "string", false), ("changed_at", "timestamptz", false)];
-        let taken = plan(&selection(&wider, SyncMode::FullRefreshOverwrite), Some(&orders()), None).unwrap().evolved.unwrap();
+        let taken =
+            plan(&selection(&wider, SyncMode::FullRefreshOverwrite), Some(&orders()), None).unwrap().evolved.unwrap();
         let shown: Vec<_> = taken.iter().map(|column| (column.data_type.as_str(), column.nullable)).collect();
         assert_eq!(shown, [("long", false), ("string", true), ("timestamptz", true)]);
         let gone = plan(&selection(&[], SyncMode::FullRefreshOverwrite), None, None).unwrap_err();

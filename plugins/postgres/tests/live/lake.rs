@@ -73,10 +73,8 @@ impl Lake {
         for table in &mut self.tables {
             table.staged.clear();
             table.failure = None;
-            let starts_over = matches!(
-                table.stream.sync_mode,
-                SyncMode::FullRefreshOverwrite | SyncMode::FullRefreshAppend
-            );
+            let starts_over =
+                matches!(table.stream.sync_mode, SyncMode::FullRefreshOverwrite | SyncMode::FullRefreshAppend);
             let state = table.state.as_ref().filter(|state| state.task == task || !starts_over);
             let checkpoint = state.map(|state| state.bytes.clone());
             streams.push(StreamSelection { checkpoint, ..table.stream.clone() });
@@ -139,8 +137,8 @@ impl Table {
     }
 
     fn commit(&mut self) {
-        let starts_over = self.stream.sync_mode == SyncMode::FullRefreshOverwrite
-            || self.merges() && self.state.is_none();
+        let starts_over =
+            self.stream.sync_mode == SyncMode::FullRefreshOverwrite || self.merges() && self.state.is_none();
         if starts_over {
             self.rows.clear();
         }
@@ -159,10 +157,8 @@ impl Table {
     }
 
     fn merge(&mut self, rows: Vec<Row>, changes: &[Change], kept: &[String], previous: Option<&[Row]>) {
-        let mut by_key: BTreeMap<Vec<String>, Row> = std::mem::take(&mut self.rows)
-            .into_iter()
-            .map(|row| (self.key(&row), row))
-            .collect();
+        let mut by_key: BTreeMap<Vec<String>, Row> =
+            std::mem::take(&mut self.rows).into_iter().map(|row| (self.key(&row), row)).collect();
         for (index, mut row) in rows.into_iter().enumerate() {
             let key = self.key(&row);
             let before = by_key.remove(&previous.map_or(key.clone(), |keys| self.key(&keys[index])));

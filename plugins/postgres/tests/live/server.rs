@@ -1,7 +1,5 @@
 //! Servers and databases for tests.
 
-use std::fs::Permissions;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::sync::{Arc, Mutex, Weak};
 
 use asgard_journey::postgres::PostgresServer;
@@ -78,6 +76,11 @@ impl Server {
     pub(crate) fn database(&self, name: &str, script: &str) -> Database<'_> {
         self.execute("postgres", &format!("CREATE DATABASE {name}"));
         self.execute(name, script);
+        self.existing(name)
+    }
+
+    /// A database that is there.
+    pub(crate) fn existing(&self, name: &str) -> Database<'_> {
         let settings = json::json!({"database": name});
         Database { server: self, name: name.to_owned(), settings, network: Network::default() }
     }
@@ -90,18 +93,9 @@ impl Server {
 
     /// A certificate of its own, and TLS on.
     pub(crate) fn enable_tls(&self) {
-        let data = self.postgres().data();
-        let owner = data.metadata().unwrap();
         let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let files = [("server.crt", certified.cert.pem()), ("server.key", certified.signing_key.serialize_pem())];
-        for (name, pem) in files {
-            let path = data.join(name);
-            std::fs::write(&path, pem).unwrap();
-            std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
-            chown(&path, Some(owner.uid()), Some(owner.gid())).unwrap();
-        }
-        self.execute("postgres", "ALTER SYSTEM SET ssl = on");
-        self.execute("postgres", "SELECT pg_reload_conf()");
+        let (certificate, key) = (certified.cert.pem(), certified.signing_key.serialize_pem());
+        self.runtime.block_on(self.postgres().enable_tls(&certificate, &key)).unwrap();
     }
 
     /// A configuration for the superuser, with changes.

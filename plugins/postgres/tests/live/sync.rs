@@ -11,6 +11,7 @@ use asgard_sdk::Error;
 use asgard_sdk::connector::{Checkpoint, Event, RowData, StreamSelection, SyncMode};
 
 use crate::errors::words;
+use crate::lake::Lake;
 use crate::server::{Database, Server};
 
 /// What came of a sync, by stream.
@@ -236,4 +237,74 @@ fn a_server_that_goes_away_is_unavailable_and_nothing_is_complete() {
     };
     assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
     assert!(outcome.checkpoints[0].is_none());
+}
+
+#[test]
+fn an_appended_stream_takes_each_row_once_ties_infinities_and_nulls_too() {
+    let server = Server::shared();
+    let database = server.database(
+        "appended",
+        "CREATE TABLE readings (id int, unit text, at timestamptz, PRIMARY KEY (id, unit));
+         INSERT INTO readings VALUES (1, 'a', '2026-01-01'), (2, 'a', '2026-01-02'), (3, 'a', 'infinity'), (4, 'a', NULL);",
+    );
+    let mut lake = Lake::new(database.selections(SyncMode::IncrementalAppend));
+    let mut sync = || {
+        lake.sync(&database).unwrap();
+        assert!(lake.tables[0].failure.is_none(), "{:?}", lake.tables[0].failure);
+        lake.rows(0).iter().map(|row| format!("{}{}", row["id"], row["unit"])).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(sync(), "1a 2a 3a 4a");
+    assert_eq!(sync(), "1a 2a 3a 4a");
+    database.execute(
+        "INSERT INTO readings VALUES (2, 'b', '2026-01-02'), (5, 'a', '2026-01-03'), (6, 'a', NULL), (7, 'a', 'infinity'), (8, 'a', '2025-01-01')",
+    );
+    assert_eq!(sync(), "1a 2a 2b 3a 4a 5a 6a 7a");
+    database.execute(
+        "INSERT INTO readings VALUES (9, 'a', '2026-01-03'); UPDATE readings SET at = '2026-01-04' WHERE id = 1",
+    );
+    assert_eq!(sync(), "1a 1a 2a 2b 3a 4a 5a 6a 7a 9a", "an updated row is appended again");
+    assert_eq!(sync(), "1a 1a 2a 2b 3a 4a 5a 6a 7a 9a");
+
+    database.execute("INSERT INTO readings SELECT id, 'c', '2026-02-01' FROM generate_series(1, 10001) id");
+    lake.sync(&database).unwrap();
+    let failure = lake.tables[0].failure.as_ref().unwrap();
+    assert!(
+        matches!(failure, Error::Conflict(text) if text.contains("`at`") && text.contains("incremental_merge")),
+        "{failure:?}"
+    );
+    assert_eq!(lake.rows(0).len(), 10);
+}
+
+#[test]
+fn columns_that_are_new_or_wider_evolve_a_stream_that_is_read() {
+    let server = Server::shared();
+    let database = server.database(
+        "grown",
+        "CREATE TABLE items (id int PRIMARY KEY, size int NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp());
+         INSERT INTO items VALUES (1, 1);",
+    );
+    for mode in [SyncMode::FullRefreshOverwrite, SyncMode::FullRefreshAppend, SyncMode::IncrementalMerge] {
+        database.execute("DROP TABLE items; CREATE TABLE items (id int PRIMARY KEY, size int NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp()); INSERT INTO items VALUES (1, 1)");
+        let mut lake = Lake::new(database.selections(mode));
+        lake.sync(&database).unwrap();
+        database.execute(
+            "ALTER TABLE items ALTER size TYPE bigint, ALTER size DROP NOT NULL; ALTER TABLE items ADD note text NOT NULL DEFAULT 'n';
+             INSERT INTO items VALUES (2, 5000000000), (3, NULL)",
+        );
+        lake.sync(&database).unwrap();
+        assert!(lake.tables[0].failure.is_none(), "{:?}", lake.tables[0].failure);
+        let columns = &lake.tables[0].stream.columns;
+        let shown: Vec<_> =
+            columns.iter().map(|column| format!("{} {} {}", column.name, column.data_type, column.nullable)).collect();
+        let nullable = mode != SyncMode::FullRefreshOverwrite;
+        assert_eq!(
+            shown,
+            ["id int false", "size long true", "at timestamptz true", &format!("note string {nullable}")]
+        );
+        let rows = lake.rows(0);
+        assert!(
+            rows.iter().any(|row| row["id"] == "2" && row["size"] == "5000000000" && row["note"] == "n"),
+            "{mode:?}: {rows:?}"
+        );
+    }
 }
