@@ -13,6 +13,11 @@ use crate::wire::{Failure, MessageStream, ServerError, frontend};
 
 use opening::Purpose;
 
+/// A database of encoding SQL_ASCII holds any bytes. Asked for UTF-8 the server refuses a table for one value that is none; asked
+/// for nothing it hands them over, and what is no UTF-8 is seen to here.
+const UNCHECKED_TEXTS: &str = "SELECT pg_catalog.set_config('client_encoding', 'SQL_ASCII', false) \
+    WHERE pg_catalog.current_setting('server_encoding') OPERATOR(pg_catalog.=) 'SQL_ASCII'";
+
 /// A row of a query: texts, as the server writes values; none for null.
 pub type TextRow = Vec<Option<String>>;
 
@@ -27,7 +32,7 @@ impl Session {
     /// # Errors
     /// `unavailable`, `forbidden` (of the environment), `unauthenticated`, `invalid-input` with the field.
     pub fn open(capabilities: &dyn Capabilities, configuration: &Configuration) -> Result<Self, Error> {
-        opening::open(capabilities, configuration, Purpose::Queries).map(|stream| Self { stream })
+        Self::open_for(Purpose::Queries, capabilities, configuration)
     }
 
     /// As [`Session::open`], for commands of replication beside statements.
@@ -35,7 +40,17 @@ impl Session {
     /// # Errors
     /// Those of [`Session::open`]; `forbidden` for a user who may not replicate.
     pub fn open_for_replication(capabilities: &dyn Capabilities, configuration: &Configuration) -> Result<Self, Error> {
-        opening::open(capabilities, configuration, Purpose::Replication).map(|stream| Self { stream })
+        Self::open_for(Purpose::Replication, capabilities, configuration)
+    }
+
+    fn open_for(
+        purpose: Purpose,
+        capabilities: &dyn Capabilities,
+        configuration: &Configuration,
+    ) -> Result<Self, Error> {
+        let mut session = Self { stream: opening::open(capabilities, configuration, purpose)? };
+        session.execute(UNCHECKED_TEXTS)?;
+        Ok(session)
     }
 
     /// Runs statements that give no rows.

@@ -71,7 +71,6 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("inet[]", "'{10.0.0.1}'", "list<string>", "[10.0.0.1/32]"),
     ("integer[]", "'{{1,2},{3,4}}'", "list<int>", "null"),
     ("bytea[]", "'{\"\\\\x00ff\",NULL}'", "list<binary>", "[00ff, null]"),
-    ("numeric(10, 2)", "'Infinity'", "decimal(10,2)", "null"),
     ("numeric", "'NaN'", "string", "NaN"),
     ("numeric[]", "'{1.50,NaN}'", "list<string>", "[1.50, NaN]"),
     ("timestamp", "'4713-01-01 00:00:00 BC'", "timestamp", "-210863520000000000"),
@@ -96,14 +95,14 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("price[]", "'{1,2.5}'", "list<decimal(8,2)>", "[100, 250]"),
 ];
 
-/// A table with a column of each case, and rows with the values.
-fn everything(keys: &str) -> String {
+/// A table with a column of each case, and a row with the values.
+fn everything() -> String {
     let define = CASES.iter().enumerate().map(|(index, (sql, ..))| format!("c{index} {sql}"));
     let values: Vec<_> = CASES.iter().map(|(_, value, ..)| *value).collect();
     format!(
         "CREATE TYPE mood AS ENUM ('sad', 'happy'); CREATE TYPE pair AS (a int, b text);
          CREATE DOMAIN amount AS numeric(8, 2); CREATE DOMAIN price AS amount CHECK (VALUE > 0);
-         CREATE TABLE everything (id int PRIMARY KEY, {}); INSERT INTO everything SELECT id, {} FROM (VALUES {keys}) keys(id);",
+         CREATE TABLE everything (id int PRIMARY KEY, {}); INSERT INTO everything VALUES (1, {});",
         define.collect::<Vec<_>>().join(", "),
         values.join(", ")
     )
@@ -112,7 +111,7 @@ fn everything(keys: &str) -> String {
 #[test]
 fn the_log_has_the_same_values_as_a_query() {
     let server = Server::shared();
-    let database = server.database("logged_types", &everything("(1)")).captured();
+    let database = server.database("logged_types", &everything()).captured();
     let streams = database.selections(SyncMode::ChangeDataCapture);
     provision(&database.network, &database.ingestion(streams.clone())).unwrap();
     let mut lake = Lake::new(streams);
