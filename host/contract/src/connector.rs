@@ -119,12 +119,32 @@ pub struct Rows {
     pub data: RowData,
     /// One per row; empty = all inserts.
     pub changes: Vec<Change>,
+    /// Columns that `data` lacks: each row keeps what it had.
+    pub kept: Vec<String>,
+    /// The primary keys before the changes, one row for each; none = no key changed.
+    pub previous_keys: Option<RowData>,
+}
+
+impl Rows {
+    /// Rows that are all inserts.
+    pub fn inserts(stream: u32, data: RowData) -> Self {
+        Self { stream, data, changes: Vec::new(), kept: Vec::new(), previous_keys: None }
+    }
 }
 
 /// What an event of a sync says.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     Rows(Rows),
+    /// The stream lost all of its rows, staged ones included.
+    Truncated {
+        stream: u32,
+    },
+    /// The stream has these columns from here on.
+    Evolved {
+        stream: u32,
+        columns: Vec<Column>,
+    },
     /// Commit what was staged for `stream` (none: for all) together with `state`; `complete` = its end.
     Checkpoint {
         stream: Option<u32>,

@@ -20,6 +20,24 @@ pub enum Scope<'a> {
     Table { schema: &'a str, name: &'a str },
 }
 
+/// What a relation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RelationKind {
+    Table,
+    Partitioned,
+    View,
+    MaterializedView,
+}
+
+/// By which columns the log tells the row that was changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReplicaIdentity {
+    /// The primary key's or an index's.
+    Columns(Vec<String>),
+    Full,
+    Nothing,
+}
+
 /// A table, or what reads like one.
 #[derive(Debug, Clone)]
 pub struct Table {
@@ -32,6 +50,17 @@ pub struct Table {
     pub readable: bool,
     pub primary_key: Vec<String>,
     pub columns: Vec<Column>,
+    pub kind: RelationKind,
+    /// Changes are not in the log.
+    pub unlogged: bool,
+    pub identity: ReplicaIdentity,
+}
+
+impl Table {
+    /// The log has its changes.
+    pub fn is_logged(&self) -> bool {
+        matches!(self.kind, RelationKind::Table | RelationKind::Partitioned) && !self.unlogged
+    }
 }
 
 /// A column as it is read.
@@ -43,6 +72,8 @@ pub struct Column {
     pub comment: Option<String>,
     /// PostgreSQL's words for the type: `numeric(10,2)`.
     pub declared: String,
+    /// Computed by the server: the log leaves it out.
+    pub generated: bool,
 }
 
 /// Reads the catalog.
@@ -69,6 +100,17 @@ pub fn read(session: &mut Session, scope: Scope<'_>) -> Result<Vec<Table>, Failu
         }
     }
     Ok(tables)
+}
+
+/// The types by number, and those that they are made of.
+///
+/// # Errors
+/// Those of the query.
+pub fn types(session: &mut Session, numbers: &[Oid]) -> Result<TypeEntries, Failure> {
+    let numbers: Vec<String> = numbers.iter().map(Oid::to_string).collect();
+    let sql = made_of(&format!("SELECT unnest('{{{}}}'::oid[])", numbers.join(",")));
+    session.execute("SET search_path TO pg_catalog")?;
+    Ok(rows(session, &sql, type_entry)?.into_iter().collect())
 }
 
 /// All schemas that are not the system's.
@@ -111,7 +153,13 @@ fn tables_query(scope: Scope<'_>) -> String {
                 (SELECT json_agg(a.attname ORDER BY k.place)
                  FROM pg_index i CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY k(number, place)
                  JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
-                 WHERE i.indrelid = c.oid AND i.indisprimary AND k.place <= i.indnkeyatts)
+                 WHERE i.indrelid = c.oid AND i.indisprimary AND k.place <= i.indnkeyatts),
+                c.relkind, c.relpersistence = 'u', c.relreplident,
+                (SELECT json_agg(a.attname ORDER BY k.place)
+                 FROM pg_index i CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY k(number, place)
+                 JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
+                 WHERE i.indrelid = c.oid AND k.place <= i.indnkeyatts
+                   AND (c.relreplident = 'i' AND i.indisreplident OR c.relreplident = 'd' AND i.indisprimary))
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE c.relkind IN ('r', 'p', 'v', 'm') AND NOT c.relispartition AND c.relpersistence <> 't' AND {chosen}
            AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
@@ -123,7 +171,8 @@ fn tables_query(scope: Scope<'_>) -> String {
 fn columns_query(tables: &str) -> String {
     format!(
         "SELECT a.attrelid, a.attname, a.atttypid, a.atttypmod, a.attndims, a.attnotnull,
-                col_description(a.attrelid, a.attnum), format_type(a.atttypid, a.atttypmod)
+                col_description(a.attrelid, a.attnum), format_type(a.atttypid, a.atttypmod),
+                to_jsonb(a) ->> 'attgenerated' <> ''
          FROM pg_attribute a
          WHERE a.attrelid IN ({tables}) AND a.attnum > 0 AND NOT a.attisdropped
          ORDER BY a.attrelid, a.attnum"
@@ -132,15 +181,28 @@ fn columns_query(tables: &str) -> String {
 
 /// The types of the columns, and those that these are made of.
 fn types_query(tables: &str) -> String {
+    made_of(&format!(
+        "SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid IN ({tables}) AND a.attnum > 0 AND NOT a.attisdropped"
+    ))
+}
+
+fn made_of(types: &str) -> String {
     format!(
         "WITH RECURSIVE used(oid) AS (
-             SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid IN ({tables}) AND a.attnum > 0 AND NOT a.attisdropped
+             {types}
              UNION
              SELECT part.oid FROM used JOIN pg_type t ON t.oid = used.oid
              CROSS JOIN LATERAL (VALUES (t.typbasetype), (t.typelem)) part(oid) WHERE part.oid <> 0)
          SELECT t.oid, t.typtype, t.typcategory, t.typbasetype, t.typtypmod, t.typelem, t.typndims
          FROM used JOIN pg_type t ON t.oid = used.oid"
     )
+}
+
+fn names(row: &mut Fields) -> Option<Vec<String>> {
+    match row.optional()? {
+        Some(names) => serde_json::from_str(&names).ok(),
+        None => Some(Vec::new()),
+    }
 }
 
 fn table(row: &mut Fields) -> Option<Table> {
@@ -150,11 +212,21 @@ fn table(row: &mut Fields) -> Option<Table> {
         name: row.text()?,
         estimated_rows: row.optional()?.and_then(|rows| rows.parse().ok()),
         readable: row.flag()?,
-        primary_key: match row.optional()? {
-            Some(names) => serde_json::from_str(&names).ok()?,
-            None => Vec::new(),
-        },
+        primary_key: names(row)?,
         columns: Vec::new(),
+        kind: match row.parsed()? {
+            'r' => RelationKind::Table,
+            'p' => RelationKind::Partitioned,
+            'v' => RelationKind::View,
+            _ => RelationKind::MaterializedView,
+        },
+        unlogged: row.flag()?,
+        identity: match (row.parsed()?, names(row)?) {
+            ('f', _) => ReplicaIdentity::Full,
+            ('n', _) => ReplicaIdentity::Nothing,
+            (_, columns) if columns.is_empty() => ReplicaIdentity::Nothing,
+            (_, columns) => ReplicaIdentity::Columns(columns),
+        },
     })
 }
 
@@ -184,6 +256,8 @@ fn column(row: &mut Fields, types: &TypeEntries) -> Option<(Oid, Column)> {
             nullable: !row.flag()?,
             comment: row.optional()?,
             declared: row.text()?,
+            // Columns of servers before version 12 have no such property.
+            generated: row.optional()?.as_deref() == Some("t"),
         },
     ))
 }

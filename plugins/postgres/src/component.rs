@@ -28,13 +28,19 @@ impl Guest for Postgres {
         inspection::discover(&Lent, &Configuration::of(&source)?)
     }
 
-    /// Nothing is kept in the database.
-    fn provision(_definition: ResourceDefinition) -> Result<Vec<u8>> {
+    /// Streams whose changes are captured have a publication and a replication slot; others need nothing.
+    fn provision(definition: ResourceDefinition) -> Result<Vec<u8>> {
+        if let ResourceDefinition::Ingestion(ingestion) = definition {
+            inspection::provision(&Lent, &ingestion)?;
+        }
         Ok(Vec::new())
     }
 
-    fn retire(_definition: ResourceDefinition) -> Result<()> {
-        Ok(())
+    fn retire(definition: ResourceDefinition) -> Result<()> {
+        match definition {
+            ResourceDefinition::Ingestion(ingestion) => inspection::retire(&Lent, &ingestion),
+            ResourceDefinition::Source(_) | ResourceDefinition::Sink(_) => Ok(()),
+        }
     }
 
     fn open(ingestion: Ingestion) -> Result<Sync> {

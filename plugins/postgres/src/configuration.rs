@@ -53,6 +53,8 @@ pub enum TlsMode {
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct Replication {
     pub method: ReplicationMethod,
+    /// One that somebody else made and keeps; without it each ingestion has its own.
+    pub publication: Option<String>,
 }
 
 /// The values that the API knows.
@@ -83,18 +85,8 @@ impl Configuration {
         format!("{}:{}", self.host, self.port)
     }
 
-    /// Refuses what this connector cannot do.
-    ///
-    /// # Errors
-    /// `invalid-input` for change data capture.
-    pub fn refuse_unsupported(&self) -> Result<()> {
-        match self.replication_method.method {
-            ReplicationMethod::Standard => Ok(()),
-            ReplicationMethod::ChangeDataCapture => Err(Error::invalid(
-                "config.replication_method",
-                "this connector reads by queries and has no change data capture: set `{\"method\": \"Standard\"}`, and give \
-                 tables that grow the sync mode `incremental-merge`",
-            )),
-        }
+    /// Changes are read from the log.
+    pub fn captures_changes(&self) -> bool {
+        self.replication_method.method == ReplicationMethod::ChangeDataCapture
     }
 }

@@ -1,11 +1,12 @@
-//! `check` and `discover`.
+//! `check` and `discover`, `provision` and `retire`.
 
-use asgard_sdk::connector::{StreamDescriptor, SyncMode};
+use asgard_sdk::connector::{Ingestion, StreamDescriptor, SyncMode};
 use asgard_sdk::{Column, Error, Result};
 
 use crate::capabilities::Capabilities;
-use crate::catalog::{self, Scope, Table};
+use crate::catalog::{self, ReplicaIdentity, Scope, Table};
 use crate::configuration::Configuration;
+use crate::replication::objects;
 use crate::session::Session;
 
 /// Nothing is written, and what is read belongs together.
@@ -14,11 +15,15 @@ const READ_ONLY: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 /// Reaches the source and finds its schemas.
 ///
 /// # Errors
-/// Those of [`Session::open`]; `invalid-input` for a schema that is not there, or a way of replication that is none of ours.
+/// Those of [`Session::open`]; `invalid-input` for a schema that is not there, or a server whose log cannot be read.
 pub fn check(capabilities: &dyn Capabilities, configuration: &Configuration) -> Result<()> {
-    configuration.refuse_unsupported()?;
     let mut session = Session::open(capabilities, configuration)?;
     let there = catalog::schemas(&mut session)?;
+    if configuration.captures_changes() {
+        objects::check_server(&mut session)?;
+        // Only the server knows who may replicate: on managed ones it is no property of the role.
+        Session::open_for_replication(capabilities, configuration)?.close();
+    }
     session.close();
     match configuration.schemas.iter().find(|schema| !there.contains(schema)) {
         None => Ok(()),
@@ -42,10 +47,50 @@ pub fn discover(capabilities: &dyn Capabilities, configuration: &Configuration) 
     session.execute(READ_ONLY)?;
     let tables = catalog::read(&mut session, Scope::Schemas(&configuration.schemas))?;
     session.close();
-    Ok(tables.into_iter().map(|table| descriptor(table, &configuration.username)).collect())
+    Ok(tables.into_iter().map(|table| descriptor(table, configuration)).collect())
 }
 
-fn descriptor(table: Table, user: &str) -> StreamDescriptor {
+/// Makes what an ingestion's captured streams need in the database.
+///
+/// # Errors
+/// Those of [`objects::provision`].
+pub fn provision(capabilities: &dyn Capabilities, ingestion: &Ingestion) -> Result<()> {
+    if objects::captured(&ingestion.streams).next().is_none() {
+        return Ok(());
+    }
+    let configuration = Configuration::of(&ingestion.source)?;
+    let mut session = Session::open(capabilities, &configuration)?;
+    objects::provision(&mut session, &configuration, ingestion)?;
+    session.close();
+    Ok(())
+}
+
+/// Removes it again. An ingestion without captured streams has nothing in the database, which may be gone.
+///
+/// # Errors
+/// Those of [`objects::retire`].
+pub fn retire(capabilities: &dyn Capabilities, ingestion: &Ingestion) -> Result<()> {
+    if objects::captured(&ingestion.streams).next().is_none() {
+        return Ok(());
+    }
+    let configuration = Configuration::of(&ingestion.source)?;
+    let mut session = Session::open(capabilities, &configuration)?;
+    objects::retire(&mut session, &configuration, ingestion)?;
+    session.close();
+    Ok(())
+}
+
+/// With change data capture, generated columns are left out, since the log leaves them out; and rows are told apart by what the
+/// log tells them by.
+fn descriptor(mut table: Table, configuration: &Configuration) -> StreamDescriptor {
+    let user = &configuration.username;
+    let captured = configuration.captures_changes() && table.is_logged();
+    if captured {
+        table.columns.retain(|column| !column.generated);
+        if let ReplicaIdentity::Columns(columns) = &table.identity {
+            table.primary_key.clone_from(columns);
+        }
+    }
     let unsupported = if table.columns.is_empty() {
         Some("the table has no columns".to_owned())
     } else if !table.readable {
@@ -64,11 +109,14 @@ fn descriptor(table: Table, user: &str) -> StreamDescriptor {
         .collect();
     let mut sync_modes = Vec::new();
     if unsupported.is_none() {
+        // The first one is what an ingestion takes that asks for none.
+        if captured {
+            sync_modes.push(SyncMode::ChangeDataCapture);
+        }
         sync_modes.extend([SyncMode::FullRefreshOverwrite, SyncMode::FullRefreshAppend]);
-        // Rows that have the checkpoint's cursor are read again, since there may be more of them by now. Merging makes
-        // nothing of that; appending would write them twice, so that mode is not offered.
+        // Both tell by the primary key which rows at the checkpoint's cursor they had before.
         if !table.primary_key.is_empty() && !cursor_columns.is_empty() {
-            sync_modes.push(SyncMode::IncrementalMerge);
+            sync_modes.extend([SyncMode::IncrementalAppend, SyncMode::IncrementalMerge]);
         }
     }
     StreamDescriptor {

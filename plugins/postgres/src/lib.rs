@@ -1,7 +1,7 @@
 //! Reads PostgreSQL inside the sandbox and hands over Arrow rows.
 //!
 //! The protocol is spoken here, in [`wire`] and [`session`]; connections, TLS and the proofs of passwords are lent by the
-//! host ([`capabilities`]). [`types`] is the one table of what PostgreSQL's types become.
+//! host ([`capabilities`]). [`replication`] reads the server's log. [`types`] is the one table of what PostgreSQL's types become.
 
 pub mod capabilities;
 pub mod catalog;
@@ -12,6 +12,7 @@ pub mod configuration;
 pub mod inspection;
 #[cfg(target_family = "wasm")]
 mod lent;
+pub mod replication;
 pub mod rows;
 pub mod session;
 pub mod sync;

@@ -3,11 +3,20 @@
 mod authentication;
 mod opening;
 
+use std::ops::Range;
+
 use asgard_sdk::Error;
 
 use crate::capabilities::Capabilities;
 use crate::configuration::Configuration;
 use crate::wire::{Failure, MessageStream, ServerError, frontend};
+
+use opening::Purpose;
+
+/// A database of encoding SQL_ASCII holds any bytes. Asked for UTF-8 the server refuses a table for one value that is none; asked
+/// for nothing it hands them over, and what is no UTF-8 is seen to here.
+const UNCHECKED_TEXTS: &str = "SELECT pg_catalog.set_config('client_encoding', 'SQL_ASCII', false) \
+    WHERE pg_catalog.current_setting('server_encoding') OPERATOR(pg_catalog.=) 'SQL_ASCII'";
 
 /// A row of a query: texts, as the server writes values; none for null.
 pub type TextRow = Vec<Option<String>>;
@@ -23,7 +32,25 @@ impl Session {
     /// # Errors
     /// `unavailable`, `forbidden` (of the environment), `unauthenticated`, `invalid-input` with the field.
     pub fn open(capabilities: &dyn Capabilities, configuration: &Configuration) -> Result<Self, Error> {
-        opening::open(capabilities, configuration).map(|stream| Self { stream })
+        Self::open_for(Purpose::Queries, capabilities, configuration)
+    }
+
+    /// As [`Session::open`], for commands of replication beside statements.
+    ///
+    /// # Errors
+    /// Those of [`Session::open`]; `forbidden` for a user who may not replicate.
+    pub fn open_for_replication(capabilities: &dyn Capabilities, configuration: &Configuration) -> Result<Self, Error> {
+        Self::open_for(Purpose::Replication, capabilities, configuration)
+    }
+
+    fn open_for(
+        purpose: Purpose,
+        capabilities: &dyn Capabilities,
+        configuration: &Configuration,
+    ) -> Result<Self, Error> {
+        let mut session = Self { stream: opening::open(capabilities, configuration, purpose)? };
+        session.execute(UNCHECKED_TEXTS)?;
+        Ok(session)
     }
 
     /// Runs statements that give no rows.
@@ -62,10 +89,22 @@ impl Session {
     /// # Errors
     /// `Statement` where the server refuses it.
     pub fn copy_out(&mut self, sql: &str) -> Result<(), Failure> {
+        self.start_copy(sql, b'H')
+    }
+
+    /// Starts a replication command that sends and receives; [`Session::copied_at`] tells what it brings.
+    ///
+    /// # Errors
+    /// `Statement` where the server refuses it.
+    pub fn copy_both(&mut self, sql: &str) -> Result<(), Failure> {
+        self.start_copy(sql, b'W')
+    }
+
+    fn start_copy(&mut self, sql: &str, expected: u8) -> Result<(), Failure> {
         self.stream.send(&frontend::query(sql))?;
         let message = self.stream.receive()?;
         match message.tag {
-            b'H' => Ok(()),
+            tag if tag == expected => Ok(()),
             b'E' => {
                 let told = ServerError::parse(message.body);
                 Err(self.refused(told))
@@ -79,9 +118,17 @@ impl Session {
     /// # Errors
     /// `Statement` when it fails on the way; the session goes on.
     pub fn copied(&mut self) -> Result<Option<&[u8]>, Failure> {
+        Ok(self.copied_at()?.map(|body| self.stream.at(body)))
+    }
+
+    /// As [`Session::copied`], but tells where the piece lies, for callers that answer before they look at it.
+    ///
+    /// # Errors
+    /// Those of [`Session::copied`].
+    pub fn copied_at(&mut self) -> Result<Option<Range<usize>>, Failure> {
         let (tag, body) = self.stream.locate()?;
         match tag {
-            b'd' => Ok(Some(self.stream.at(body))),
+            b'd' => Ok(Some(body)),
             b'c' => self.until_ready().map(|()| None),
             b'E' => {
                 let told = ServerError::parse(self.stream.at(body));
@@ -89,6 +136,32 @@ impl Session {
             }
             tag => Err(self.stream.unexpected(tag).into()),
         }
+    }
+
+    /// The piece that [`Session::copied_at`] told of.
+    pub fn data(&self, body: Range<usize>) -> &[u8] {
+        self.stream.at(body)
+    }
+
+    /// Frees what the last message took: of use after a large one.
+    pub fn forget_message(&mut self) {
+        self.stream.shrink();
+    }
+
+    /// Sends a piece while a replication command is under way.
+    ///
+    /// # Errors
+    /// `unavailable` when the connection breaks.
+    pub fn copy_in(&mut self, data: &[u8]) -> Result<(), Error> {
+        self.stream.send(&frontend::copy_data(data))
+    }
+
+    /// Nothing more is sent in the replication command.
+    ///
+    /// # Errors
+    /// `unavailable` when the connection breaks.
+    pub fn end_copy_in(&mut self) -> Result<(), Error> {
+        self.stream.send(&frontend::copy_done())
     }
 
     /// Reads what is left of a COPY, so that the session can be used again.

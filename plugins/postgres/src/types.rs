@@ -15,7 +15,7 @@
 //! | date | date | infinities have no counterpart |
 //! | time | time | microseconds; 24:00:00 has no counterpart |
 //! | timestamp, timestamptz | timestamp, timestamptz | microseconds; infinities and years after 294246 have no counterpart |
-//! | arrays of the above | list<…> | of one dimension, lower bounds are dropped; declared with more (`int[][]`): string |
+//! | arrays of the above | list<…> | of one dimension, lower bounds are dropped; declared with more (`int[][]`): string; a value with more than its column is declared with has no counterpart |
 //! | domains | as their base type | |
 //! | interval | string | ISO 8601: `P1Y2M3DT4H5M6S` |
 //! | all others | string | as `::text` writes them: timetz, money, bit, inet, ranges, geometric types, tsvector, hstore, composites, … |
@@ -112,9 +112,60 @@ impl Kind {
         }
     }
 
+    /// What a column of a table is, by Iceberg's name; none for a type that is none of ours.
+    pub fn of_iceberg(name: &str) -> Option<Self> {
+        if let Some(element) = name.strip_prefix("list<").and_then(|rest| rest.strip_suffix('>')) {
+            return Self::of_iceberg(element).map(|element| Self::List(Box::new(element)));
+        }
+        if let Some(digits) = name.strip_prefix("decimal(").and_then(|rest| rest.strip_suffix(')')) {
+            let (precision, scale) = digits.split_once(',')?;
+            return Some(Self::Decimal {
+                precision: precision.trim().parse().ok()?,
+                scale: scale.trim().parse().ok()?,
+            });
+        }
+        Some(match name {
+            "boolean" => Self::Boolean,
+            "int" => Self::Int32,
+            "long" => Self::Int64,
+            "float" => Self::Float32,
+            "double" => Self::Float64,
+            "string" => Self::Text,
+            "binary" => Self::Bytes,
+            "date" => Self::Date,
+            "time" => Self::Time,
+            "timestamp" => Self::Timestamp,
+            "timestamptz" => Self::TimestampTz,
+            _ => return None,
+        })
+    }
+
+    /// What becomes of a table's column of this kind when values of another come.
+    pub fn taking(&self, values: &Self) -> Taking {
+        use Kind::{Decimal, Float32, Float64, Int32, Int64};
+        if self.to_string() == values.to_string() {
+            return Taking::Same;
+        }
+        match (self, values) {
+            (Int32, Int64) | (Float32, Float64) => Taking::Widened,
+            (Int64, Int32) | (Float64, Float32) => Taking::Same,
+            (Decimal { precision: mine, scale: a }, Decimal { precision: other, scale: b }) if a == b => {
+                if other > mine { Taking::Widened } else { Taking::Same }
+            }
+            (Self::List(mine), Self::List(values)) => mine.taking(values),
+            // Whole numbers of sixteen bits are Int32 for the table.
+            (_, Self::Int16) => self.taking(&Int32),
+            (_, Self::Oid) => self.taking(&Int64),
+            _ => Taking::Another,
+        }
+    }
+
     /// Some values of the type have no counterpart.
     pub fn is_lossy(&self) -> bool {
-        matches!(self, Self::Decimal { .. } | Self::Date | Self::Time | Self::Timestamp | Self::TimestampTz)
+        matches!(
+            self,
+            Self::Decimal { .. } | Self::Date | Self::Time | Self::Timestamp | Self::TimestampTz | Self::List(_)
+        )
     }
 
     /// Values have one order, the largest is a value like others, and its text can be read back: fit for a cursor.
@@ -126,6 +177,17 @@ impl Kind {
     pub fn has_infinities(&self) -> bool {
         matches!(self, Self::Date | Self::Timestamp | Self::TimestampTz)
     }
+}
+
+/// What becomes of a column when values of a type come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taking {
+    /// It holds them as it is.
+    Same,
+    /// It gets the wider type, and keeps what it has.
+    Widened,
+    /// They are of another type.
+    Another,
 }
 
 /// As Iceberg writes it.

@@ -18,7 +18,12 @@ impl Rows {
                 .map_err(|error| Error::internal(format!("a row has no JSON form: {error}")))?;
             lines.push(b'\n');
         }
-        Ok(Self { stream, data: RowData::JsonLines(lines), changes: Vec::new() })
+        Ok(Self::inserts(stream, RowData::JsonLines(lines)))
+    }
+
+    /// Rows of one stream in either form, all of them inserts.
+    pub fn inserts(stream: u32, data: RowData) -> Self {
+        Self { stream, data, changes: Vec::new(), kept: Vec::new(), previous_keys: None }
     }
 }
 

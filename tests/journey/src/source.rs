@@ -22,9 +22,17 @@ impl FactorySource {
     /// # Errors
     /// Those of the server.
     pub fn start(folder: &Path) -> Result<Self> {
+        Self::start_with(folder, &[])
+    }
+
+    /// As [`FactorySource::start`], with settings as in `postgresql.conf`.
+    ///
+    /// # Errors
+    /// Those of the server.
+    pub fn start_with(folder: &Path, settings: &[(&str, &str)]) -> Result<Self> {
         let runtime = Runtime::new().context("no threads for the source's server")?;
         let server = runtime.block_on(async {
-            let server = PostgresServer::start(folder).await?;
+            let server = PostgresServer::start_with(folder, settings).await?;
             factory::load(&server.connect(server.database()).await?).await?;
             anyhow::Ok(server)
         })?;
@@ -49,6 +57,14 @@ impl FactorySource {
     /// Those of the first statement that fails.
     pub fn execute(&self, script: &str) -> Result<()> {
         self.runtime.block_on(self.server().execute(script))
+    }
+
+    /// Switches TLS on with a certificate and its key, in PEM.
+    ///
+    /// # Errors
+    /// Those of the server.
+    pub fn enable_tls(&self, certificate: &str, key: &str) -> Result<()> {
+        self.runtime.block_on(self.server().enable_tls(certificate, key))
     }
 
     #[expect(clippy::expect_used, reason = "taken only when this is dropped")]

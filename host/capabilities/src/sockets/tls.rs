@@ -3,12 +3,13 @@
 use std::sync::{Arc, OnceLock};
 
 use asgard_contract::{Error, Result};
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
 
 use super::Verification;
 use crate::addresses::Host;
@@ -59,19 +60,20 @@ fn builder() -> Result<rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier
 
 pub(super) fn client_config(verification: Verification, authority: Option<&str>) -> Result<Arc<ClientConfig>> {
     let check = match verification {
-        Verification::Full => {
-            return Ok(Arc::new(builder()?.with_root_certificates(roots(authority)?).with_no_client_auth()));
-        }
         Verification::None => Check::Nothing,
-        Verification::Authority => {
-            let verifier = WebPkiServerVerifier::builder_with_provider(roots(authority)?, provider())
-                .build()
-                .map_err(|error| Error::invalid("authority", format!("the authority cannot be used: {error}")))?;
-            Check::Issuer(verifier)
-        }
+        Verification::Authority => Check::Issuer(issuer(authority)?),
+        Verification::Full => Check::IssuerAndName(issuer(authority)?),
     };
-    let verifier = Arc::new(Lenient { check, provider: provider() });
+    let verifier = Arc::new(Verifier { check, provider: provider() });
     Ok(Arc::new(builder()?.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()))
+}
+
+fn issuer(authority: Option<&str>) -> Result<Issuer> {
+    let chain = WebPkiServerVerifier::builder_with_provider(roots(authority)?, provider())
+        .build()
+        .map_err(|error| Error::invalid("authority", format!("the authority cannot be used: {error}")))?;
+    let given = authority.map(|pem| CertificateDer::pem_slice_iter(pem.as_bytes()).filter_map(std::result::Result::ok));
+    Ok(Issuer { chain, given: given.into_iter().flatten().collect() })
 }
 
 /// Names in certificates are host names or addresses.
@@ -109,15 +111,20 @@ pub(crate) fn explain(error: &rustls::Error) -> String {
         rustls::Error::InvalidCertificate(CertificateError::BadSignature) => {
             "its certificate names an authority that did not sign it: give that authority's certificate".to_owned()
         }
+        error if is_authority(error) => {
+            "its certificate is an authority's own (CaUsedAsEndEntity): give that very certificate as the authority's, or a server \
+             certificate to the server"
+                .to_owned()
+        }
         rustls::Error::InvalidMessage(_) => "it does not speak TLS on this port".to_owned(),
         other => other.to_string(),
     }
 }
 
-/// Checks less than a full verification. The handshake's signatures are always checked: without that, the peer need not
-/// even own the certificate that it shows, and the channel binding would bind nothing.
+/// Checks a server's certificate. The handshake's signatures are always checked: without that, the peer need not even own the
+/// certificate that it shows, and the channel binding would bind nothing.
 #[derive(Debug)]
-struct Lenient {
+struct Verifier {
     check: Check,
     provider: Arc<CryptoProvider>,
 }
@@ -126,10 +133,47 @@ struct Lenient {
 enum Check {
     Nothing,
     /// Chain and dates, but any name.
-    Issuer(Arc<WebPkiServerVerifier>),
+    Issuer(Issuer),
+    IssuerAndName(Issuer),
 }
 
-impl ServerCertVerifier for Lenient {
+/// Who may have issued the certificate.
+#[derive(Debug)]
+struct Issuer {
+    chain: Arc<WebPkiServerVerifier>,
+    /// Certificates that were given, as against the system's. One of them may be the server's own: a certificate that is its own
+    /// authority, as `openssl req -x509` makes it. Whoever gave it trusts it, as libpq does; the standard of chains does not know
+    /// an authority that is a server.
+    given: Vec<CertificateDer<'static>>,
+}
+
+impl Issuer {
+    fn verify(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
+        match self.chain.verify_server_cert(end_entity, intermediates, server_name, ocsp, now) {
+            // Its dates are checked before that.
+            Err(error) if is_authority(&error) && self.given.contains(end_entity) => {
+                verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            other => other,
+        }
+    }
+}
+
+/// The only thing wrong with the certificate is that it is an authority's.
+fn is_authority(error: &rustls::Error) -> bool {
+    let rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(error))) = error else { return false };
+    matches!(error.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
+}
+
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -138,13 +182,16 @@ impl ServerCertVerifier for Lenient {
         ocsp: &[u8],
         now: UnixTime,
     ) -> std::result::Result<ServerCertVerified, rustls::Error> {
-        let Check::Issuer(verifier) = &self.check else { return Ok(ServerCertVerified::assertion()) };
-        match verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp, now) {
-            // The name is checked last, so all else was right.
-            Err(rustls::Error::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) => Ok(ServerCertVerified::assertion()),
-            other => other,
+        match &self.check {
+            Check::Nothing => Ok(ServerCertVerified::assertion()),
+            Check::IssuerAndName(issuer) => issuer.verify(end_entity, intermediates, server_name, ocsp, now),
+            Check::Issuer(issuer) => match issuer.verify(end_entity, intermediates, server_name, ocsp, now) {
+                // The name is checked last, so all else was right.
+                Err(rustls::Error::InvalidCertificate(
+                    CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+                )) => Ok(ServerCertVerified::assertion()),
+                other => other,
+            },
         }
     }
 

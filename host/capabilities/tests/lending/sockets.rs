@@ -43,7 +43,12 @@ pub(crate) async fn tls_server(certified: &CertifiedKey<rcgen::KeyPair>) -> u16 
 
 /// An authority of its own name for a server of this name.
 pub(crate) fn self_signed(name: &str) -> CertifiedKey<rcgen::KeyPair> {
+    signed(name, rcgen::IsCa::NoCa)
+}
+
+fn signed(name: &str, is_authority: rcgen::IsCa) -> CertifiedKey<rcgen::KeyPair> {
     let mut parameters = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+    parameters.is_ca = is_authority;
     parameters.distinguished_name.push(rcgen::DnType::CommonName, format!("Asgard's tests of {name}"));
     let signing_key = rcgen::KeyPair::generate().unwrap();
     CertifiedKey { cert: parameters.self_signed(&signing_key).unwrap(), signing_key }
@@ -59,8 +64,20 @@ const LOOPBACK: &str = r#"silver.grants.sockets = ["localhost:*", "*:5432"]"#;
 async fn tls_is_verified_as_asked() {
     let (named, other) = (self_signed("localhost"), self_signed("db.internal"));
     let (named_port, other_port) = (tls_server(&named).await, tls_server(&other).await);
+    let authority = || rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let (own, foreign) = (signed("localhost", authority()), signed("db.internal", authority()));
+    let (own_port, foreign_port) = (tls_server(&own).await, tls_server(&foreign).await);
+    let expired = {
+        let mut parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        parameters.is_ca = authority();
+        parameters.not_after = rcgen::date_time_ymd(2020, 1, 1);
+        let signing_key = rcgen::KeyPair::generate().unwrap();
+        CertifiedKey { cert: parameters.self_signed(&signing_key).unwrap(), signing_key }
+    };
+    let expired_port = tls_server(&expired).await;
     let host = TestHost::new(LOOPBACK);
     let (named, other) = (named.cert.pem(), other.cert.pem());
+    let (own, foreign, expired) = (own.cert.pem(), foreign.cert.pem(), expired.cert.pem());
     use Verification::{Authority, Full, None as Any};
     for (port, verification, authority, failure) in [
         (named_port, Any, None, None),
@@ -69,6 +86,14 @@ async fn tls_is_verified_as_asked() {
         (named_port, Authority, Some(&other), Some("an authority that is not trusted")),
         (other_port, Authority, Some(&other), None),
         (other_port, Full, Some(&other), Some("made for another name")),
+        // As `openssl req -x509` makes it: the server's certificate is an authority's, too.
+        (own_port, Full, Some(&own), None),
+        (own_port, Authority, Some(&own), None),
+        (own_port, Full, Some(&named), Some("CaUsedAsEndEntity")),
+        (own_port, Full, None, Some("CaUsedAsEndEntity")),
+        (foreign_port, Authority, Some(&foreign), None),
+        (foreign_port, Full, Some(&foreign), Some("made for another name")),
+        (expired_port, Authority, Some(&expired), Some("has expired")),
     ] {
         let mut connection = connect(&host, "localhost", port).await.unwrap();
         assert_eq!(connection.channel_binding(), None);

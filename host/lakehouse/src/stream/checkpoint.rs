@@ -89,6 +89,11 @@ pub(super) fn is_writer(metadata: &TableMetadata, name: &str) -> bool {
     metadata.properties().get(WRITER).is_some_and(|writer| writer == name)
 }
 
+/// For a writer that lost its table.
+pub(super) fn taken_over(table: &TableName) -> Error {
+    Error::conflict(format!("the sync of `{table}` is carried on by another host"))
+}
+
 pub(super) fn staged(metadata: &TableMetadata) -> Result<Option<StagedFiles>> {
     property(metadata, STAGED)
 }

@@ -9,10 +9,10 @@ use iceberg::spec::{DataFile, ManifestWriterBuilder, SchemaRef, TableMetadata, T
 
 use super::checkpoint::{self, Checkpoint, STAGED, StagedFiles};
 use super::open::staged_files;
-use super::{StreamTarget, StreamWriter};
+use super::{StreamTarget, StreamWriter, open};
 use crate::error;
 use crate::tables::parts::{
-    self, FileWriter, Incoming, Keys, Next, Plan, Removed, Repeated, Transaction, Uncommitted, Written,
+    self, FileWriter, Incoming, Next, Plan, Removed, Repeated, Transaction, Uncommitted, Written,
 };
 use crate::tables::{Current, Inner, TableState};
 
@@ -24,15 +24,13 @@ impl StreamWriter {
     /// `conflict` when another host has taken the sync over or the table was dropped, and those of catalog and storage. The
     /// writer is of no use afterwards: open the stream again from its last checkpoint.
     pub async fn commit(&mut self, state: Vec<u8>, complete: bool) -> Result<()> {
-        let written = match self.files.take() {
-            Some(files) => files.finish().await?,
-            None => Written::default(),
-        };
+        self.finish_files().await?;
+        let written = std::mem::take(&mut self.finished);
         let records = self.committed + self.staged;
         let checkpoint = Checkpoint { state, sync_id: self.target.sync_id.clone(), records, complete };
         let mut work = match self.keys.take() {
             Some(keys) => {
-                self.keys = Some(Keys::new(&self.schema, &self.target.primary_key)?);
+                self.keys = open::keys(&self.schema, &self.target, false)?;
                 let mut incoming = Incoming { written, keys, repeated: Repeated::LastWins };
                 let writer = self.file_writer(&self.schema);
                 incoming.settle(&self.tables.inner, writer, &self.schema).await?;
@@ -44,8 +42,8 @@ impl StreamWriter {
         let undo = work.take_undo();
         let mut commit = Commit { writer: self, checkpoint, work, unstaged: Vec::new() };
         commit.writer.tables.inner.commit(&self.target.table, &mut commit, &[&undo]).await?;
-        commit.unstaged.iter().for_each(|manifest| parts::delete(manifest));
-        (self.committed, self.staged) = (records, 0);
+        commit.unstaged.iter().for_each(|file| parts::delete(file));
+        (self.committed, self.staged, self.replaces) = (records, 0, false);
         Ok(())
     }
 
@@ -74,7 +72,8 @@ struct Commit<'a> {
     writer: &'a StreamWriter,
     checkpoint: Checkpoint,
     work: Work,
-    /// Manifests of staged files that are part of the table now.
+    /// What is of no use after the commit: manifests of staged files that are part of the table now, and files of rows that
+    /// were completed into others.
     unstaged: Vec<String>,
 }
 
@@ -86,7 +85,7 @@ impl Transaction for Commit<'_> {
             return Err(Error::conflict(format!("`{}` was dropped while it was being synced", target.table)));
         };
         if !checkpoint::is_writer(&state.metadata, &self.writer.name) {
-            return Err(Error::conflict(format!("the sync of `{}` is carried on by another host", target.table)));
+            return Err(checkpoint::taken_over(&target.table));
         }
         let properties = checkpoint::written(&target.ingestion_id, &self.checkpoint)?;
         let builder = parts::changed(state)?.set_properties(properties).map_err(failed())?;
@@ -110,18 +109,31 @@ impl Transaction for Commit<'_> {
                 self.check_columns(state)?;
                 self.snapshot(tables, builder, &written.files, Removed::Nothing, undo).await?
             }
+            Work::Merge(incoming) if self.writer.replaces => {
+                let builder = builder.set_current_schema(self.writer.schema.schema_id()).map_err(failed())?;
+                let completed = self.completed(tables, state, incoming, undo).await?;
+                let added = completed.as_ref().unwrap_or(&incoming.written.files);
+                self.snapshot(tables, builder, added, Removed::Everything, undo).await?
+            }
             Work::Merge(incoming) if incoming.keys.is_empty() => builder.build().map_err(failed())?,
             Work::Merge(incoming) => {
                 self.check_columns(state)?;
                 let schema = state.metadata.current_schema();
                 let writer = self.writer.file_writer(schema);
                 let (gone, rest) = parts::without_keys(tables, state, incoming, schema, writer).await?;
-                let added: Vec<DataFile> = incoming.written.files.iter().chain(&rest.files).cloned().collect();
+                let completed = self.completed(tables, state, incoming, undo).await?;
+                let added = completed.as_ref().unwrap_or(&incoming.written.files);
+                let added: Vec<DataFile> = added.iter().chain(&rest.files).cloned().collect();
                 undo.adopt(rest.undo);
                 let removed = if gone.is_empty() { Removed::Nothing } else { Removed::Files(gone) };
                 self.snapshot(tables, builder, &added, removed, undo).await?
             }
         };
+        if let Work::Merge(incoming) = &self.work
+            && incoming.keys.is_partial()
+        {
+            unstaged.extend(incoming.written.files.iter().map(|file| file.file_path().to_owned()));
+        }
         self.unstaged = unstaged;
         Ok(Next::Commit(Box::new(built)))
     }
@@ -142,6 +154,24 @@ impl Commit<'_> {
     fn was_complete(&self, metadata: &TableMetadata) -> Result<bool> {
         let before = checkpoint::read(metadata, &self.target().ingestion_id)?;
         Ok(before.is_some_and(|before| before.complete && before.sync_id == self.target().sync_id))
+    }
+
+    /// The rows with the values that they lacked; none = they lack none.
+    async fn completed(
+        &self,
+        tables: &Inner,
+        state: &TableState,
+        incoming: &Incoming,
+        undo: &Uncommitted,
+    ) -> Result<Option<Vec<DataFile>>> {
+        if !incoming.keys.is_partial() {
+            return Ok(None);
+        }
+        let schema = &self.writer.schema;
+        let writer = self.writer.file_writer(schema);
+        let completed = parts::complete(tables, state, incoming, schema, writer).await?;
+        undo.adopt(completed.undo);
+        Ok(Some(completed.files))
     }
 
     /// Keeps the files of an overwrite beside the checkpoint, for its end.

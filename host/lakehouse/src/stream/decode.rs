@@ -39,7 +39,14 @@ impl Decoder {
     /// # Errors
     /// `internal` for rows that cannot be read: the connector made them.
     pub(super) async fn decode(&self, data: RowData) -> Result<Vec<RecordBatch>> {
-        let decoder = self.clone();
+        self.decode_without(data, &[]).await
+    }
+
+    /// As [`Decoder::decode`], of rows that lack some columns.
+    pub(super) async fn decode_without(&self, data: RowData, lacking: &[String]) -> Result<Vec<RecordBatch>> {
+        let is_there = |field: &&FieldRef| !lacking.contains(field.name());
+        let columns: Vec<FieldRef> = self.columns.fields().iter().filter(is_there).cloned().collect();
+        let decoder = Self::new(Arc::new(ArrowSchema::new(columns)));
         let decoded = tokio::task::spawn_blocking(move || match data {
             RowData::ArrowIpc(bytes) => decoder.arrow(bytes),
             RowData::JsonLines(bytes) => decoder.json_lines(&bytes),

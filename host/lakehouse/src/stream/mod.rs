@@ -6,9 +6,13 @@
 //! | append | the rows since the last one | the same |
 //! | merge, change data capture | the rows since the last one, by primary key | the same |
 //!
+//! A merged stream without a checkpoint starts over: its first commit replaces what the table had, so that rows that are gone
+//! from the source do not stay. A truncation does the same in the middle of a stream.
+//!
 //! A crash loses what came after the last checkpoint, and the sync goes on from there: no row is lost or doubled. The files that
 //! such a crash leaves behind are deleted when the sync is opened again.
 
+mod changes;
 mod checkpoint;
 mod commit;
 mod decode;
@@ -16,8 +20,8 @@ mod open;
 #[cfg(test)]
 mod tests;
 
-use asgard_contract::connector::{Change, Rows, SyncMode};
-use asgard_contract::{Column, Error, Result, TableName};
+use asgard_contract::connector::SyncMode;
+use asgard_contract::{Column, TableName};
 use iceberg::spec::SchemaRef;
 
 pub use checkpoint::Checkpoint;
@@ -25,7 +29,7 @@ pub(crate) use checkpoint::checkpoint;
 
 use crate::storage::Storage;
 use crate::tables::Tables;
-use crate::tables::parts::{FileWriter, Keys, Operation};
+use crate::tables::parts::{FileWriter, Keys, Written};
 use crate::types::Caster;
 
 /// One stream of a sync and the table it goes to.
@@ -79,83 +83,13 @@ pub struct StreamWriter {
     decoder: decode::Decoder,
     caster: Caster,
     files: Option<FileWriter>,
+    /// Files of before the columns evolved.
+    finished: Written,
     keys: Option<Keys>,
+    /// The next commit replaces what the table has.
+    replaces: bool,
     /// Rows that this sync has committed.
     committed: u64,
     /// Rows since the last commit.
     staged: u64,
-}
-
-impl StreamWriter {
-    /// Writes rows to files that no reader sees yet.
-    ///
-    /// # Errors
-    /// `internal` for rows that cannot be read, `invalid-input` for values that do not fit the columns, and those of storage.
-    /// What was staged before stays staged.
-    pub async fn stage(&mut self, rows: Rows) -> Result<Staged> {
-        let bytes = match &rows.data {
-            asgard_contract::connector::RowData::ArrowIpc(data)
-            | asgard_contract::connector::RowData::JsonLines(data) => data.len() as u64,
-        };
-        let batches = self.decoder.decode(rows.data).await?;
-        let records: usize = batches.iter().map(|batch| batch.num_rows()).sum();
-        if !rows.changes.is_empty() && rows.changes.len() != records {
-            return Err(Error::internal(format!(
-                "the connector told {} changes of {records} rows: expected one for each",
-                rows.changes.len()
-            )));
-        }
-        let mut changes = rows.changes.as_slice();
-        for batch in batches {
-            let (of_batch, rest) = changes.split_at(batch.num_rows().min(changes.len()));
-            changes = rest;
-            self.stage_batch(&batch, of_batch).await?;
-        }
-        self.staged += records as u64;
-        Ok(Staged { records: records as u64, bytes })
-    }
-
-    async fn stage_batch(&mut self, batch: &arrow_array::RecordBatch, changes: &[Change]) -> Result<()> {
-        let deletes = changes.contains(&Change::Delete);
-        let Some(keys) = &mut self.keys else {
-            if deletes {
-                return Err(Error::unsupported("a stream that is not merged cannot have rows deleted"));
-            }
-            let batch = self.caster.cast(batch)?;
-            return self.write(batch).await;
-        };
-        let operations: Vec<Operation> = changes
-            .iter()
-            .map(|change| if *change == Change::Delete { Operation::Delete } else { Operation::Write })
-            .collect();
-        let of_keys = Caster::new(std::sync::Arc::clone(keys.schema())).cast(batch)?;
-        if let Some(column) = of_keys.columns().iter().position(|column| arrow_array::Array::null_count(column) > 0) {
-            return Err(Error::InvalidInput {
-                field: None,
-                message: format!(
-                    "column `{}` is part of the primary key and has nulls: rows cannot be merged by it",
-                    of_keys.schema_ref().field(column).name()
-                ),
-            });
-        }
-        keys.add(&of_keys, if operations.is_empty() { None } else { Some(&operations) })?;
-        let batch = if deletes {
-            // Only the key of a deleted row matters: the rest may be null where the table wants values.
-            let mask: arrow_array::BooleanArray =
-                operations.iter().map(|operation| Some(*operation == Operation::Write)).collect();
-            datafusion::arrow::compute::filter_record_batch(batch, &mask).map_err(|e| Error::internal(e.to_string()))?
-        } else {
-            batch.clone()
-        };
-        let batch = self.caster.cast(&batch)?;
-        self.write(batch).await
-    }
-
-    async fn write(&mut self, batch: arrow_array::RecordBatch) -> Result<()> {
-        let writer = self.files.get_or_insert_with(|| {
-            let (io, schema) = (self.tables.inner.io.clone(), SchemaRef::clone(&self.schema));
-            FileWriter::new(io, &self.location, &self.target.prefix(), schema)
-        });
-        writer.write(batch).await
-    }
 }

@@ -12,20 +12,15 @@ use iceberg::spec::{Manifest, SchemaRef, TableMetadataBuilder};
 use super::checkpoint::{self, STAGED, StagedFiles};
 use super::decode::Decoder;
 use super::{StreamTarget, StreamWriter};
-use crate::tables::parts::{self, Keys, Next, Transaction, Uncommitted};
+use crate::tables::parts::{self, Keys, Next, Transaction, Uncommitted, Written};
 use crate::tables::{Current, Inner, TableState, Tables};
 use crate::types::{Caster, NewColumn, parse, to_arrow};
 use crate::{error, storage};
 
 impl StreamWriter {
     pub(crate) async fn open(tables: Tables, target: StreamTarget) -> Result<Self> {
-        let columns = columns(&target)?;
         let name = uuid::Uuid::now_v7().to_string();
-        let mut opening = Opening { target: &target, columns, name: &name, opened: None };
-        let state = tables.inner.commit(&target.table, &mut opening, &[]).await?;
-        let (Some(state), Some(opened)) = (state, opening.opened) else {
-            return Err(Error::internal("opening a table came to nothing"));
-        };
+        let (state, opened) = open_table(&tables, &target, &name, Claim::Taken).await?;
         if let Some(abandoned) = &opened.abandoned {
             discard(&tables.inner.io, abandoned).await?;
         }
@@ -34,17 +29,14 @@ impl StreamWriter {
         let stored = checkpoint::read(&state.metadata, &target.ingestion_id)?;
         let committed = stored.filter(|stored| stored.sync_id == target.sync_id).map_or(0, |stored| stored.records);
         let schema = opened.schema;
-        let arrow = to_arrow(&schema);
-        let keys = if target.merges() { Some(Keys::new(&schema, &target.primary_key)?) } else { None };
-        let declared: Vec<&str> = target.columns.iter().map(|column| column.name.as_str()).collect();
-        let of_stream: Vec<_> =
-            arrow.fields().iter().filter(|field| declared.contains(&field.name().as_str())).cloned().collect();
         Ok(Self {
             location: state.metadata.location().to_owned(),
-            decoder: Decoder::new(Arc::new(arrow_schema::Schema::new(of_stream))),
-            caster: Caster::new(arrow),
+            decoder: decoder(&schema, &target),
+            caster: Caster::new(to_arrow(&schema)),
             files: None,
-            keys,
+            finished: Written::default(),
+            keys: keys(&schema, &target, opened.replaces)?,
+            replaces: opened.replaces,
             committed,
             staged: 0,
             tables,
@@ -53,6 +45,41 @@ impl StreamWriter {
             schema,
         })
     }
+
+    /// Brings the table to the target's columns while it is open.
+    pub(super) async fn reopen(&mut self) -> Result<()> {
+        let (_, opened) = open_table(&self.tables, &self.target, &self.name, Claim::Held).await?;
+        self.schema = opened.schema;
+        self.decoder = decoder(&self.schema, &self.target);
+        self.caster = Caster::new(to_arrow(&self.schema));
+        Ok(())
+    }
+}
+
+async fn open_table(tables: &Tables, target: &StreamTarget, name: &str, claim: Claim) -> Result<(TableState, Opened)> {
+    let mut opening = Opening { target, columns: columns(target)?, name, claim, opened: None };
+    let state = tables.inner.commit(&target.table, &mut opening, &[]).await?;
+    match (state, opening.opened) {
+        (Some(state), Some(opened)) => Ok((state, opened)),
+        _ => Err(Error::internal("opening a table came to nothing")),
+    }
+}
+
+fn decoder(schema: &SchemaRef, target: &StreamTarget) -> Decoder {
+    let declared: Vec<&str> = target.columns.iter().map(|column| column.name.as_str()).collect();
+    let arrow = to_arrow(schema);
+    let of_stream: Vec<_> =
+        arrow.fields().iter().filter(|field| declared.contains(&field.name().as_str())).cloned().collect();
+    Decoder::new(Arc::new(arrow_schema::Schema::new(of_stream)))
+}
+
+/// Of a stream that is merged.
+pub(super) fn keys(schema: &SchemaRef, target: &StreamTarget, replaces: bool) -> Result<Option<Keys>> {
+    if !target.merges() {
+        return Ok(None);
+    }
+    let keys = Keys::new(schema, &target.primary_key)?;
+    Ok(Some(if replaces { keys.of_emptied_table() } else { keys }))
 }
 
 /// The stream's columns with their types.
@@ -74,7 +101,16 @@ struct Opening<'a> {
     target: &'a StreamTarget,
     columns: Vec<NewColumn>,
     name: &'a str,
+    claim: Claim,
     opened: Option<Opened>,
+}
+
+/// Whether the table is open for the sync already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Claim {
+    /// It is taken from whoever has it.
+    Taken,
+    Held,
 }
 
 struct Opened {
@@ -82,13 +118,15 @@ struct Opened {
     schema: SchemaRef,
     /// What another sync had staged.
     abandoned: Option<StagedFiles>,
+    /// The first commit replaces what the table has: an overwrite aside, a stream that is merged and has no checkpoint.
+    replaces: bool,
 }
 
 #[async_trait]
 impl Transaction for Opening<'_> {
     async fn next(&mut self, _: &Inner, current: Option<&Current>, _: &Uncommitted) -> Result<Next> {
         let table = &self.target.table;
-        let mut abandoned = None;
+        let (mut abandoned, mut replaces) = (None, false);
         let (builder, wanted) = match current {
             Some(Current::View(_)) => {
                 return Err(Error::conflict(format!("`{table}` is a view: drop it, or give the ingestion a `prefix`")));
@@ -100,7 +138,11 @@ impl Transaction for Opening<'_> {
             }
             Some(Current::Table(state)) => {
                 let metadata = &state.metadata;
+                if self.claim == Claim::Held && !checkpoint::is_writer(metadata, self.name) {
+                    return Err(checkpoint::taken_over(table));
+                }
                 parts::check_writable(table, metadata)?;
+                replaces = self.target.merges() && checkpoint::read(metadata, &self.target.ingestion_id)?.is_none();
                 parts::unpartitioned(metadata)?;
                 let mut builder = parts::changed(state)?;
                 let staged = checkpoint::staged(metadata)?;
@@ -109,7 +151,7 @@ impl Transaction for Opening<'_> {
                     builder = builder.remove_properties(&[STAGED.to_owned()]).map_err(failed())?;
                 }
                 let (now, last_id) = (metadata.current_schema(), metadata.last_column_id());
-                if self.target.overwrites() {
+                if self.target.overwrites() || replaces {
                     // Readers keep the old columns until the end of the stream.
                     let schema = match parts::known(metadata, &self.columns) {
                         Some(known) => known.as_ref().clone(),
@@ -132,7 +174,7 @@ impl Transaction for Opening<'_> {
             None => Some(Arc::clone(built.metadata.current_schema())),
         };
         let schema = schema.ok_or_else(|| Error::internal("the table lost the columns that it was given"))?;
-        self.opened = Some(Opened { schema, abandoned });
+        self.opened = Some(Opened { schema, abandoned, replaces });
         Ok(Next::Commit(Box::new(built)))
     }
 }

@@ -8,6 +8,8 @@ use super::*;
 use crate::storage::StorageLocation;
 use crate::testing::{Folder, columns, content, ipc, name, table};
 
+mod changes;
+
 fn column(name: &str, data_type: &str) -> Column {
     Column { name: name.to_owned(), data_type: data_type.to_owned(), nullable: name != "id", doc: None }
 }
@@ -25,11 +27,11 @@ fn target(folder: &Folder, mode: SyncMode, sync: &str) -> StreamTarget {
 }
 
 fn rows(rows: Value) -> Rows {
-    Rows { stream: 0, data: RowData::ArrowIpc(ipc(rows)), changes: Vec::new() }
+    Rows::inserts(0, RowData::ArrowIpc(ipc(rows)))
 }
 
 fn lines(lines: &str, changes: &[Change]) -> Rows {
-    Rows { stream: 0, data: RowData::JsonLines(lines.as_bytes().to_vec()), changes: changes.to_vec() }
+    Rows { changes: changes.to_vec(), ..Rows::inserts(0, RowData::JsonLines(lines.as_bytes().to_vec())) }
 }
 
 async fn stored(tables: &Tables) -> Checkpoint {
@@ -199,7 +201,7 @@ async fn rows_that_cannot_be_read_fail_alone() {
     let tables = folder.open().await;
     let mut writer = StreamWriter::open(tables.clone(), target(&folder, MERGE, "s1")).await.unwrap();
     writer.stage(rows(json!([{"id": 1, "v": "a"}]))).await.unwrap();
-    let garbage = Rows { stream: 0, data: RowData::ArrowIpc(vec![7; 300]), changes: Vec::new() };
+    let garbage = Rows::inserts(0, RowData::ArrowIpc(vec![7; 300]));
     for (bad, wanted) in [
         (garbage, "no Arrow IPC stream"),
         (rows(json!([{"id": 2}])), "column `v` is missing"),
@@ -352,7 +354,7 @@ async fn perf() {
         let mut w = arrow_ipc::writer::StreamWriter::try_new(Vec::new(), b.schema_ref()).unwrap();
         w.write(&b).unwrap();
         w.finish().unwrap();
-        Rows { stream: 0, data: RowData::ArrowIpc(w.into_inner().unwrap()), changes: Vec::new() }
+        Rows::inserts(0, RowData::ArrowIpc(w.into_inner().unwrap()))
     };
     let t = std::time::Instant::now();
     let mut w = StreamWriter::open(tables.clone(), target(&folder, OVERWRITE, "s1")).await.unwrap();

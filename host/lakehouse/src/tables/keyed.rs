@@ -37,9 +37,10 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
-    /// Leaves of each key the last row only, where there are several or deletions.
+    /// Leaves of each key the last row only, where there are several or deletions. Rows that lack values are completed
+    /// against the table, and settled then: see [`super::partial`].
     pub(crate) async fn settle(&mut self, tables: &Inner, writer: FileWriter, schema: &SchemaRef) -> Result<()> {
-        if self.repeated != Repeated::LastWins || self.keys.is_settled() {
+        if self.repeated != Repeated::LastWins || self.keys.is_settled() || self.keys.is_partial() {
             return Ok(());
         }
         let tasks = self.written.files.iter().map(|file| Inner::task_of(file, schema)).collect();
@@ -69,7 +70,7 @@ pub(crate) async fn without_keys(
     Ok((names, rest))
 }
 
-async fn affected(
+pub(super) async fn affected(
     tables: &Inner,
     state: &TableState,
     incoming: &Incoming,

@@ -15,7 +15,8 @@ use iceberg::spec::{DataFile, Schema};
 use super::metrics;
 use crate::types;
 
-type Bytes = Box<[u8]>;
+/// A key, encoded so that bytes compare as values do.
+pub(crate) type Bytes = Box<[u8]>;
 
 /// What happens to the row of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +34,26 @@ pub(crate) struct Found {
     pub(crate) count: u32,
 }
 
+/// Where the value is that an update left alone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Origin {
+    /// In a row of this write.
+    Written(u64),
+    /// In the table's row with this key.
+    Table(Bytes),
+}
+
+/// What rows of changes say beside their values.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Changes<'a> {
+    /// One per row; none = all are written.
+    pub(crate) operations: Option<&'a [Operation]>,
+    /// Field ids of columns that each row keeps as they were.
+    pub(crate) kept: &'a [i32],
+    /// The keys before; none = no key changed.
+    pub(crate) previous: Option<&'a RecordBatch>,
+}
+
 /// The keys of the rows of one write.
 pub(crate) struct Keys {
     schema: ArrowSchemaRef,
@@ -43,9 +64,13 @@ pub(crate) struct Keys {
     each: Vec<RowConverter>,
     bounds: Vec<Option<(Bytes, Bytes)>>,
     found: HashMap<Bytes, Found>,
+    /// Of keys whose last row lacks values: the columns, and where their values are.
+    partial: HashMap<Bytes, Vec<(i32, Origin)>>,
     rows: u64,
     deletes: bool,
     repeats: bool,
+    /// Nothing in the table counts any more.
+    emptied: bool,
 }
 
 impl Keys {
@@ -82,10 +107,70 @@ impl Keys {
             schema: Arc::new(ArrowSchema::new(fields)),
             ids,
             found: HashMap::new(),
+            partial: HashMap::new(),
             rows: 0,
             deletes: false,
             repeats: false,
+            emptied: false,
         })
+    }
+
+    /// Of rows that take the place of all of the table's.
+    pub(crate) fn of_emptied_table(mut self) -> Self {
+        self.emptied = true;
+        self
+    }
+
+    /// The same keys in a table whose columns have evolved.
+    ///
+    /// # Errors
+    /// Those of [`Keys::new`].
+    pub(crate) fn evolved(self, schema: &Schema, key: &[String]) -> Result<Self> {
+        let mut keys = Self::new(schema, key)?;
+        keys.emptied = self.emptied;
+        if keys.schema.fields().iter().map(|field| field.data_type()).eq(self
+            .schema
+            .fields()
+            .iter()
+            .map(|f| f.data_type()))
+        {
+            return Ok(Self { schema: keys.schema, ..self });
+        }
+        let caster = types::Caster::new(Arc::clone(&keys.schema));
+        let anew = |old: &Bytes| -> Result<(Bytes, Vec<ArrayRef>)> {
+            let failed = |error: arrow_schema::ArrowError| Error::internal(error.to_string());
+            let parser = self.whole.parser();
+            let columns = self.whole.convert_rows([parser.parse(old)]).map_err(failed)?;
+            let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(failed)?;
+            let columns = caster.cast(&batch)?.columns().to_vec();
+            Ok((keys.whole.convert_columns(&columns).map_err(failed)?.row(0).data().into(), columns))
+        };
+        let mut found = HashMap::with_capacity(self.found.len());
+        let mut all = Vec::new();
+        for (old, what) in &self.found {
+            let (key, columns) = anew(old)?;
+            found.insert(key, *what);
+            all.push(columns);
+        }
+        let mut partial = HashMap::with_capacity(self.partial.len());
+        for (old, origins) in &self.partial {
+            let origins = origins.iter().map(|(column, origin)| {
+                Ok((
+                    *column,
+                    match origin {
+                        Origin::Written(row) => Origin::Written(*row),
+                        Origin::Table(key) => Origin::Table(anew(key)?.0),
+                    },
+                ))
+            });
+            partial.insert(anew(old)?.0, origins.collect::<Result<Vec<_>>>()?);
+        }
+        (keys.found, keys.partial) = (found, partial);
+        (keys.rows, keys.deletes, keys.repeats) = (self.rows, self.deletes, self.repeats);
+        for columns in all {
+            keys.widen(&columns)?;
+        }
+        Ok(keys)
     }
 
     /// The key's columns, in the table's types.
@@ -106,24 +191,60 @@ impl Keys {
         !self.repeats && !self.deletes
     }
 
-    /// Takes note of rows in their order. `operations`: one per row; none = all are written.
-    pub(crate) fn add(&mut self, batch: &RecordBatch, operations: Option<&[Operation]>) -> Result<()> {
-        let columns = self.columns(batch)?;
-        let rows = self.whole.convert_columns(&columns).map_err(|error| Error::internal(error.to_string()))?;
+    /// Some rows lack values that have to be found.
+    pub(crate) fn is_partial(&self) -> bool {
+        !self.partial.is_empty()
+    }
+
+    /// What the last row of each key lacks, and where it is.
+    pub(crate) fn origins(&self) -> impl Iterator<Item = &(i32, Origin)> {
+        self.partial.values().flatten()
+    }
+
+    /// What the last row of a key lacks.
+    pub(crate) fn lacking(&self, key: &[u8]) -> &[(i32, Origin)] {
+        self.partial.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    /// Takes note of rows in their order.
+    pub(crate) fn add(&mut self, batch: &RecordBatch, changes: Changes<'_>) -> Result<()> {
+        let (columns, keys) = self.encoded(batch)?;
         self.widen(&columns)?;
-        for index in 0..batch.num_rows() {
+        let previous = match changes.previous {
+            Some(previous) => {
+                let (columns, keys) = self.encoded(previous)?;
+                self.widen(&columns)?;
+                Some(keys)
+            }
+            None => None,
+        };
+        for (index, key) in keys.into_iter().enumerate() {
             let operation =
-                operations.and_then(|operations| operations.get(index)).copied().unwrap_or(Operation::Write);
+                changes.operations.and_then(|operations| operations.get(index)).copied().unwrap_or(Operation::Write);
             let ordinal = self.rows;
             if operation == Operation::Write {
                 self.rows += 1;
             } else {
                 self.deletes = true;
             }
-            if columns.iter().any(|column| column.is_null(index)) {
-                continue;
+            let Some(key) = key else { continue };
+            let before =
+                previous.as_ref().and_then(|keys| keys.get(index).cloned().flatten()).filter(|before| *before != key);
+            let origins = match operation {
+                Operation::Write => self.origins_of(before.as_ref().unwrap_or(&key), changes.kept),
+                Operation::Delete => Vec::new(),
+            };
+            if let Some(before) = before {
+                self.deletes = true;
+                self.partial.remove(&before);
+                self.found.entry(before).or_insert(Found { last: None, count: 0 }).last = None;
             }
-            let found = self.found.entry(rows.row(index).data().into()).or_insert(Found { last: None, count: 0 });
+            if origins.is_empty() {
+                self.partial.remove(&key);
+            } else {
+                self.partial.insert(key.clone(), origins);
+            }
+            let found = self.found.entry(key).or_insert(Found { last: None, count: 0 });
             match operation {
                 Operation::Write => {
                     self.repeats |= found.count > 0;
@@ -134,6 +255,37 @@ impl Keys {
             }
         }
         Ok(())
+    }
+
+    /// Where the values of columns are that the row of a key has now.
+    fn origins_of(&self, key: &Bytes, columns: &[i32]) -> Vec<(i32, Origin)> {
+        let of = |column: &i32| match self.found.get(key) {
+            Some(Found { last: Some(row), .. }) => {
+                let inherited = self.lacking(key).iter().find(|(lacking, _)| lacking == column);
+                Some((*column, inherited.map_or(Origin::Written(*row), |(_, origin)| origin.clone())))
+            }
+            // The row was deleted: there is no value.
+            Some(Found { last: None, .. }) => None,
+            None if self.emptied => None,
+            None => Some((*column, Origin::Table(key.clone()))),
+        };
+        columns.iter().filter_map(of).collect()
+    }
+
+    /// The key of each row of a batch; none for one with a null in it.
+    pub(crate) fn of(&self, batch: &RecordBatch) -> Result<Vec<Option<Bytes>>> {
+        self.encoded(batch).map(|(_, keys)| keys)
+    }
+
+    fn encoded(&self, batch: &RecordBatch) -> Result<(Vec<ArrayRef>, Vec<Option<Bytes>>)> {
+        let columns = self.columns(batch)?;
+        let rows = self.whole.convert_columns(&columns).map_err(|error| Error::internal(error.to_string()))?;
+        let key = |index: usize| {
+            let has_null = columns.iter().any(|column| column.is_null(index));
+            (!has_null).then(|| Bytes::from(rows.row(index).data()))
+        };
+        let keys = (0..batch.num_rows()).map(key).collect();
+        Ok((columns, keys))
     }
 
     /// What is known of the key of each row of a batch.

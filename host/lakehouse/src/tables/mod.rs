@@ -19,6 +19,7 @@ mod load;
 mod loaded;
 mod manifests;
 mod metrics;
+mod partial;
 mod rewrite;
 mod snapshot;
 #[cfg(test)]
@@ -49,8 +50,9 @@ pub(crate) mod parts {
     pub(crate) use super::evolution::{created, equal, extended, known, replaced};
     pub(crate) use super::files::{FileWriter, Written};
     pub(crate) use super::keyed::{Incoming, Repeated, without_keys};
-    pub(crate) use super::keys::{Keys, Operation};
+    pub(crate) use super::keys::{Changes, Keys, Operation};
     pub(crate) use super::manifests::all_files;
+    pub(crate) use super::partial::complete;
     pub(crate) use super::snapshot::{Plan, Removed, unpartitioned, write as write_snapshot};
     pub(crate) use super::undo::{Uncommitted, delete};
     pub(crate) use super::write::{changed, created as new_table, finish};

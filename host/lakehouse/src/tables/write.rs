@@ -16,7 +16,7 @@ use iceberg::spec::{
 use super::commit::{Next, Transaction, check_writable};
 use super::files::{FileWriter, Written};
 use super::keyed::{self, Incoming, Repeated};
-use super::keys::Keys;
+use super::keys::{Changes, Keys};
 use super::snapshot::{self, Plan, Removed};
 use super::undo::Uncommitted;
 use super::{Current, Inner, Reads, Tables, evolution};
@@ -77,7 +77,7 @@ impl Tables {
         while let Some(batch) = rows.next().await {
             let batch = caster.cast(&batch.map_err(error::rows)?)?;
             if let Some(keys) = &mut keys {
-                keys.add(&batch, None)?;
+                keys.add(&batch, Changes::default())?;
             }
             writer.write(batch).await?;
         }

@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{
-    Array, ArrayRef, FixedSizeBinaryArray, ListArray, MapArray, RecordBatch, StructArray, new_null_array,
+    Array, ArrayRef, BinaryArray, FixedSizeBinaryArray, ListArray, MapArray, RecordBatch, StringArray, StructArray,
+    new_empty_array, new_null_array,
 };
 use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef, Fields, SchemaRef};
 use asgard_contract::{Error, Result};
+use datafusion::arrow::buffer::OffsetBuffer;
 
 type Cast<T> = std::result::Result<T, ArrowError>;
 
@@ -51,6 +53,32 @@ impl Caster {
             message: format!("the rows do not fit the table: {error}"),
         })
     }
+}
+
+/// What stands in a column of `rows` rows until its values are known: nulls, or something empty where there must be values.
+///
+/// # Errors
+/// `unsupported` for a required column of a type that has nothing empty.
+pub(crate) fn placeholder(field: &Field, rows: usize) -> Result<ArrayRef> {
+    if field.is_nullable() {
+        return Ok(new_null_array(field.data_type(), rows));
+    }
+    Ok(match field.data_type() {
+        DataType::Utf8 => Arc::new(StringArray::from_iter_values(std::iter::repeat_n("", rows))),
+        DataType::Binary => Arc::new(BinaryArray::from_iter_values(std::iter::repeat_n(b"", rows))),
+        DataType::List(element) => Arc::new(ListArray::new(
+            Arc::clone(element),
+            OffsetBuffer::new_zeroed(rows),
+            new_empty_array(element.data_type()),
+            None,
+        )),
+        other => {
+            return Err(Error::unsupported(format!(
+                "column `{}` is {other} and required: its value cannot be kept through an update",
+                field.name()
+            )));
+        }
+    })
 }
 
 fn refused(field: &Field, error: &ArrowError) -> Error {

@@ -11,7 +11,7 @@ use asgard_contract::Column;
 use iceberg::spec::{ListType, MapType, NestedField, NestedFieldRef, Schema, StructType, Type};
 
 pub(crate) use arrow::{from_arrow, to_arrow};
-pub(crate) use cast::Caster;
+pub(crate) use cast::{Caster, placeholder};
 pub(crate) use text::{format, parse};
 
 /// The id of a nested field that is in no table yet.

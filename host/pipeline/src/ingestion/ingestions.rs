@@ -134,8 +134,8 @@ impl Pipeline {
         if let Some(schedule) = &new.schedule {
             check_schedule(schedule)?;
         }
-        let source = self.source_record(active, &new.source_id).await.map_err(|e| as_input(e, "sourceId"))?;
-        let sink = self.sink_record(active, &new.sink_id).await.map_err(|e| as_input(e, "destinationId"))?;
+        self.source_record(active, &new.source_id).await.map_err(|e| as_input(e, "sourceId"))?;
+        self.sink_record(active, &new.sink_id).await.map_err(|e| as_input(e, "destinationId"))?;
         self.refuse_taken_name(active, ResourceKind::Ingestion, "ingestion", &new.name).await?;
 
         let discovered = self.discover(active, &new.source_id).await?;
@@ -143,7 +143,7 @@ impl Pipeline {
         self.refuse_taken_tables(active, &streams).await?;
 
         let id = new_id();
-        let mut record = Record {
+        let record = Record {
             source_id: new.source_id,
             sink_id: new.sink_id,
             active: new.active,
@@ -153,18 +153,18 @@ impl Pipeline {
             handle: Vec::new(),
             generation: 0,
         };
-        let (bound, _) = self.connector(active, &source.body.source_type).await?;
-        let connector = bound.plugin.connector(bound.call(&id, Arc::new(Discard)).await?);
-        let ingestion = ContractIngestion {
-            id: id.clone(),
-            name: new.name.clone(),
-            source: source.body.contract(&source.id, &source.name),
-            sink: sink.body.contract(&sink.id, &sink.name),
-            streams: record.streams.clone(),
-            handle: None,
-        };
-        record.handle = connector.provision(&ResourceDefinition::Ingestion(ingestion)).await?;
+        // Stored first: what the backend makes for an ingestion that nobody knows could never be removed.
         self.store.put_new(&active.name, ResourceKind::Ingestion, &id, &new.name, &record).await?;
+        let record = match self.provision_ingestion(active, &id).await {
+            Ok(record) => record,
+            Err(error) => {
+                if let Err(error) = self.retire_ingestion(active, &id).await {
+                    tracing::warn!(ingestion = id, %error, "what was made for an ingestion that failed is still there");
+                }
+                self.store.delete(&active.name, ResourceKind::Ingestion, &id).await?;
+                return Err(error);
+            }
+        };
         self.put_schedule(active, &id, &record).await?;
         if record.active && !is_cron(record.schedule.as_ref()) {
             self.start_sync(active, &id).await?;
@@ -223,11 +223,7 @@ impl Pipeline {
     pub async fn delete_ingestion(&self, active: &Arc<Active>, id: &str) -> Result<()> {
         self.cancel_sync(active, id).await?;
         self.tasks.schedules().delete(&active.name, id).await?;
-        let ingestion = self.contract_ingestion(active, id).await?;
-        if let Ok((bound, _)) = self.connector(active, &ingestion.source.source_type).await {
-            let connector = bound.plugin.connector(bound.call(id, Arc::new(Discard)).await?);
-            connector.retire(&ResourceDefinition::Ingestion(ingestion)).await?;
-        }
+        self.retire_ingestion(active, id).await?;
         self.store.delete(&active.name, ResourceKind::Ingestion, id).await?;
         Ok(())
     }
@@ -257,16 +253,20 @@ impl Pipeline {
         }
     }
 
-    /// Forgets all checkpoints: the next sync starts from the beginning.
+    /// Forgets all checkpoints: the next sync starts from the beginning, with the columns that the source has now.
     ///
     /// # Errors
-    /// `conflict` while a sync is running.
+    /// `conflict` while a sync is running, `not-found` for a stream that the source has not any more, and those of the connector.
     pub async fn reset_ingestion(&self, active: &Arc<Active>, id: &str) -> Result<Ingestion> {
         let resource = self.ingestion_record(active, id).await?;
         if self.running_sync(active, id).await?.is_some() {
             return Err(Error::conflict("a sync is running: cancel it first, with POST /ingestion/{id}/cancel"));
         }
         let mut record = resource.body;
+        let discovered = self.discover(active, &record.source_id).await?;
+        for stream in &mut record.streams {
+            refresh(stream, &discovered)?;
+        }
         record.generation += 1;
         self.store
             .update(&active.name, ResourceKind::Ingestion, id, &resource.name, resource.revision, &record)
@@ -292,6 +292,47 @@ impl Pipeline {
         let task = self.tasks.get(job).await?;
         task.filter(|task| task.environment == active.name && task.subject.as_deref() == Some(id))
             .ok_or_else(|| Error::not_found(format!("ingestion `{id}` has no job `{job}`")))
+    }
+
+    /// Keeps the columns that a stream has got.
+    pub(super) async fn keep_columns(&self, active: &Active, id: &str, stream: &StreamSelection) -> Result<()> {
+        let mut tries = 0;
+        loop {
+            let resource = self.ingestion_record(active, id).await?;
+            let mut record = resource.body;
+            let Some(kept) = record.streams.iter_mut().find(|kept| kept.table == stream.table) else { return Ok(()) };
+            kept.columns.clone_from(&stream.columns);
+            let kind = ResourceKind::Ingestion;
+            match self.store.update(&active.name, kind, id, &resource.name, resource.revision, &record).await {
+                Ok(_) => return Ok(()),
+                // A request changed the ingestion meanwhile, which happens a few times at most.
+                Err(_) if tries < 5 => tries += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    async fn provision_ingestion(&self, active: &Arc<Active>, id: &str) -> Result<Record> {
+        let ingestion = self.contract_ingestion(active, id).await?;
+        let (bound, _) = self.connector(active, &ingestion.source.source_type).await?;
+        let connector = bound.plugin.connector(bound.call(id, Arc::new(Discard)).await?);
+        let handle = connector.provision(&ResourceDefinition::Ingestion(ingestion)).await?;
+        let resource = self.ingestion_record(active, id).await?;
+        let mut record = resource.body;
+        record.handle = handle;
+        self.store
+            .update(&active.name, ResourceKind::Ingestion, id, &resource.name, resource.revision, &record)
+            .await?;
+        Ok(record)
+    }
+
+    async fn retire_ingestion(&self, active: &Arc<Active>, id: &str) -> Result<()> {
+        let ingestion = self.contract_ingestion(active, id).await?;
+        if let Ok((bound, _)) = self.connector(active, &ingestion.source.source_type).await {
+            let connector = bound.plugin.connector(bound.call(id, Arc::new(Discard)).await?);
+            connector.retire(&ResourceDefinition::Ingestion(ingestion)).await?;
+        }
+        Ok(())
     }
 
     pub(super) async fn ingestion_record(&self, active: &Active, id: &str) -> Result<asgard_store::Resource<Record>> {
@@ -474,6 +515,28 @@ fn select(
     Ok(streams)
 }
 
+/// A stream's columns as the source has them now.
+fn refresh(stream: &mut StreamSelection, discovered: &[StreamDescriptor]) -> Result<()> {
+    let name = full_name(stream.namespace.as_deref(), &stream.name);
+    let found = discovered.iter().find(|found| found.namespace == stream.namespace && found.name == stream.name);
+    let found = found.ok_or_else(|| {
+        Error::not_found(format!(
+            "the source has no stream `{name}` any more: restore it, or make an ingestion of the other streams"
+        ))
+    })?;
+    if let Some(reason) = &found.unsupported {
+        return Err(Error::conflict(format!("stream `{name}` cannot be synced any more: {reason}")));
+    }
+    let has = |column: &String| found.columns.iter().any(|found| found.name == *column);
+    if let Some(gone) = stream.primary_key.iter().chain(&stream.cursor).find(|column| !has(column)) {
+        return Err(Error::conflict(format!(
+            "stream `{name}` has no column `{gone}` any more, which is part of its primary key or its cursor: make the ingestion anew"
+        )));
+    }
+    stream.columns.clone_from(&found.columns);
+    Ok(())
+}
+
 fn find<'a>(discovered: &'a [StreamDescriptor], choice: &StreamChoice, field: &str) -> Result<&'a StreamDescriptor> {
     let found: Vec<_> = discovered
         .iter()
@@ -517,7 +580,7 @@ fn selection(
     let mut selection = StreamSelection {
         namespace: stream.namespace.clone(),
         name: stream.name.clone(),
-        sync_mode: SyncMode::FullRefreshOverwrite,
+        sync_mode: default_mode(stream),
         cursor: None,
         primary_key: stream.primary_key.clone(),
         columns: stream.columns.clone(),
@@ -556,6 +619,14 @@ fn selection(
             Err(Error::invalid(format!("{field}.primaryKey"), "merging needs a primary key, and the table has none"))
         }
         _ => Ok(selection),
+    }
+}
+
+/// The connector offers the mode first that fits the source's configuration; one that needs a cursor has to be asked for.
+fn default_mode(stream: &StreamDescriptor) -> SyncMode {
+    match stream.sync_modes.first() {
+        None | Some(SyncMode::IncrementalAppend | SyncMode::IncrementalMerge) => SyncMode::FullRefreshOverwrite,
+        Some(mode) => *mode,
     }
 }
 

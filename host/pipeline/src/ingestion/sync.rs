@@ -6,9 +6,10 @@
 
 use std::sync::{Arc, Weak};
 
-use asgard_contract::connector::{Event, Ingestion, SyncMode};
+use asgard_contract::connector::{Event, Ingestion, StreamSelection, SyncMode};
+use asgard_contract::log::Level;
 use asgard_contract::manifest::Role;
-use asgard_contract::{Error, Progress, Result};
+use asgard_contract::{Column, Error, Progress, Result};
 use asgard_lakehouse::{Lakehouse, StreamTarget, StreamWriter};
 use asgard_tasks::{Handler, StepContext, StepOutcome, Task, TaskFilter};
 use async_trait::async_trait;
@@ -140,11 +141,12 @@ async fn run(pipeline: &Arc<Pipeline>, task: &Task, context: &StepContext, state
     let mut writers = Writers {
         lakehouse: &active.lakehouse,
         location: storage,
-        ingestion: &ingestion,
+        streams: ingestion.streams,
         owner,
         sync_id: &task.id,
-        open: ingestion.streams.iter().map(|_| None).collect(),
+        open: Vec::new(),
     };
+    writers.open.resize_with(writers.streams.len(), || None);
     loop {
         let event = tokio::select! {
             event = sync.next() => event?,
@@ -159,6 +161,17 @@ async fn run(pipeline: &Arc<Pipeline>, task: &Task, context: &StepContext, state
                 result.records += staged.records;
                 result.bytes += staged.bytes;
                 context.progress(progress(state, index));
+            }
+            Event::Truncated { stream } => {
+                let index = position(state, stream)?;
+                writers.of(index).await?.truncate()?;
+            }
+            Event::Evolved { stream, columns } => {
+                let index = position(state, stream)?;
+                let evolution = evolution(&state.streams[index].name, &writers.streams[index], &columns);
+                context.log().log(Level::Info, &evolution);
+                writers.evolve(index, columns).await?;
+                pipeline.keep_columns(&active, id, &writers.streams[index]).await?;
             }
             Event::Checkpoint { stream: Some(stream), state: checkpoint, complete } => {
                 let index = position(state, stream)?;
@@ -210,6 +223,22 @@ async fn run(pipeline: &Arc<Pipeline>, task: &Task, context: &StepContext, state
     }
 }
 
+/// What is new about the columns, for the log.
+fn evolution(name: &str, before: &StreamSelection, now: &[Column]) -> String {
+    let change = |column: &Column| {
+        let old = before.columns.iter().find(|old| old.name == column.name);
+        match old {
+            None => Some(format!("column `{}` ({}) is new", column.name, column.data_type)),
+            Some(old) if old.data_type != column.data_type => {
+                Some(format!("column `{}` is {} and was {}", column.name, column.data_type, old.data_type))
+            }
+            Some(old) if old.nullable != column.nullable => Some(format!("column `{}` may be null now", column.name)),
+            Some(_) => None,
+        }
+    };
+    format!("{name}: {}", now.iter().filter_map(change).collect::<Vec<_>>().join(", "))
+}
+
 fn position(state: &State, stream: u32) -> Result<usize> {
     let index = stream as usize;
     if index < state.streams.len() {
@@ -231,7 +260,7 @@ fn progress(state: &State, index: usize) -> Progress {
 struct Writers<'a> {
     lakehouse: &'a Arc<Lakehouse>,
     location: asgard_lakehouse::storage::Storage,
-    ingestion: &'a Ingestion,
+    streams: Vec<StreamSelection>,
     owner: String,
     sync_id: &'a str,
     open: Vec<Option<StreamWriter>>,
@@ -240,7 +269,7 @@ struct Writers<'a> {
 impl Writers<'_> {
     async fn of(&mut self, index: usize) -> Result<&mut StreamWriter> {
         if self.open[index].is_none() {
-            let stream = &self.ingestion.streams[index];
+            let stream = &self.streams[index];
             let target = StreamTarget {
                 table: table_of(stream),
                 location: self.location.clone(),
@@ -253,6 +282,15 @@ impl Writers<'_> {
             self.open[index] = Some(self.lakehouse.stream_writer(target).await?);
         }
         self.open[index].as_mut().ok_or_else(|| Error::internal("the writer is gone"))
+    }
+
+    /// The stream's columns from here on; a table that is open gets them now.
+    async fn evolve(&mut self, index: usize, columns: Vec<Column>) -> Result<()> {
+        self.streams[index].columns.clone_from(&columns);
+        match &mut self.open[index] {
+            Some(writer) => writer.evolve(columns).await,
+            None => Ok(()),
+        }
     }
 
     fn close(&mut self, index: usize) {

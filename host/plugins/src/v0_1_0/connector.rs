@@ -237,6 +237,8 @@ impl From<wit::Event> for Event {
     fn from(event: wit::Event) -> Self {
         match event {
             wit::Event::Rows(rows) => Self::Rows(rows.into()),
+            wit::Event::Truncated(stream) => Self::Truncated { stream },
+            wit::Event::Evolved(wit::Evolution { stream, columns }) => Self::Evolved { stream, columns: list(columns) },
             wit::Event::Checkpoint(wit::Checkpoint { stream, state, complete }) => {
                 Self::Checkpoint { stream, state, complete }
             }
@@ -249,17 +251,33 @@ impl From<wit::Event> for Event {
     }
 }
 
+impl From<wit::RowData> for RowData {
+    fn from(data: wit::RowData) -> Self {
+        match data {
+            wit::RowData::ArrowIpc(bytes) => Self::ArrowIpc(bytes),
+            wit::RowData::JsonLines(bytes) => Self::JsonLines(bytes),
+        }
+    }
+}
+
+impl From<wit::Change> for Change {
+    fn from(change: wit::Change) -> Self {
+        match change {
+            wit::Change::Insert => Self::Insert,
+            wit::Change::Update => Self::Update,
+            wit::Change::Delete => Self::Delete,
+        }
+    }
+}
+
 impl From<wit::Rows> for Rows {
     fn from(rows: wit::Rows) -> Self {
-        let data = match rows.data {
-            wit::RowData::ArrowIpc(bytes) => RowData::ArrowIpc(bytes),
-            wit::RowData::JsonLines(bytes) => RowData::JsonLines(bytes),
-        };
-        let change = |change| match change {
-            wit::Change::Insert => Change::Insert,
-            wit::Change::Update => Change::Update,
-            wit::Change::Delete => Change::Delete,
-        };
-        Self { stream: rows.stream, data, changes: rows.changes.into_iter().map(change).collect() }
+        Self {
+            stream: rows.stream,
+            data: rows.data.into(),
+            changes: list(rows.changes),
+            kept: rows.kept,
+            previous_keys: rows.previous_keys.map(Into::into),
+        }
     }
 }

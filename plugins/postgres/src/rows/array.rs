@@ -19,7 +19,8 @@ impl<'a> Elements<'a> {
                 let length = i32::from_be_bytes([bounds[0], bounds[1], bounds[2], bounds[3]]);
                 Ok(Self { rest, left: usize::try_from(length).map_err(|_| Fault::Malformed)? })
             }
-            more => Err(Fault::Dimensions(more)),
+            // A list of lists is another type, and which one a column holds is not declared.
+            _ => Err(Fault::NoCounterpart),
         }
     }
 

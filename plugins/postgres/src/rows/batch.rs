@@ -7,7 +7,8 @@ use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{Field, Schema};
 
 use super::fault::Fault;
-use super::values::Values;
+use super::text::TextForm;
+use super::values::{Mending, Values};
 use crate::types::Kind;
 
 /// A batch is full with so many rows or bytes, whichever comes first: large enough that its fixed costs vanish, small
@@ -20,8 +21,16 @@ const FULL_BYTES: usize = 4 << 20;
 pub struct ColumnPlan {
     pub name: String,
     pub kind: Kind,
-    /// A value without a counterpart may become null.
     pub nullable: bool,
+    /// Part of the primary key: a value without a counterpart must not become null.
+    pub key: bool,
+}
+
+/// A value of a row in its text form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TextValue<'a> {
+    Null,
+    Text(&'a [u8], TextForm),
 }
 
 /// Rows under construction.
@@ -35,7 +44,7 @@ pub struct Batch {
 struct Column {
     plan: ColumnPlan,
     values: Values,
-    /// Values, or elements of lists, that became null.
+    /// Values, or elements of lists, that became null or were mended.
     lost: u64,
 }
 
@@ -49,10 +58,14 @@ pub struct ColumnFault {
 impl Batch {
     /// An empty one.
     pub fn new(plans: Vec<ColumnPlan>) -> Self {
+        Self::with_room(plans, FULL_ROWS)
+    }
+
+    /// An empty one with room for so many rows at first.
+    pub fn with_room(plans: Vec<ColumnPlan>, rows: usize) -> Self {
         let fields: Vec<Field> =
             plans.iter().map(|plan| Field::new(&plan.name, plan.kind.arrow(), plan.nullable)).collect();
-        let columns =
-            plans.into_iter().map(|plan| Column { values: Values::new(&plan.kind, FULL_ROWS), plan, lost: 0 });
+        let columns = plans.into_iter().map(|plan| Column { values: Values::new(&plan.kind, rows), plan, lost: 0 });
         Self { schema: Arc::new(Schema::new(fields)), columns: columns.collect(), rows: 0, bytes: 0 }
     }
 
@@ -71,6 +84,11 @@ impl Batch {
         self.rows >= FULL_ROWS || self.bytes >= FULL_BYTES
     }
 
+    /// Some of its values are far from small.
+    pub fn is_large(&self) -> bool {
+        self.bytes > 4 * FULL_BYTES
+    }
+
     /// Takes a row: per column a length, then so many bytes; -1 is null. The lengths have been checked against the whole.
     pub(super) fn push(&mut self, row: &[u8]) -> Result<(), ColumnFault> {
         let mut rest = row;
@@ -87,18 +105,35 @@ impl Batch {
                 },
             };
             rest = after;
-            match value.map(|value| column.values.push(value)) {
+            match value {
                 None => column.values.push_null(),
-                Some(Ok(lost)) => column.lost += lost,
-                Some(Err(Fault::NoCounterpart)) if column.plan.nullable => {
-                    column.values.push_null();
-                    column.lost += 1;
+                Some(value) => {
+                    let pushed = column.values.push(value);
+                    column.settle(pushed)?;
                 }
-                Some(Err(fault)) => return Err(column.fault(fault)),
             }
         }
         self.rows += 1;
         self.bytes += row.len();
+        Ok(())
+    }
+
+    /// Takes a row of texts, one for each column.
+    ///
+    /// # Errors
+    /// The column with a value that cannot be taken; the batch is of no use then.
+    pub fn push_texts(&mut self, row: &[TextValue<'_>]) -> Result<(), ColumnFault> {
+        for (column, value) in self.columns.iter_mut().zip(row) {
+            match value {
+                TextValue::Null => column.values.push_null(),
+                TextValue::Text(text, form) => {
+                    let pushed = column.values.push_text(text, *form);
+                    column.settle(pushed)?;
+                    self.bytes += text.len();
+                }
+            }
+        }
+        self.rows += 1;
         Ok(())
     }
 
@@ -109,7 +144,10 @@ impl Batch {
     pub fn take(&mut self) -> Result<Vec<u8>, ColumnFault> {
         let mut arrays = Vec::with_capacity(self.columns.len());
         for column in &mut self.columns {
-            arrays.push(column.values.finish().map_err(|fault| column.fault(fault))?);
+            let mending = if column.plan.key { Mending::Refused } else { Mending::Replaced };
+            let (array, mended) = column.values.finish(mending).map_err(|fault| column.fault(fault))?;
+            column.lost += mended;
+            arrays.push(array);
         }
         // Offsets and alignment add to what the values take; growing by copying costs more than some spare room.
         let room = self.bytes + self.bytes / 4 + 4096;
@@ -126,13 +164,26 @@ impl Batch {
         })
     }
 
-    /// Columns with values that became null, and how many.
+    /// Columns with values that became null or were mended, and how many.
     pub fn lost(&self) -> impl Iterator<Item = (&str, u64)> {
         self.columns.iter().filter(|column| column.lost > 0).map(|column| (column.plan.name.as_str(), column.lost))
     }
 }
 
 impl Column {
+    /// Takes note of what became of a value.
+    fn settle(&mut self, pushed: Result<u64, Fault>) -> Result<(), ColumnFault> {
+        match pushed {
+            Ok(lost) => self.lost += lost,
+            Err(Fault::NoCounterpart) if !self.plan.key => {
+                self.values.push_null();
+                self.lost += 1;
+            }
+            Err(fault) => return Err(self.fault(fault)),
+        }
+        Ok(())
+    }
+
     fn fault(&self, fault: Fault) -> ColumnFault {
         ColumnFault { column: self.plan.name.clone(), fault }
     }

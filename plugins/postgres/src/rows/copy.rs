@@ -113,7 +113,7 @@ mod tests {
         \xff\xff";
 
     fn batch() -> Batch {
-        let plan = |name: &str, kind| ColumnPlan { name: name.to_owned(), kind, nullable: true };
+        let plan = |name: &str, kind| ColumnPlan { name: name.to_owned(), kind, nullable: true, key: false };
         Batch::new(vec![plan("id", Kind::Int32), plan("name", Kind::Text)])
     }
 
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_value_of_another_type_names_its_column() {
-        let plan = |name: &str, kind| ColumnPlan { name: name.to_owned(), kind, nullable: true };
+        let plan = |name: &str, kind| ColumnPlan { name: name.to_owned(), kind, nullable: true, key: false };
         let mut batch = Batch::new(vec![plan("id", Kind::Int64), plan("name", Kind::Text)]);
         let fault = CopyReader::default().feed(RECORDED, &mut batch).unwrap_err();
         assert_eq!((fault.column.as_str(), fault.fault), ("id", Fault::Malformed));

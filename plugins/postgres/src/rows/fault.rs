@@ -9,8 +9,6 @@ pub enum Fault {
     Malformed,
     /// Neither Arrow nor Iceberg has such a value.
     NoCounterpart,
-    /// An array of so many dimensions where one is expected.
-    Dimensions(i32),
     /// Text that is no UTF-8.
     NotUtf8,
     /// A row with another number of columns than was asked for.
@@ -26,12 +24,9 @@ impl fmt::Display for Fault {
             Self::NoCounterpart => f.write_str(
                 "a value has no counterpart (infinity, NaN or out of range), and a column of the primary key cannot be null",
             ),
-            Self::Dimensions(found) => write!(
-                f,
-                "an array has {found} dimensions and the column is declared with one: declare it with more (such as \
-                 `integer[][]`), and it is read as text"
+            Self::NotUtf8 => f.write_str(
+                "a text of the primary key is not UTF-8: the database's encoding is SQL_ASCII; convert it to UTF8",
             ),
-            Self::NotUtf8 => f.write_str("a text is not UTF-8: the database's encoding is SQL_ASCII; convert it to UTF8"),
             Self::ColumnCount(found) => write!(f, "a row came with {found} columns"),
             Self::Arrow(text) => f.write_str(text),
         }

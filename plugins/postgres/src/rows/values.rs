@@ -19,10 +19,10 @@ use super::numeric;
 use crate::types::Kind;
 
 /// PostgreSQL counts days and microseconds from 2000-01-01.
-const EPOCH_DAYS: i32 = 10_957;
+pub(super) const EPOCH_DAYS: i32 = 10_957;
 const EPOCH_MICROSECONDS: i64 = 946_684_800_000_000;
 
-const DAY_MICROSECONDS: i64 = 86_400_000_000;
+pub(super) const DAY_MICROSECONDS: i64 = 86_400_000_000;
 
 /// The only version there is of jsonb's binary form.
 const JSONB_VERSION: u8 = 1;
@@ -136,9 +136,10 @@ impl Values {
         }
     }
 
-    /// The array so far; the next one starts empty.
-    pub(super) fn finish(&mut self) -> Result<ArrayRef, Fault> {
-        Ok(match self {
+    /// The array so far; the next one starts empty. Texts that are no UTF-8 are mended as `mending` allows, and their number
+    /// is told.
+    pub(super) fn finish(&mut self, mending: Mending) -> Result<(ArrayRef, u64), Fault> {
+        let array: ArrayRef = match self {
             Self::Boolean(builder) => Arc::new(builder.finish()),
             Self::Int16(builder) | Self::Int32(builder) => Arc::new(builder.finish()),
             Self::Int64(builder) | Self::Oid(builder) => Arc::new(builder.finish()),
@@ -146,33 +147,69 @@ impl Values {
             Self::Float64(builder) => Arc::new(builder.finish()),
             Self::Decimal { builder, .. } => Arc::new(builder.finish()),
             Self::Text(builder) | Self::Jsonb(builder) | Self::Uuid(builder) => {
-                Arc::new(StringArray::try_from_binary(emptied(builder)).map_err(|_| Fault::NotUtf8)?)
+                return utf8(emptied(builder), mending);
             }
             Self::Bytes(builder) => Arc::new(emptied(builder)),
             Self::Date(builder) => Arc::new(builder.finish()),
             Self::Time(builder) => Arc::new(builder.finish()),
             Self::Timestamp(builder) => Arc::new(builder.finish()),
-            Self::List(list) => list.finish()?,
-        })
+            Self::List(list) => return list.finish(mending),
+        };
+        Ok((array, 0))
     }
+}
+
+/// What is done about texts that are no UTF-8.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mending {
+    /// U+FFFD takes the place of what is none.
+    Replaced,
+    /// Two keys may become the same by that.
+    Refused,
+}
+
+fn utf8(texts: BinaryArray, mending: Mending) -> Result<(ArrayRef, u64), Fault> {
+    // The check is of the whole buffer; only where it fails is each text looked at.
+    match StringArray::try_from_binary(texts.clone()) {
+        Ok(array) => return Ok((Arc::new(array), 0)),
+        Err(_) if mending == Mending::Refused => return Err(Fault::NotUtf8),
+        Err(_) => {}
+    }
+    let mut mended = 0;
+    let texts = texts.iter().map(|text| {
+        text.map(|text| {
+            let text = String::from_utf8_lossy(text);
+            mended += u64::from(matches!(text, std::borrow::Cow::Owned(_)));
+            text
+        })
+    });
+    let array: StringArray = texts.collect();
+    Ok((Arc::new(array), mended))
 }
 
 impl ListValues {
     fn push(&mut self, value: &[u8]) -> Result<u64, Fault> {
+        let elements = Elements::parse(value)?.collect::<Result<Vec<_>, Fault>>()?;
+        self.push_elements(elements.into_iter(), Values::push)
+    }
+
+    pub(super) fn push_elements<'a>(
+        &mut self,
+        elements: impl Iterator<Item = Option<&'a [u8]>>,
+        push: impl Fn(&mut Values, &'a [u8]) -> Result<u64, Fault>,
+    ) -> Result<u64, Fault> {
         let mut lost = 0;
         let mut length = 0;
-        for element in Elements::parse(value)? {
+        for element in elements {
             length += 1;
-            match element? {
+            match element.map(|value| push(&mut self.elements, value)) {
                 None => self.elements.push_null(),
-                Some(value) => match self.elements.push(value) {
-                    Ok(more) => lost += more,
-                    Err(Fault::NoCounterpart) => {
-                        self.elements.push_null();
-                        lost += 1;
-                    }
-                    Err(fault) => return Err(fault),
-                },
+                Some(Ok(more)) => lost += more,
+                Some(Err(Fault::NoCounterpart)) => {
+                    self.elements.push_null();
+                    lost += 1;
+                }
+                Some(Err(fault)) => return Err(fault),
             }
         }
         self.lengths.push_length(length);
@@ -185,11 +222,12 @@ impl ListValues {
         self.nulls.append_null();
     }
 
-    fn finish(&mut self) -> Result<ArrayRef, Fault> {
+    fn finish(&mut self, mending: Mending) -> Result<(ArrayRef, u64), Fault> {
         let lengths = std::mem::replace(&mut self.lengths, OffsetBufferBuilder::new(0));
         let field = Arc::new(Field::new("element", self.kind.arrow(), true));
-        let list = ListArray::try_new(field, lengths.finish(), self.elements.finish()?, self.nulls.finish());
-        list.map(|list| Arc::new(list) as ArrayRef).map_err(|error| Fault::Arrow(error.to_string()))
+        let (elements, mended) = self.elements.finish(mending)?;
+        let list = ListArray::try_new(field, lengths.finish(), elements, self.nulls.finish());
+        list.map(|list| (Arc::new(list) as ArrayRef, mended)).map_err(|error| Fault::Arrow(error.to_string()))
     }
 }
 
@@ -258,7 +296,7 @@ mod tests {
         values.push(&0_i64.to_be_bytes()).unwrap();
         // The beginning, 4713-11-24 BC, is not.
         values.push(&(-211_813_488_000_000_000_i64).to_be_bytes()).unwrap();
-        let array = values.finish().unwrap();
+        let array = values.finish(Mending::Refused).unwrap().0;
         let array = array.as_primitive::<TimestampMicrosecondType>();
         assert_eq!(array.values().to_vec(), [946_684_800_000_000, -210_866_803_200_000_000]);
         assert_eq!(Values::new(&Kind::Time, 1).push(&DAY_MICROSECONDS.to_be_bytes()), Err(Fault::NoCounterpart));
@@ -278,9 +316,9 @@ mod tests {
         values.push_null();
         values.push(&[0_i32, 0, 23].map(i32::to_be_bytes).concat()).unwrap();
         let two = [2, 0, 23, 1, 1, 1, 1].map(i32::to_be_bytes).concat();
-        assert_eq!(values.push(&[two, element(1)].concat()), Err(Fault::Dimensions(2)));
+        assert_eq!(values.push(&[two, element(1)].concat()), Err(Fault::NoCounterpart));
 
-        let array = values.finish().unwrap();
+        let array = values.finish(Mending::Refused).unwrap().0;
         let array = array.as_list::<i32>();
         let rows: Vec<Option<Vec<Option<i32>>>> =
             array.iter().map(|list| list.map(|list| list.as_primitive::<Int32Type>().iter().collect())).collect();
@@ -293,16 +331,26 @@ mod tests {
         values
             .push(&[0xa0, 0xee, 0xbc, 0x99, 0x9c, 0x0b, 0x4e, 0xf8, 0xbb, 0x6d, 0x6b, 0xb9, 0xbd, 0x38, 0x0a, 0x11])
             .unwrap();
-        assert_eq!(values.finish().unwrap().as_string::<i32>().value(0), "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11");
+        assert_eq!(
+            values.finish(Mending::Refused).unwrap().0.as_string::<i32>().value(0),
+            "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
+        );
         assert_eq!(values.push(b"short"), Err(Fault::Malformed));
 
         let mut values = Values::new(&Kind::Text, 2);
         values.push("Zürich".as_bytes()).unwrap();
         values.push(&[0xff]).unwrap();
-        assert_eq!(values.finish().unwrap_err(), Fault::NotUtf8);
+        assert_eq!(values.finish(Mending::Refused).unwrap_err(), Fault::NotUtf8);
+        values.push(b"a\xffb").unwrap();
+        values.push(b"ok").unwrap();
+        let (mended, count) = values.finish(Mending::Replaced).unwrap();
+        assert_eq!(
+            (mended.as_string::<i32>().value(0), mended.as_string::<i32>().value(1), count),
+            ("a\u{fffd}b", "ok", 1)
+        );
         // Two halves of one character, in two values, make no text.
         values.push(&"ü".as_bytes()[..1]).unwrap();
         values.push(&"ü".as_bytes()[1..]).unwrap();
-        assert_eq!(values.finish().unwrap_err(), Fault::NotUtf8);
+        assert_eq!(values.finish(Mending::Refused).unwrap_err(), Fault::NotUtf8);
     }
 }

@@ -6,7 +6,7 @@ use asgard_sdk::sockets::Verification;
 use super::authentication;
 use crate::capabilities::Capabilities;
 use crate::configuration::{Configuration, TlsMode};
-use crate::wire::{MessageStream, ServerError, frontend};
+use crate::wire::{MessageStream, ServerError, frontend, quote_identifier};
 
 /// A server that is there answers in milliseconds; a firewall that swallows packets never does.
 const CONNECT_TIMEOUT_MS: u32 = 15_000;
@@ -22,10 +22,23 @@ enum Protection {
     Required(Verification),
 }
 
-pub(super) fn open(capabilities: &dyn Capabilities, configuration: &Configuration) -> Result<MessageStream, Error> {
+/// What a session is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Queries,
+    /// Statements, and commands of logical replication.
+    Replication,
+}
+
+pub(super) fn open(
+    capabilities: &dyn Capabilities,
+    configuration: &Configuration,
+    purpose: Purpose,
+) -> Result<MessageStream, Error> {
+    let attempt = |protection: &Protection| attempt(capabilities, configuration, protection, purpose);
     let protection = match configuration.ssl_mode.mode {
         TlsMode::Disable => Protection::Plain,
-        TlsMode::Allow => match attempt(capabilities, configuration, &Protection::Plain) {
+        TlsMode::Allow => match attempt(&Protection::Plain) {
             Err(Refused::Server(told)) if wants_tls(&told) => Protection::Required(Verification::None),
             Err(refused) => return Err(refused.into_error(configuration)),
             Ok(stream) => return Ok(stream),
@@ -35,7 +48,7 @@ pub(super) fn open(capabilities: &dyn Capabilities, configuration: &Configuratio
         TlsMode::VerifyCa => Protection::Required(Verification::Authority),
         TlsMode::VerifyFull => Protection::Required(Verification::Full),
     };
-    attempt(capabilities, configuration, &protection).map_err(|refused| refused.into_error(configuration))
+    attempt(&protection).map_err(|refused| refused.into_error(configuration))
 }
 
 /// Why a try ended.
@@ -75,6 +88,12 @@ impl Refused {
             "28000" => {
                 Error::Unauthenticated(format!("the server at `{address}` does not let user `{user}` in: {told}"))
             }
+            "42501" if told.message.contains("REPLICATION") || told.message.contains("replication") => {
+                Error::Forbidden(format!(
+                    "user `{user}` may not replicate: ALTER ROLE {} REPLICATION (on Amazon RDS: GRANT rds_replication TO it): {told}",
+                    quote_identifier(user)
+                ))
+            }
             "42501" => Error::Forbidden(format!(
                 "user `{user}` may not connect to database `{}` at `{address}`: {told}",
                 configuration.database
@@ -93,6 +112,7 @@ fn attempt(
     capabilities: &dyn Capabilities,
     configuration: &Configuration,
     protection: &Protection,
+    purpose: Purpose,
 ) -> Result<MessageStream, Refused> {
     let connected = capabilities.connect(&configuration.host, configuration.port, CONNECT_TIMEOUT_MS);
     let transport = connected.map_err(|error| in_field("config.host", error))?;
@@ -114,12 +134,16 @@ fn attempt(
             true
         }
     };
-    stream.send(&frontend::startup(&[
-        ("user", &configuration.username),
+    let mut parameters = vec![
+        ("user", configuration.username.as_str()),
         ("database", &configuration.database),
         ("client_encoding", "UTF8"),
         ("application_name", APPLICATION),
-    ]))?;
+    ];
+    if purpose == Purpose::Replication {
+        parameters.push(("replication", "database"));
+    }
+    stream.send(&frontend::startup(&parameters))?;
     authentication::authenticate(&mut stream, capabilities, configuration, secure)?;
     loop {
         let message = stream.receive()?;

@@ -1,4 +1,4 @@
-//! A sync: streams one after the other over one connection, all of one snapshot.
+//! A sync: streams one after the other over one connection, all of one snapshot; then the changes of captured streams.
 //!
 //! Every stream is read in a transaction of isolation level REPEATABLE READ, so all of them show the database at one
 //! moment. A savepoint before each stream lets one fail while the others go on, and rolling back to it after the stream
@@ -10,12 +10,21 @@
 //!
 //! A stream's checkpoint comes after its last row. When the sync is opened again under the same task, streams that have one
 //! of this task are done: they show an earlier moment than the rest, which is the price of going on after a crash.
+//!
+//! A captured stream is read whole once, in a snapshot whose place in the log is known; from there its changes are followed
+//! ([`changes`]). The sync ends when it has all that was committed when it began.
 
+mod captured;
+mod changes;
 mod checkpoint;
+mod incremental;
 mod plan;
+mod start;
 mod stream;
 
-use asgard_sdk::connector::{Checkpoint, Event, Ingestion, RowData, Rows, StreamSelection};
+use std::collections::VecDeque;
+
+use asgard_sdk::connector::{Checkpoint, Event, Evolution, Ingestion, RowData, Rows, StreamSelection, SyncMode};
 use asgard_sdk::context::Level;
 use asgard_sdk::{Error, Progress, Result};
 
@@ -23,13 +32,14 @@ use crate::capabilities::Capabilities;
 use crate::configuration::Configuration;
 use crate::session::Session;
 use crate::wire::Failure;
-use checkpoint::State;
+use changes::Follower;
+use checkpoint::{LogPosition, State};
+use start::Capture;
 use stream::{Piece, StreamReader};
 
 /// How the values of a session are written where they travel as text, whatever the server's defaults are; and no limit of
 /// the server's ends a long read. A lock that somebody keeps does: the sync is repeated later.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
-    SET LOCAL DateStyle TO 'ISO, MDY';
+const SETTINGS: &str = "SET LOCAL DateStyle TO 'ISO, MDY';
     SET LOCAL IntervalStyle TO 'iso_8601';
     SET LOCAL TimeZone TO 'UTC';
     SET LOCAL extra_float_digits TO 3;
@@ -38,6 +48,8 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
     SET LOCAL idle_in_transaction_session_timeout TO 0;
     SET LOCAL lock_timeout TO '60s';
     SAVEPOINT stream";
+
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// The savepoint itself stays.
 const ROLL_BACK: &str = "ROLLBACK TO SAVEPOINT stream";
@@ -63,40 +75,70 @@ impl From<Failure> for Trouble {
     }
 }
 
+impl From<incremental::Unfound> for Trouble {
+    fn from(unfound: incremental::Unfound) -> Self {
+        match unfound {
+            incremental::Unfound::Failure(failure) => failure.into(),
+            incremental::Unfound::Refused(error) => Self::Stream(error),
+        }
+    }
+}
+
 /// A sync under way.
 pub struct Run {
     capabilities: Box<dyn Capabilities>,
     configuration: Configuration,
+    ingestion: String,
     task: String,
     streams: Vec<StreamSelection>,
     states: Vec<Option<State>>,
+    /// Streams that are out: they failed, or their table is gone.
+    failed: Vec<bool>,
     next: usize,
     session: Option<Session>,
+    /// Of captured streams: where their changes come from.
+    capture: Option<Capture>,
+    /// What is to be told before anything else is done.
+    pending: VecDeque<Event>,
     phase: Phase,
 }
 
 enum Phase {
+    Starting,
     Between,
     Reading(Box<StreamReader>),
     /// The stream has failed while rows were coming.
     Skipping,
+    Following(Box<Follower>),
     Ended,
     /// It ended with an error, which must not be taken for an end.
     Broken,
 }
 
 impl Run {
-    /// A sync for the task. Nothing is connected to before the first stream that has something to read.
+    /// A sync for the task. Nothing is connected to before the first event is asked for.
     ///
     /// # Errors
     /// `invalid-input` for the source's configuration.
     pub fn new(capabilities: Box<dyn Capabilities>, ingestion: Ingestion, task: String) -> Result<Self> {
         let configuration = Configuration::of(&ingestion.source)?;
-        configuration.refuse_unsupported()?;
         let states =
             ingestion.streams.iter().map(|stream| stream.checkpoint.as_deref().and_then(State::read)).collect();
         let streams = ingestion.streams;
-        Ok(Self { capabilities, configuration, task, streams, states, next: 0, session: None, phase: Phase::Between })
+        Ok(Self {
+            capabilities,
+            configuration,
+            ingestion: ingestion.id,
+            task,
+            states,
+            failed: vec![false; streams.len()],
+            streams,
+            next: 0,
+            session: None,
+            capture: None,
+            pending: VecDeque::new(),
+            phase: Phase::Starting,
+        })
     }
 
     /// What comes next.
@@ -104,23 +146,40 @@ impl Run {
     /// # Errors
     /// Those of [`Session::open`]; `unavailable` when the server goes away. The sync is over then.
     pub fn next_event(&mut self) -> Result<Event> {
+        if let Some(event) = self.pending.pop_front() {
+            return Ok(event);
+        }
         match std::mem::replace(&mut self.phase, Phase::Broken) {
+            Phase::Starting => self.start(),
             Phase::Between => self.begin_stream(),
             Phase::Reading(reader) => self.read(reader),
             Phase::Skipping => self.skip(),
+            Phase::Following(follower) => self.follow(follower),
             Phase::Ended => self.end(),
             Phase::Broken => Err(Error::internal("the sync ended with an error: open it again")),
         }
     }
 
+    fn is_captured(&self, index: usize) -> bool {
+        self.streams[index].sync_mode == SyncMode::ChangeDataCapture
+    }
+
+    /// The stream's rows need not be read: they have been in this task, or changes tell what became of them.
+    fn is_read(&self, index: usize) -> bool {
+        let state = self.states[index].as_ref();
+        if self.is_captured(index) {
+            return state.is_some_and(|state| state.log().is_some());
+        }
+        state.is_some_and(|state| state.is_of(&self.task))
+    }
+
     fn begin_stream(&mut self) -> Result<Event> {
-        let done = |state: &Option<State>| state.as_ref().is_some_and(|state| state.is_of(&self.task));
-        while self.states.get(self.next).is_some_and(done) {
+        while self.next < self.streams.len() && (self.failed[self.next] || self.is_read(self.next)) {
             self.next += 1;
         }
         let index = self.next;
         let Some(selection) = self.streams.get(index) else {
-            return self.end();
+            return self.begin_following();
         };
         self.next += 1;
         let name = full_name(selection);
@@ -129,14 +188,20 @@ impl Run {
             empty => {
                 let mut session = Session::open(self.capabilities.as_ref(), &self.configuration)?;
                 session.execute(BEGIN)?;
+                session.execute(SETTINGS)?;
                 empty.insert(session)
             }
         };
-        let state = self.states[index].take();
-        match StreamReader::begin(session, selection, state.as_ref(), self.capabilities.as_ref()) {
-            Ok(reader) => {
+        match StreamReader::begin(session, selection, self.states[index].as_ref()) {
+            Ok(mut reader) => {
+                self.pending
+                    .push_back(Event::Progress(Progress { message: format!("reading {name}"), fraction: None }));
+                if let Some(columns) = reader.evolved() {
+                    self.streams[index].columns.clone_from(&columns);
+                    self.pending.push_back(Event::Evolved(Evolution { stream: number(index), columns }));
+                }
                 self.phase = Phase::Reading(Box::new(reader.numbered(index)));
-                Ok(Event::Progress(Progress { message: format!("reading {name}"), fraction: None }))
+                self.next_event()
             }
             Err(trouble) => self.fail(index, trouble, Phase::Between),
         }
@@ -148,14 +213,24 @@ impl Run {
         match reader.next(session) {
             Ok(Piece::Rows(data)) => {
                 self.phase = Phase::Reading(reader);
-                Ok(Event::Rows(Rows { stream: number(index), data: RowData::ArrowIpc(data), changes: Vec::new() }))
+                Ok(Event::Rows(Rows::inserts(number(index), RowData::ArrowIpc(data))))
             }
             Ok(Piece::End) => {
                 session.execute(ROLL_BACK)?;
                 self.phase = Phase::Between;
                 self.report(&reader, index);
-                let state = State::complete(&self.task, reader.cursor()).write()?;
-                Ok(Event::Checkpoint(Checkpoint { stream: Some(number(index)), state, complete: true }))
+                let captured = self.is_captured(index);
+                let state = match &self.capture {
+                    Some(capture) if captured => {
+                        let position =
+                            LogPosition { lsn: capture.snapshot, system: capture.system, table: reader.table() };
+                        State::at(position)
+                    }
+                    _ => State::complete(&self.task, reader.cursor()),
+                };
+                let checkpoint = Checkpoint { stream: Some(number(index)), state: state.write()?, complete: !captured };
+                self.states[index] = Some(state);
+                Ok(Event::Checkpoint(checkpoint))
             }
             Err(trouble) => {
                 let then = if reader.is_copying() { Phase::Skipping } else { Phase::Between };
@@ -183,6 +258,37 @@ impl Run {
         Ok(Event::Waiting(0))
     }
 
+    fn begin_following(&mut self) -> Result<Event> {
+        let (Some(capture), Some(mut session)) = (self.capture.take(), self.session.take()) else {
+            return self.end();
+        };
+        session.execute("ROLLBACK")?;
+        let follower = Follower::start(self, session, &capture)?;
+        self.phase = Phase::Following(Box::new(follower));
+        Ok(Event::Progress(Progress { message: format!("following changes up to {}", capture.target), fraction: None }))
+    }
+
+    fn follow(&mut self, mut follower: Box<Follower>) -> Result<Event> {
+        match follower.step(&mut self.streams, self.capabilities.as_ref())? {
+            changes::Step::Events(events) => {
+                self.pending = events;
+                self.phase = Phase::Following(follower);
+                match self.pending.pop_front() {
+                    Some(event) => Ok(event),
+                    None => Ok(Event::Waiting(0)),
+                }
+            }
+            changes::Step::Waiting(milliseconds) => {
+                self.phase = Phase::Following(follower);
+                Ok(Event::Waiting(milliseconds))
+            }
+            changes::Step::Done => {
+                follower.close();
+                self.end()
+            }
+        }
+    }
+
     fn end(&mut self) -> Result<Event> {
         if let Some(session) = self.session.take() {
             session.close();
@@ -199,6 +305,7 @@ impl Run {
         if let (Phase::Between, Some(session)) = (&then, &mut self.session) {
             session.execute(ROLL_BACK)?;
         }
+        self.failed[index] = true;
         self.phase = then;
         Ok(Event::StreamFailed((number(index), error)))
     }
@@ -206,13 +313,18 @@ impl Run {
     fn report(&self, reader: &StreamReader, index: usize) {
         let name = full_name(&self.streams[index]);
         for (column, count) in reader.lost() {
-            let message = format!(
-                "{name}: {count} values of column `{column}` became null, having no counterpart: infinities, NaN or out of range"
-            );
-            self.capabilities.log(Level::Warn, &message);
+            self.capabilities.log(Level::Warn, &lost(&name, column, count));
         }
         self.capabilities.log(Level::Info, &format!("{name}: {} rows", reader.rows()));
     }
+}
+
+/// What became of values, for the log.
+fn lost(name: &str, column: &str, count: u64) -> String {
+    format!(
+        "{name}: {count} values of column `{column}` have no counterpart: infinities, NaN, out of range or arrays of more dimensions \
+         than declared became null, bytes that are no UTF-8 became U+FFFD"
+    )
 }
 
 /// `schema.table`.

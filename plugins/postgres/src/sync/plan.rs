@@ -1,16 +1,19 @@
 //! How a stream is read: checked against the table as it is now, then written as SQL.
 //!
-//! A binary COPY does not tell types, so that a column of another type than discovered would be read as garbage or refused
-//! far from its cause. Types and nullability are compared before.
+//! A binary COPY does not tell types, so that a column of another type than known would be read as garbage or refused far from
+//! its cause. What the table has is compared before: columns that are new, wider or nullable now are taken over, anything else
+//! stops the stream.
 
 use asgard_sdk::connector::{StreamSelection, SyncMode};
-use asgard_sdk::{Error, Result};
+use asgard_sdk::{Column as StreamColumn, Error, Result};
 
-use super::checkpoint::{Cursor, State};
+use super::checkpoint::State;
+use super::incremental::{self, CursorPlan};
 use super::{full_name, schema_of};
 use crate::catalog::{Column, Table};
 use crate::rows::ColumnPlan;
-use crate::wire::{quote_identifier, quote_literal};
+use crate::types::{Kind, Taking};
+use crate::wire::quote_identifier;
 
 /// A stream's columns and statements.
 #[derive(Debug)]
@@ -18,18 +21,12 @@ pub(super) struct Plan {
     pub(super) columns: Vec<ColumnPlan>,
     /// `COPY … TO STDOUT`.
     pub(super) copy: String,
-    /// Finds the largest value of the cursor column.
+    /// Finds how far an incremental stream comes.
     pub(super) cursor: Option<CursorPlan>,
     /// Whether the table was written anew since the snapshot: one row, `t` or `f`.
     pub(super) rewritten: String,
-    /// Columns that the table has and the stream has not.
-    pub(super) unread: Vec<String>,
-}
-
-#[derive(Debug)]
-pub(super) struct CursorPlan {
-    pub(super) column: String,
-    pub(super) query: String,
+    /// The stream's columns from now on, where they are others than before.
+    pub(super) evolved: Option<Vec<StreamColumn>>,
 }
 
 /// Plans the stream.
@@ -47,41 +44,40 @@ pub(super) fn plan(selection: &StreamSelection, table: Option<&Table>, state: Op
     if !table.readable {
         return Err(Error::Forbidden(format!("the source's user may not read `{name}`: GRANT SELECT on it")));
     }
-    let mut columns = Vec::with_capacity(selection.columns.len());
-    let mut selected = Vec::with_capacity(selection.columns.len());
+    let mut columns = Vec::with_capacity(table.columns.len());
+    let mut selected = Vec::with_capacity(table.columns.len());
+    let mut now = Vec::with_capacity(table.columns.len());
     for wanted in &selection.columns {
         let found = table.columns.iter().find(|column| column.name == wanted.name);
         let Some(column) = found else { return Err(changed(&name, &format!("column `{}` is gone", wanted.name))) };
-        let data_type = column.mapping.kind.to_string();
-        if data_type != normalised(&wanted.data_type) {
-            let change =
-                format!("column `{}` is {data_type} ({}) and was {}", wanted.name, column.declared, wanted.data_type);
-            return Err(changed(&name, &change));
-        }
-        if column.nullable && !wanted.nullable {
-            return Err(changed(&name, &format!("column `{}` may be null now", wanted.name)));
-        }
+        let taken = taken(column, wanted).map_err(|change| changed(&name, &change))?;
         selected.push(expression(column));
-        columns.push(ColumnPlan {
-            name: column.name.clone(),
-            kind: column.mapping.kind.clone(),
-            nullable: wanted.nullable,
-        });
+        columns.push(read_as(column, &taken, selection));
+        now.push(taken);
     }
-    let known = |column: &&Column| selection.columns.iter().all(|wanted| wanted.name != column.name);
-    let unread = table.columns.iter().filter(known).map(|column| column.name.clone()).collect();
+    let captured = selection.sync_mode == SyncMode::ChangeDataCapture;
+    let known = |column: &&Column| selection.columns.iter().any(|wanted| wanted.name == column.name);
+    for column in table.columns.iter().filter(|column| !known(column) && !(captured && column.generated)) {
+        let added = StreamColumn {
+            name: column.name.clone(),
+            data_type: column.mapping.kind.to_string(),
+            // Rows of before have no value for it.
+            nullable: column.nullable || selection.sync_mode != SyncMode::FullRefreshOverwrite,
+            doc: column.comment.clone(),
+        };
+        selected.push(expression(column));
+        columns.push(read_as(column, &added, selection));
+        now.push(added);
+    }
 
     let relation = format!("{}.{}", quote_identifier(schema_of(selection)), quote_identifier(&selection.name));
     let (cursor, condition) = match selection.sync_mode {
-        SyncMode::FullRefreshOverwrite | SyncMode::FullRefreshAppend => (None, String::new()),
-        SyncMode::IncrementalMerge => {
-            let (cursor, since) = incremental(selection, table, &relation, state)?;
-            (Some(cursor), since)
+        SyncMode::FullRefreshOverwrite | SyncMode::FullRefreshAppend | SyncMode::ChangeDataCapture => {
+            (None, String::new())
         }
-        SyncMode::IncrementalAppend | SyncMode::ChangeDataCapture => {
-            return Err(Error::Unsupported(format!(
-                "`{name}` cannot be read this way: use `full_refresh_overwrite`, `full_refresh_append` or `incremental_merge`"
-            )));
+        SyncMode::IncrementalMerge | SyncMode::IncrementalAppend => {
+            let (cursor, since) = incremental::plan(selection, table, &relation, state)?;
+            (Some(cursor), since)
         }
     };
     Ok(Plan {
@@ -89,38 +85,43 @@ pub(super) fn plan(selection: &StreamSelection, table: Option<&Table>, state: Op
         copy: format!("COPY (SELECT {} FROM {relation}{condition}) TO STDOUT (FORMAT binary)", selected.join(", ")),
         cursor,
         rewritten: rewritten(table),
-        unread,
+        evolved: (now != selection.columns).then_some(now),
     })
 }
 
-/// Rows with the checkpoint's cursor value are read again, and so are those without a value: merging takes them once.
-fn incremental(
-    selection: &StreamSelection,
-    table: &Table,
-    relation: &str,
-    state: Option<&State>,
-) -> Result<(CursorPlan, String)> {
-    let name = full_name(selection);
-    let wanted = selection.cursor.as_deref().unwrap_or_default();
-    let column = table.columns.iter().find(|column| column.name == wanted && column.mapping.kind.is_cursor());
-    let column = column.ok_or_else(|| {
-        Error::invalid(
-            "cursor",
-            format!("`{wanted}` is no cursor of `{name}`: it takes an integer, date or timestamp column"),
-        )
-    })?;
-    let quoted = quote_identifier(&column.name);
-    let finite = if column.mapping.kind.has_infinities() {
-        format!(" WHERE pg_catalog.isfinite({quoted})")
-    } else {
-        String::new()
-    };
-    let query = format!("SELECT pg_catalog.max({quoted})::pg_catalog.text FROM {relation}{finite}");
-    let condition = state
-        .and_then(|state| state.cursor(&column.name))
-        .map(|Cursor { value, .. }| format!(" WHERE {quoted} >= {} OR {quoted} IS NULL", quote_literal(value)))
-        .unwrap_or_default();
-    Ok((CursorPlan { column: column.name.clone(), query }, condition))
+/// What a stream's column is from now on, given the table's; or what is wrong with that.
+pub(super) fn taken(column: &Column, wanted: &StreamColumn) -> std::result::Result<StreamColumn, String> {
+    let found = &column.mapping.kind;
+    let mut taken = wanted.clone();
+    match kind_of(wanted)?.taking(found) {
+        Taking::Same => {}
+        Taking::Widened => taken.data_type = found.to_string(),
+        Taking::Another => {
+            return Err(format!(
+                "column `{}` is {found} ({}) and was {}",
+                wanted.name, column.declared, wanted.data_type
+            ));
+        }
+    }
+    taken.nullable |= column.nullable;
+    Ok(taken)
+}
+
+/// The host may write types with spaces.
+pub(super) fn kind_of(column: &StreamColumn) -> std::result::Result<Kind, String> {
+    let written = column.data_type.replace(' ', "");
+    Kind::of_iceberg(&written)
+        .ok_or_else(|| format!("column `{}` has type {written}, which is none of this connector's", column.name))
+}
+
+/// A narrower type than the table's is read as it is: the host widens it.
+fn read_as(column: &Column, taken: &StreamColumn, selection: &StreamSelection) -> ColumnPlan {
+    ColumnPlan {
+        name: column.name.clone(),
+        kind: column.mapping.kind.clone(),
+        nullable: taken.nullable,
+        key: selection.primary_key.contains(&column.name),
+    }
 }
 
 fn expression(column: &Column) -> String {
@@ -141,16 +142,11 @@ fn rewritten(table: &Table) -> String {
     )
 }
 
-fn changed(name: &str, change: &str) -> Error {
+pub(super) fn changed(name: &str, change: &str) -> Error {
     Error::Conflict(format!(
-        "`{name}` is not what it was when the ingestion was made: {change}. Make the ingestion anew to take the change over, or undo \
-         it in the source"
+        "`{name}` is not what it was when it was last synced: {change}. POST /ingestion/{{id}}/reset takes the table as it is now and \
+         reads it anew, or undo the change in the source, or make an ingestion without this stream"
     ))
-}
-
-/// Iceberg's own writing of types has a space after the comma.
-fn normalised(data_type: &str) -> String {
-    data_type.replace(' ', "")
 }
 
 #[cfg(test)]
@@ -158,12 +154,14 @@ mod tests {
     use asgard_sdk::Column as StreamColumn;
 
     use super::*;
+    use crate::catalog::{RelationKind, ReplicaIdentity};
     use crate::types::{Kind, Mapping};
 
     fn column(name: &str, kind: Kind, nullable: bool) -> Column {
         Column {
             name: name.to_owned(),
             mapping: Mapping { cast: (kind == Kind::Text).then_some("pg_catalog.text"), kind },
+            generated: false,
             nullable,
             comment: None,
             declared: "as declared".to_owned(),
@@ -177,6 +175,9 @@ mod tests {
             name: "Order".to_owned(),
             estimated_rows: None,
             readable: true,
+            kind: RelationKind::Table,
+            unlogged: false,
+            identity: ReplicaIdentity::Columns(vec!["id".to_owned()]),
             primary_key: vec!["id".to_owned()],
             columns: vec![
                 column("id", Kind::Int64, false),
@@ -211,9 +212,10 @@ mod tests {
         let plan = plan(&wanted, Some(&orders()), None).unwrap();
         assert_eq!(
             plan.copy,
-            "COPY (SELECT \"select\"::pg_catalog.text, \"id\" FROM \"production\".\"Order\") TO STDOUT (FORMAT binary)"
+            "COPY (SELECT \"select\"::pg_catalog.text, \"id\", \"changed_at\" FROM \"production\".\"Order\") TO STDOUT (FORMAT binary)"
         );
-        assert_eq!(plan.unread, ["changed_at"]);
+        let evolved = plan.evolved.unwrap();
+        assert_eq!((evolved[2].name.as_str(), evolved[2].nullable), ("changed_at", true));
     }
 
     #[test]
@@ -222,22 +224,26 @@ mod tests {
         let state =
             State::read(br#"{"task": "t", "cursor": {"column": "changed_at", "value": "2026-01-02 03:04:05+00"}}"#);
         let plan = plan(&wanted, Some(&orders()), state.as_ref()).unwrap();
-        assert!(plan.copy.contains("WHERE \"changed_at\" >= '2026-01-02 03:04:05+00' OR \"changed_at\" IS NULL)"));
+        assert!(plan.copy.contains("WHERE (\"changed_at\" >= '2026-01-02 03:04:05+00' OR \"changed_at\" IS NULL))"));
         assert!(plan.cursor.unwrap().query.contains("max(\"changed_at\")"));
     }
 
     #[test]
     fn a_table_that_changed_is_refused_with_what_changed() {
         let cases = [
-            (vec![("id", "int", false)], "column `id` is long (as declared) and was int"),
+            (vec![("id", "string", false)], "column `id` is long (as declared) and was string"),
             (vec![("price", "double", true)], "column `price` is gone"),
-            (vec![("changed_at", "timestamptz", false)], "column `changed_at` may be null now"),
         ];
         for (columns, words) in cases {
             let error = plan(&selection(&columns, SyncMode::FullRefreshOverwrite), Some(&orders()), None).unwrap_err();
             let Error::Conflict(text) = error else { panic!("{error:?}") };
-            assert!(text.contains(words), "{text}");
+            assert!(text.contains(words) && text.contains("reset"), "{text}");
         }
+        let wider = [("id", "int", false), ("select", "string", false), ("changed_at", "timestamptz", false)];
+        let taken =
+            plan(&selection(&wider, SyncMode::FullRefreshOverwrite), Some(&orders()), None).unwrap().evolved.unwrap();
+        let shown: Vec<_> = taken.iter().map(|column| (column.data_type.as_str(), column.nullable)).collect();
+        assert_eq!(shown, [("long", false), ("string", true), ("timestamptz", true)]);
         let gone = plan(&selection(&[], SyncMode::FullRefreshOverwrite), None, None).unwrap_err();
         assert!(matches!(gone, Error::NotFound(_)));
     }

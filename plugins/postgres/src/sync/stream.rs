@@ -1,16 +1,16 @@
 //! One stream of a sync: begun, read batch by batch, and proven whole.
 
-use asgard_sdk::Error;
 use asgard_sdk::connector::StreamSelection;
-use asgard_sdk::context::Level;
+use asgard_sdk::{Column, Error};
 
 use super::checkpoint::{Cursor, State};
+use super::incremental;
 use super::plan::plan;
 use super::{ROLL_BACK, Trouble, full_name, schema_of};
-use crate::capabilities::Capabilities;
 use crate::catalog::{self, Scope};
 use crate::rows::{Batch, ColumnFault, CopyReader};
 use crate::session::Session;
+use crate::types::Oid;
 use crate::wire::Failure;
 
 /// What a stream gives.
@@ -30,6 +30,8 @@ pub(super) struct StreamReader {
     batch: Batch,
     rows: u64,
     cursor: Option<Cursor>,
+    table: Oid,
+    evolved: Option<Vec<Column>>,
     rewritten: String,
     /// The server is still sending.
     copying: bool,
@@ -41,28 +43,15 @@ impl StreamReader {
         session: &mut Session,
         selection: &StreamSelection,
         state: Option<&State>,
-        capabilities: &dyn Capabilities,
     ) -> Result<Self, Trouble> {
         let name = full_name(selection);
         let tables = catalog::read(session, Scope::Table { schema: schema_of(selection), name: &selection.name })?;
         // The search path of before is back: functions in views may count on it.
         session.execute(ROLL_BACK)?;
         let plan = plan(selection, tables.first(), state).map_err(Trouble::Stream)?;
-        if !plan.unread.is_empty() {
-            let message = format!(
-                "{name}: columns {} are new in the source and not read: make the ingestion anew to take them over",
-                plan.unread.join(", ")
-            );
-            capabilities.log(Level::Warn, &message);
-        }
         let cursor = match &plan.cursor {
             None => None,
-            Some(cursor) => {
-                let largest = session.query(&cursor.query)?.into_iter().flatten().flatten().next();
-                // Nothing in the table: the place of before still holds.
-                let before = || state.and_then(|state| state.cursor(&cursor.column)).cloned();
-                largest.map(|value| Cursor { column: cursor.column.clone(), value }).or_else(before)
-            }
+            Some(cursor) => incremental::reached(session, cursor, state, &name)?,
         };
         session.copy_out(&plan.copy)?;
         Ok(Self {
@@ -72,6 +61,8 @@ impl StreamReader {
             batch: Batch::new(plan.columns),
             rows: 0,
             cursor,
+            table: tables.first().map_or(0, |table| table.oid),
+            evolved: plan.evolved,
             rewritten: plan.rewritten,
             copying: true,
         })
@@ -85,6 +76,16 @@ impl StreamReader {
 
     pub(super) fn index(&self) -> usize {
         self.index
+    }
+
+    /// The table that is read.
+    pub(super) fn table(&self) -> Oid {
+        self.table
+    }
+
+    /// The stream's columns from now on, where they changed; told once.
+    pub(super) fn evolved(&mut self) -> Option<Vec<Column>> {
+        self.evolved.take()
     }
 
     /// The server is still sending, so that nothing can be asked.
@@ -122,6 +123,9 @@ impl StreamReader {
         }
         if self.batch.rows() > 0 {
             self.rows += self.batch.rows() as u64;
+            if self.batch.is_large() {
+                session.forget_message();
+            }
             return self.batch.take().map(Piece::Rows).map_err(|fault| self.fault(&fault));
         }
         self.prove_whole(session)?;

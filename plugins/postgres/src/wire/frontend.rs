@@ -50,6 +50,16 @@ pub fn query(sql: &str) -> Vec<u8> {
     with_length(b"Q", &body)
 }
 
+/// A piece of a COPY in our direction.
+pub fn copy_data(data: &[u8]) -> Vec<u8> {
+    with_length(b"d", data)
+}
+
+/// The end of a COPY in our direction.
+pub fn copy_done() -> Vec<u8> {
+    with_length(b"c", &[])
+}
+
 /// Ends the session.
 pub fn terminate() -> Vec<u8> {
     with_length(b"X", &[])

@@ -88,6 +88,7 @@ impl MessageStream {
             if !plausible || !tag.is_ascii_alphanumeric() {
                 return Err(self.foreign());
             }
+            self.reserve(length + 1);
             self.fill(length + 1)?;
             let body = self.start + 5..self.start + 1 + length;
             self.start = body.end;
@@ -124,6 +125,23 @@ impl MessageStream {
             "config.port",
             format!("what listens on `{}` does not speak PostgreSQL's protocol: check host and port", self.address),
         )
+    }
+
+    /// Frees the buffer of a large message that has been read.
+    pub fn shrink(&mut self) {
+        if self.start == self.buffer.len() {
+            (self.buffer, self.start) = (Vec::new(), 0);
+        }
+    }
+
+    /// Room for exactly one large message: growing step by step would take up to three times as much.
+    fn reserve(&mut self, wanted: usize) {
+        if wanted > self.buffer.capacity() && wanted > READ as usize {
+            self.buffer.drain(..self.start);
+            self.start = 0;
+            // What comes with the end of the message is part of the last read.
+            self.buffer.reserve_exact(wanted + READ as usize - self.buffer.len());
+        }
     }
 
     /// Sees to it that `wanted` bytes lie in the buffer from `start` on.

@@ -77,9 +77,6 @@ fn what_is_wrong_is_told_with_its_field() {
     assert_eq!(field(&error), "config.schemas");
     assert!(words(&error).contains("`absent`") && words(&error).contains("public"), "{error:?}");
 
-    let error = told(json::json!({"replication_method": {"method": "CDC"}}));
-    assert_eq!(field(&error), "config.replication_method");
-
     let error = told(json::json!({"username": "nobody' --"}));
     assert!(matches!(&error, Error::Unauthenticated(text) if text.contains("nobody' --")), "{error:?}");
 

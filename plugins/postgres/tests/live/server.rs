@@ -1,7 +1,5 @@
 //! Servers and databases for tests.
 
-use std::fs::Permissions;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::sync::{Arc, Mutex, Weak};
 
 use asgard_journey::postgres::PostgresServer;
@@ -12,6 +10,7 @@ use asgard_sdk::connector::{Ingestion, Sink, Source, StreamDescriptor, StreamSel
 use asgard_sdk::{Result, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+use tokio_postgres::SimpleQueryMessage;
 
 use crate::network::Network;
 
@@ -36,9 +35,19 @@ impl Server {
     }
 
     pub(crate) fn start() -> Self {
+        let slots = "60";
+        Self::start_with(&[
+            ("wal_level", "logical"),
+            ("max_replication_slots", slots),
+            ("max_wal_senders", slots),
+            ("max_connections", "200"),
+        ])
+    }
+
+    pub(crate) fn start_with(settings: &[(&str, &str)]) -> Self {
         let runtime = Runtime::new().unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let server = runtime.block_on(PostgresServer::start(folder.path())).unwrap();
+        let server = runtime.block_on(PostgresServer::start_with(folder.path(), settings)).unwrap();
         Self { runtime, server: Some(server), _folder: folder }
     }
 
@@ -67,7 +76,13 @@ impl Server {
     pub(crate) fn database(&self, name: &str, script: &str) -> Database<'_> {
         self.execute("postgres", &format!("CREATE DATABASE {name}"));
         self.execute(name, script);
-        Database { server: self, name: name.to_owned(), network: Network::default() }
+        self.existing(name)
+    }
+
+    /// A database that is there.
+    pub(crate) fn existing(&self, name: &str) -> Database<'_> {
+        let settings = json::json!({"database": name});
+        Database { server: self, name: name.to_owned(), settings, network: Network::default() }
     }
 
     /// Who gets in how; read by the server at once.
@@ -78,18 +93,9 @@ impl Server {
 
     /// A certificate of its own, and TLS on.
     pub(crate) fn enable_tls(&self) {
-        let data = self.postgres().data();
-        let owner = data.metadata().unwrap();
         let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let files = [("server.crt", certified.cert.pem()), ("server.key", certified.signing_key.serialize_pem())];
-        for (name, pem) in files {
-            let path = data.join(name);
-            std::fs::write(&path, pem).unwrap();
-            std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
-            chown(&path, Some(owner.uid()), Some(owner.gid())).unwrap();
-        }
-        self.execute("postgres", "ALTER SYSTEM SET ssl = on");
-        self.execute("postgres", "SELECT pg_reload_conf()");
+        let (certificate, key) = (certified.cert.pem(), certified.signing_key.serialize_pem());
+        self.runtime.block_on(self.postgres().enable_tls(&certificate, &key)).unwrap();
     }
 
     /// A configuration for the superuser, with changes.
@@ -117,16 +123,65 @@ impl Server {
 pub(crate) struct Database<'a> {
     server: &'a Server,
     name: String,
+    settings: json::Value,
     pub(crate) network: Network,
 }
 
 impl Database<'_> {
+    /// The source captures changes.
+    pub(crate) fn captured(mut self) -> Self {
+        self.settings["replication_method"] = json::json!({"method": "CDC"});
+        self
+    }
+
+    /// The source is configured otherwise.
+    pub(crate) fn with(mut self, settings: json::Value) -> Self {
+        for (name, value) in settings.as_object().unwrap() {
+            self.settings[name] = value.clone();
+        }
+        self
+    }
+
+    /// The one value of a query.
+    pub(crate) fn value(&self, sql: &str) -> Option<String> {
+        self.server.runtime.block_on(async {
+            let client = self.server.postgres().connect(&self.name).await.unwrap();
+            let rows = client.simple_query(sql).await.unwrap_or_else(|error| panic!("{error:?} in {sql}"));
+            rows.into_iter().find_map(|message| match message {
+                SimpleQueryMessage::Row(row) => Some(row.get(0).map(str::to_owned)),
+                _ => None,
+            })?
+        })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn ingestion(&self, streams: Vec<StreamSelection>) -> Ingestion {
+        let source = Source {
+            id: "source".to_owned(),
+            name: "source".to_owned(),
+            source_type: "postgres".to_owned(),
+            configuration: self.server.settings(self.settings.clone()).to_string(),
+            handle: None,
+        };
+        let sink = Sink {
+            id: "sink".to_owned(),
+            name: "sink".to_owned(),
+            sink_type: "local".to_owned(),
+            configuration: "{}".to_owned(),
+            handle: None,
+        };
+        Ingestion { id: self.name.clone(), name: "ingestion".to_owned(), source, sink, streams, handle: None }
+    }
+
     pub(crate) fn execute(&self, script: &str) {
         self.server.execute(&self.name, script);
     }
 
     pub(crate) fn discover(&self) -> Result<Vec<StreamDescriptor>> {
-        inspection::discover(&self.network, &self.server.configuration(json::json!({"database": self.name})))
+        inspection::discover(&self.network, &self.server.configuration(self.settings.clone()))
     }
 
     /// All streams as they are now.
@@ -147,22 +202,6 @@ impl Database<'_> {
 
     /// A sync of the streams under a task.
     pub(crate) fn open(&self, task: &str, streams: Vec<StreamSelection>) -> Run {
-        let source = Source {
-            id: "source".to_owned(),
-            name: "source".to_owned(),
-            source_type: "postgres".to_owned(),
-            configuration: self.server.settings(json::json!({"database": self.name})).to_string(),
-            handle: None,
-        };
-        let sink = Sink {
-            id: "sink".to_owned(),
-            name: "sink".to_owned(),
-            sink_type: "local".to_owned(),
-            configuration: "{}".to_owned(),
-            handle: None,
-        };
-        let ingestion =
-            Ingestion { id: "ingestion".to_owned(), name: "ingestion".to_owned(), source, sink, streams, handle: None };
-        Run::new(Box::new(self.network.clone()), ingestion, task.to_owned()).unwrap()
+        Run::new(Box::new(self.network.clone()), self.ingestion(streams), task.to_owned()).unwrap()
     }
 }

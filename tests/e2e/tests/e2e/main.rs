@@ -9,6 +9,7 @@
 )]
 
 mod bad_models;
+mod capture;
 mod cli;
 mod commands;
 mod durability;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
     };
     let trials = [
         ingestion::trials(&world),
+        capture::trials(&world),
         silver::trials(&world),
         gold::trials(&world),
         features::trials(&world),

@@ -12,6 +12,7 @@
 
 mod account;
 mod installation;
+mod tls;
 
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};

@@ -1,0 +1,200 @@
+//! The start of a sync with captured streams: the slot is there and whole, and streams that were never read get a snapshot whose
+//! place in the log is known.
+//!
+//! A slot alone does not prove that no change is missing: it may have been dropped and made anew. So it must not have been
+//! acknowledged further than the furthest stream has come, which is what an acknowledgement always is.
+
+use asgard_sdk::connector::{Event, StreamSelection};
+use asgard_sdk::{Error, Result};
+
+use super::checkpoint::LogPosition;
+use super::{BEGIN, Phase, Run, SETTINGS, full_name, number, schema_of};
+use crate::catalog::{self, Scope, Table};
+use crate::replication::objects::{self, Names, one};
+use crate::replication::{Lsn, feed};
+use crate::session::Session;
+use crate::wire::quote_literal;
+
+/// Where changes come from, and how far they are followed.
+#[derive(Debug, Clone)]
+pub(super) struct Capture {
+    pub(super) names: Names,
+    pub(super) system: u64,
+    /// All that had committed when the sync began is before it.
+    pub(super) target: Lsn,
+    /// Of streams that are read whole in this sync.
+    pub(super) snapshot: Lsn,
+}
+
+impl Run {
+    pub(super) fn start(&mut self) -> Result<Event> {
+        let captured: Vec<usize> = (0..self.streams.len()).filter(|index| self.is_captured(*index)).collect();
+        if !captured.is_empty() {
+            self.start_capture(&captured)?;
+        }
+        self.phase = Phase::Between;
+        self.next_event()
+    }
+
+    fn start_capture(&mut self, captured: &[usize]) -> Result<()> {
+        if !self.configuration.captures_changes() {
+            return Err(Error::invalid(
+                "config.replication_method",
+                "the ingestion has streams of sync mode `change_data_capture`, and the source reads by queries now: set `{\"method\": \
+                 \"CDC\"}` again, or make the ingestion anew",
+            ));
+        }
+        let mut session = Session::open(self.capabilities.as_ref(), &self.configuration)?;
+        objects::check_server(&mut session)?;
+        let tables = self.find_tables(&mut session, captured)?;
+        let names = Names::of(&self.ingestion, &self.configuration);
+        let system = system(&mut session)?;
+        let positions: Vec<LogPosition> = captured.iter().filter_map(|index| self.position(*index)).collect();
+        if positions.is_empty() {
+            prepare_anew(&mut session, &names, &tables)?;
+        } else {
+            check_whole(&mut session, &names, &tables, system, &positions)?;
+        }
+        objects::release(&mut session, &names.slot)?;
+        let target = target(&mut session)?;
+        let mut snapshot = Lsn(0);
+        session.execute(BEGIN)?;
+        if captured.iter().any(|index| !self.failed[*index] && self.position(*index).is_none()) {
+            let taken = feed::snapshot(self.capabilities.as_ref(), &self.configuration, &names.passing())?;
+            session.execute(&format!("SET TRANSACTION SNAPSHOT {}", quote_literal(&taken.name)))?;
+            snapshot = taken.position;
+        }
+        session.execute(SETTINGS)?;
+        self.session = Some(session);
+        self.capture = Some(Capture { names, system, target, snapshot });
+        Ok(())
+    }
+
+    pub(super) fn position(&self, index: usize) -> Option<LogPosition> {
+        self.states[index].as_ref().and_then(super::State::log)
+    }
+
+    /// The tables of captured streams. A stream without one fails; one whose table goes by another name now stops the sync,
+    /// since its changes would be acknowledged without being taken.
+    fn find_tables(&mut self, session: &mut Session, captured: &[usize]) -> Result<Vec<Table>> {
+        let mut tables = Vec::with_capacity(captured.len());
+        for index in captured {
+            let (selection, position) = (&self.streams[*index], self.position(*index));
+            session.execute("BEGIN READ ONLY")?;
+            let scope = Scope::Table { schema: schema_of(selection), name: &selection.name };
+            let found = catalog::read(session, scope)?.into_iter().next();
+            session.execute("ROLLBACK")?;
+            match usable(session, selection, position, found)? {
+                Ok(table) => tables.push(table),
+                Err(error) => {
+                    self.failed[*index] = true;
+                    self.pending.push_back(Event::StreamFailed((number(*index), error)));
+                }
+            }
+        }
+        Ok(tables)
+    }
+}
+
+fn usable(
+    session: &mut Session,
+    selection: &StreamSelection,
+    position: Option<LogPosition>,
+    found: Option<Table>,
+) -> Result<std::result::Result<Table, Error>> {
+    let name = full_name(selection);
+    let Some(position) = position else {
+        return Ok(match found {
+            None => Err(Error::NotFound(format!(
+                "table `{name}` is not there any more: restore it, or make an ingestion without this stream"
+            ))),
+            Some(table) => objects::check_identity(&table, &selection.primary_key).map(|()| table),
+        });
+    };
+    if let Some(table) = found.filter(|table| table.oid == position.table) {
+        return Ok(Ok(table));
+    }
+    let query = format!(
+        "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = {}",
+        position.table
+    );
+    match session.query(&query)?.into_iter().next().as_deref() {
+        Some([Some(schema), Some(now)]) => Err(Error::Conflict(format!(
+            "table `{name}` is called `{schema}.{now}` now: give it its name back, or make the ingestion anew"
+        ))),
+        _ => Ok(Err(Error::NotFound(format!(
+            "table `{name}` was dropped, and what has its name now is another one: POST /ingestion/{{id}}/reset reads it anew, or make \
+             an ingestion without this stream"
+        )))),
+    }
+}
+
+/// No stream has been read yet: whatever is in the way goes.
+fn prepare_anew(session: &mut Session, names: &Names, tables: &[Table]) -> Result<()> {
+    if tables.is_empty() {
+        return Ok(());
+    }
+    let slot = objects::find_slot(session, &names.slot)?;
+    let published = match objects::check_publication(session, names, tables) {
+        Ok(()) => true,
+        Err(Error::Conflict(_)) if !names.is_foreign() => false,
+        Err(error) => return Err(error),
+    };
+    if published && slot.as_ref().is_some_and(|slot| slot.lost().is_none()) {
+        return Ok(());
+    }
+    if slot.is_some() {
+        objects::release(session, &names.slot)?;
+        objects::drop_slot(session, &names.slot)?;
+    }
+    if !published {
+        objects::make_publication(session, names, tables)?;
+    }
+    objects::make_slot(session, &names.slot)
+}
+
+/// Streams have been read: no change since then may be missing.
+fn check_whole(
+    session: &mut Session,
+    names: &Names,
+    tables: &[Table],
+    system: u64,
+    positions: &[LogPosition],
+) -> Result<()> {
+    let missing = |why: String| {
+        Err(Error::Conflict(format!(
+            "{why}, so that changes are missing: POST /ingestion/{{id}}/reset, and the next sync makes the slot anew and reads all rows"
+        )))
+    };
+    if positions.iter().any(|position| position.system != system) {
+        return missing("the source is another database server than at the last sync".to_owned());
+    }
+    let Some(slot) = objects::find_slot(session, &names.slot)? else {
+        return missing(format!("replication slot `{}` is gone", names.slot));
+    };
+    if let Some(why) = slot.lost() {
+        return missing(format!("replication slot `{}` is lost: {why}", names.slot));
+    }
+    let furthest = positions.iter().map(|position| position.lsn).max();
+    if slot.confirmed_flush_lsn > furthest {
+        return missing(format!("replication slot `{}` was made anew or read by somebody else", names.slot));
+    }
+    objects::check_publication(session, names, tables)
+}
+
+fn system(session: &mut Session) -> Result<u64> {
+    let text = one(session, "SELECT system_identifier FROM pg_catalog.pg_control_system()")?;
+    let number: i64 = text.parse().map_err(|_| Error::internal(format!("`{text}` is no system identifier")))?;
+    Ok(number.cast_unsigned())
+}
+
+/// The end of the log now. A transaction of our own that is flushed after it makes sure that the server's reader gets there,
+/// even where others commit without waiting for the disk and then nothing more happens.
+fn target(session: &mut Session) -> Result<Lsn> {
+    let target = one(session, "SELECT pg_catalog.pg_current_wal_insert_lsn()")?;
+    session.execute("BEGIN READ WRITE")?;
+    session.execute("SET LOCAL synchronous_commit TO local")?;
+    session.execute("SELECT pg_catalog.txid_current()")?;
+    session.execute("COMMIT")?;
+    target.parse().map_err(Error::internal)
+}
