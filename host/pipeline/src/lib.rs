@@ -6,6 +6,7 @@ pub mod concealment;
 pub mod environments;
 pub mod features;
 pub mod ingestion;
+pub mod lakehouse;
 pub mod models;
 mod names;
 pub mod plugins;
@@ -106,6 +107,7 @@ impl Pipeline {
         transforms::register(&pipeline);
         features::register(&pipeline);
         models::register(&pipeline);
+        lakehouse::register(&pipeline);
         Ok(pipeline)
     }
 
@@ -117,6 +119,7 @@ impl Pipeline {
         tokio::select! {
             () = self.tasks.run(shutdown) => {}
             () = self.forget_answers() => {}
+            () = self.keep_tables() => {}
         }
         self.supervisor.shut_down().await;
     }

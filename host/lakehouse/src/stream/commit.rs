@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use asgard_contract::{Error, Result};
 use async_trait::async_trait;
-use iceberg::spec::{DataFile, ManifestWriterBuilder, SchemaRef, TableMetadata, TableMetadataBuilder};
+use iceberg::spec::{DataFile, ManifestWriterBuilder, TableMetadata, TableMetadataBuilder};
 
 use super::checkpoint::{self, Checkpoint, STAGED, StagedFiles};
 use super::open::staged_files;
 use super::{StreamTarget, StreamWriter};
 use crate::error;
 use crate::tables::parts::{
-    self, FileWriter, Incoming, Keys, Next, Plan, Removed, Repeated, Transaction, Uncommitted, Written,
+    self, Added, Incoming, Keys, Next, Plan, Removed, Repeated, Transaction, Uncommitted, Written,
 };
 use crate::tables::{Current, Inner, TableState};
 
@@ -26,7 +26,7 @@ impl StreamWriter {
     pub async fn commit(&mut self, state: Vec<u8>, complete: bool) -> Result<()> {
         let written = match self.files.take() {
             Some(files) => files.finish().await?,
-            None => Written::default(),
+            None => Written::nothing(&self.layout),
         };
         let records = self.committed + self.staged;
         let checkpoint = Checkpoint { state, sync_id: self.target.sync_id.clone(), records, complete };
@@ -34,7 +34,7 @@ impl StreamWriter {
             Some(keys) => {
                 self.keys = Some(Keys::new(&self.schema, &self.target.primary_key)?);
                 let mut incoming = Incoming { written, keys, repeated: Repeated::LastWins };
-                let writer = self.file_writer(&self.schema);
+                let writer = self.file_writer(&self.schema)?;
                 incoming.settle(&self.tables.inner, writer, &self.schema).await?;
                 Work::Merge(incoming)
             }
@@ -47,10 +47,6 @@ impl StreamWriter {
         commit.unstaged.iter().for_each(|manifest| parts::delete(manifest));
         (self.committed, self.staged) = (records, 0);
         Ok(())
-    }
-
-    fn file_writer(&self, schema: &SchemaRef) -> FileWriter {
-        FileWriter::new(self.tables.inner.io.clone(), &self.location, &self.target.prefix(), Arc::clone(schema))
     }
 }
 
@@ -114,8 +110,8 @@ impl Transaction for Commit<'_> {
             Work::Merge(incoming) => {
                 self.check_columns(state)?;
                 let schema = state.metadata.current_schema();
-                let writer = self.writer.file_writer(schema);
-                let (gone, rest) = parts::without_keys(tables, state, incoming, schema, writer).await?;
+                let writer = self.writer.file_writer(schema)?;
+                let (gone, rest) = parts::without_keys(tables, &target.table, state, incoming, schema, writer).await?;
                 let added: Vec<DataFile> = incoming.written.files.iter().chain(&rest.files).cloned().collect();
                 undo.adopt(rest.undo);
                 let removed = if gone.is_empty() { Removed::Nothing } else { Removed::Files(gone) };
@@ -156,7 +152,7 @@ impl Commit<'_> {
         let location = format!("{}/metadata/staged-{}.avro", state.metadata.location(), uuid::Uuid::now_v7().simple());
         undo.add(location.clone());
         let output = tables.io.new_output(&location).map_err(failed())?;
-        let spec = parts::unpartitioned(&state.metadata)?;
+        let spec = self.writer.layout.spec.as_ref().clone();
         let mut manifest =
             ManifestWriterBuilder::new(output, None, Arc::clone(&self.writer.schema), spec).build_v2_data();
         for file in &written.files {
@@ -200,7 +196,9 @@ impl Commit<'_> {
             ("asgard.sync".to_owned(), self.target().sync_id.clone()),
             ("asgard.sync-records".to_owned(), self.checkpoint.records.to_string()),
         ]);
-        let plan = Plan { schema: Arc::clone(base.current_schema()), base: &base, added, removed, notes };
+        let added = Added { files: added, spec: Arc::clone(&self.writer.layout.spec) };
+        let schema = Arc::clone(base.current_schema());
+        let plan = Plan { schema, base: &base, added, removed, same_rows: false, notes };
         let snapshot = parts::write_snapshot(&tables.io, plan, undo).await?;
         parts::finish(builder, snapshot)
     }

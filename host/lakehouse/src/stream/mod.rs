@@ -25,8 +25,20 @@ pub(crate) use checkpoint::checkpoint;
 
 use crate::storage::Storage;
 use crate::tables::Tables;
-use crate::tables::parts::{FileWriter, Keys, Operation};
+use crate::tables::parts::{FileWriter, Keys, Layout, Operation};
 use crate::types::Caster;
+
+/// Files of a sync under way that no snapshot of the table has yet.
+pub(crate) async fn staged_locations(
+    io: &iceberg::io::FileIO,
+    metadata: &iceberg::spec::TableMetadata,
+) -> Result<Vec<String>> {
+    let Some(staged) = checkpoint::staged(metadata)? else { return Ok(Vec::new()) };
+    let files = open::staged_files(io, &staged.manifests).await?;
+    let mut locations: Vec<String> = files.iter().map(|file| file.file_path().to_owned()).collect();
+    locations.extend(staged.manifests);
+    Ok(locations)
+}
 
 /// One stream of a sync and the table it goes to.
 #[derive(Debug, Clone)]
@@ -74,6 +86,7 @@ pub struct StreamWriter {
     /// Who may commit, as the table's properties have it.
     name: String,
     schema: SchemaRef,
+    layout: Layout,
     /// URL of the table.
     location: String,
     decoder: decode::Decoder,
@@ -152,10 +165,17 @@ impl StreamWriter {
     }
 
     async fn write(&mut self, batch: arrow_array::RecordBatch) -> Result<()> {
-        let writer = self.files.get_or_insert_with(|| {
-            let (io, schema) = (self.tables.inner.io.clone(), SchemaRef::clone(&self.schema));
-            FileWriter::new(io, &self.location, &self.target.prefix(), schema)
-        });
-        writer.write(batch).await
+        if self.files.is_none() {
+            self.files = Some(self.file_writer(&self.schema)?);
+        }
+        match &mut self.files {
+            Some(writer) => writer.write(batch).await,
+            None => Ok(()),
+        }
+    }
+
+    fn file_writer(&self, schema: &SchemaRef) -> Result<FileWriter> {
+        let (io, prefix) = (self.tables.inner.io.clone(), self.target.prefix());
+        FileWriter::new(io, &self.location, &prefix, SchemaRef::clone(schema), self.layout.clone())
     }
 }

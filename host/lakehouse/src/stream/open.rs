@@ -12,7 +12,7 @@ use iceberg::spec::{Manifest, SchemaRef, TableMetadataBuilder};
 use super::checkpoint::{self, STAGED, StagedFiles};
 use super::decode::Decoder;
 use super::{StreamTarget, StreamWriter};
-use crate::tables::parts::{self, Keys, Next, Transaction, Uncommitted};
+use crate::tables::parts::{self, Keys, Layout, Next, Transaction, Uncommitted, Wanted};
 use crate::tables::{Current, Inner, TableState, Tables};
 use crate::types::{Caster, NewColumn, parse, to_arrow};
 use crate::{error, storage};
@@ -51,6 +51,7 @@ impl StreamWriter {
             target,
             name,
             schema,
+            layout: Layout::of(&state.metadata),
         })
     }
 }
@@ -101,7 +102,6 @@ impl Transaction for Opening<'_> {
             Some(Current::Table(state)) => {
                 let metadata = &state.metadata;
                 parts::check_writable(table, metadata)?;
-                parts::unpartitioned(metadata)?;
                 let mut builder = parts::changed(state)?;
                 let staged = checkpoint::staged(metadata)?;
                 abandoned = staged.filter(|staged| !self.target.overwrites() || staged.sync != self.target.sync_id);
@@ -115,7 +115,9 @@ impl Transaction for Opening<'_> {
                         Some(known) => known.as_ref().clone(),
                         None => parts::replaced(now, last_id, &self.columns)?,
                     };
-                    (builder.add_schema(schema.clone()).map_err(failed())?, Some(schema))
+                    let builder = builder.add_schema(schema.clone()).map_err(failed())?;
+                    // Partitions of columns that the stream has no more would not take its rows.
+                    (Wanted::default().apply(builder, &schema, Some(metadata))?, Some(schema))
                 } else if let Some(schema) = parts::extended(now, last_id, &self.columns)? {
                     (builder.add_current_schema(schema).map_err(failed())?, None)
                 } else {
