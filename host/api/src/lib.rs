@@ -8,6 +8,7 @@ mod extract;
 mod features;
 mod idempotency;
 mod ingestion;
+mod lakehouse;
 mod models;
 mod platform;
 mod problem;
@@ -97,6 +98,7 @@ impl Api {
 fn routes() -> OpenApiRouter<App> {
     use features::{retrieval, services, views};
     use ingestion::{ingestions, jobs, sinks, sources};
+    use lakehouse::{changes, maintenance, query, rows, tables as lakehouse_tables};
     use models::{deployments, registry};
     use platform::{environments, health, plugins, secrets, tasks};
     use transforms::{gold, silver, silver_run, tables};
@@ -127,6 +129,12 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(gold::get, gold::delete))
         .routes(routes!(tables::silver))
         .routes(routes!(tables::gold))
+        .routes(routes!(lakehouse_tables::list))
+        .routes(routes!(lakehouse_tables::get, changes::patch))
+        .routes(routes!(lakehouse_tables::snapshots))
+        .routes(routes!(rows::rows))
+        .routes(routes!(maintenance::start))
+        .routes(routes!(query::query))
         .routes(routes!(views::create, views::list))
         .routes(routes!(views::get, views::delete))
         .routes(routes!(views::status))

@@ -191,11 +191,39 @@ pub struct Lakehouse {
     /// `file:///…` or `s3://bucket/prefix`; none = `lakehouse/` in the host's data folder.
     #[serde(default)]
     pub storage: Option<String>,
+    #[serde(default, skip_serializing_if = "Maintenance::is_default")]
+    pub maintenance: Maintenance,
 }
 
 impl Default for Lakehouse {
     fn default() -> Self {
-        Self { catalog: Catalog::Sqlite, storage: None }
+        Self { catalog: Catalog::Sqlite, storage: None, maintenance: Maintenance::default() }
+    }
+}
+
+/// What the host does to tables by itself: small files are put together, and what nobody needs any more goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Maintenance {
+    pub automatic: bool,
+    /// Snapshots older than this are forgotten. How far back `as_of` reaches.
+    pub snapshot_hours: u64,
+    /// Of every table and branch, whatever their age.
+    pub snapshots_at_least: u32,
+    /// Files that no snapshot has are deleted when they are older. A day at least.
+    pub orphan_hours: u64,
+}
+
+impl Maintenance {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Default for Maintenance {
+    fn default() -> Self {
+        // Iceberg's own defaults: five days of snapshots, three days for files that nothing has.
+        Self { automatic: true, snapshot_hours: 120, snapshots_at_least: 1, orphan_hours: 72 }
     }
 }
 

@@ -8,6 +8,7 @@
 //!
 //! Readers always go through the catalog: files that a commit replaced stay on disk for readers that started before it.
 
+mod browse;
 mod catalog;
 mod engine;
 mod error;
@@ -29,10 +30,13 @@ use asgard_contract::{Progress, Result, TableName};
 use async_trait::async_trait;
 use tokio::sync::watch;
 
+pub use browse::{RowsQuery, SnapshotInfo, TableColumn, TableDetails, TableEntry, TableKind};
 pub use engine::check_statement;
+pub use engine::{Answer, Query};
 pub use rows::{rows_from_json, rows_to_json};
 pub use stream::{Checkpoint, Staged, StreamTarget, StreamWriter};
-pub use tables::TableInfo;
+pub use tables::maintenance::{Compacted, Due, Expired, Expiry, OrphanSearch, Orphans};
+pub use tables::{AsOf, Change, TableInfo};
 
 use crate::engine::SqlEngine;
 use crate::tables::Tables;
@@ -71,6 +75,46 @@ impl Lakehouse {
     /// `not-found`.
     pub async fn table_info(&self, table: &TableName) -> Result<TableInfo> {
         Ok(self.tables.load(table).await?.info())
+    }
+
+    /// Changes a table's columns, layout and properties, in one commit.
+    ///
+    /// # Errors
+    /// `invalid-input` for `changes[n]`, with the reason; `not-found`.
+    pub async fn alter(&self, table: &TableName, changes: &[Change]) -> Result<()> {
+        self.tables.alter(table, changes).await
+    }
+
+    /// Whether a table has something to maintain.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub async fn maintenance_due(&self, table: &TableName, expiry: &Expiry) -> Result<Due> {
+        self.tables.maintenance_due(table, expiry).await
+    }
+
+    /// Puts small files together, without rows that are marked as deleted. `told` hears how many groups are done, of how many.
+    ///
+    /// # Errors
+    /// `not-found`, and those of storage; what was committed stays.
+    pub async fn compact(&self, table: &TableName, told: &(dyn Fn(usize, usize) + Send + Sync)) -> Result<Compacted> {
+        self.tables.compact(table, told).await
+    }
+
+    /// Forgets snapshots, and deletes files that earlier runs left to statements under way.
+    ///
+    /// # Errors
+    /// `not-found`, and those of catalog and storage.
+    pub async fn expire(&self, table: &TableName, expiry: &Expiry) -> Result<Expired> {
+        self.tables.expire(table, expiry).await
+    }
+
+    /// Finds files in the table's folder that no snapshot has, and deletes them unless it is a dry run.
+    ///
+    /// # Errors
+    /// `not-found`, and those of storage.
+    pub async fn remove_orphans(&self, table: &TableName, search: &OrphanSearch) -> Result<Orphans> {
+        self.tables.remove_orphans(table, search).await
     }
 
     /// Where the files of a table go that is made without a location of its own; a URL.

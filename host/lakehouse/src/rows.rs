@@ -122,7 +122,7 @@ fn times(name: &str, values: &[&Value]) -> Result<ArrayRef> {
 }
 
 /// RFC 3339; without a zone in UTC; a date is its first moment. Microseconds.
-fn time(text: &str) -> Option<i64> {
+pub(crate) fn time(text: &str) -> Option<i64> {
     let text = text.trim();
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Some(time.timestamp_micros());

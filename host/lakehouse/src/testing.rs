@@ -7,7 +7,8 @@ use arrow_array::RecordBatch;
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
 use asgard_contract::TableName;
-use asgard_contract::lakehouse::{TableWrite, WriteMode};
+use asgard_contract::environment::Limits;
+use asgard_contract::lakehouse::{Dialect, Statement, TableWrite, WriteMode};
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -15,6 +16,7 @@ use futures::TryStreamExt as _;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
+use crate::engine::{Query, SqlEngine};
 use crate::rows::{rows_from_json, rows_to_json};
 use crate::tables::{Loaded, LoadedTable, Reads, Tables};
 
@@ -88,7 +90,7 @@ pub(crate) async fn content(tables: &Tables, of: &str) -> Value {
 }
 
 pub(crate) async fn rows_of(tables: &Tables, loaded: &LoadedTable) -> Value {
-    let stream = tables.scan(loaded, None).await.unwrap();
+    let stream = tables.scan(loaded, &loaded.files, None).unwrap();
     let schema = stream.schema();
     let batches: Vec<RecordBatch> = stream.try_collect().await.unwrap();
     let mut writer = StreamWriter::try_new(Vec::new(), &schema).unwrap();
@@ -96,6 +98,14 @@ pub(crate) async fn rows_of(tables: &Tables, loaded: &LoadedTable) -> Value {
     let mut rows = rows_to_json(&writer.into_inner().unwrap()).unwrap();
     rows.sort_by_key(|row| json!(row).to_string());
     json!(rows)
+}
+
+/// The rows of a query in Trino's SQL, in its order.
+pub(crate) async fn sql(tables: &Tables, sql: &str) -> Value {
+    let engine = SqlEngine::new(tables.clone(), &Limits::default()).unwrap();
+    let statement = Statement { sql: sql.to_owned(), dialect: Dialect::Trino, inputs: Vec::new() };
+    let query = Query { statement, as_of: None, offset: 0, max_rows: 10_000, time: None, memory_bytes: None };
+    json!(rows_to_json(&engine.ask(&query).await.unwrap().rows).unwrap())
 }
 
 /// Names and types of the columns.

@@ -6,6 +6,7 @@ pub mod concealment;
 pub mod environments;
 pub mod features;
 pub mod ingestion;
+pub mod lakehouse;
 pub mod models;
 mod names;
 pub mod plugins;
@@ -108,6 +109,7 @@ impl Pipeline {
         transforms::register(&pipeline);
         features::register(&pipeline);
         models::register(&pipeline);
+        lakehouse::register(&pipeline);
         Ok(pipeline)
     }
 
@@ -120,6 +122,7 @@ impl Pipeline {
             () = self.tasks.run(shutdown) => {}
             () = self.forget_answers() => {}
             () = self.compile_bound_plugins() => {}
+            () = self.keep_tables() => {}
         }
         self.supervisor.shut_down().await;
     }

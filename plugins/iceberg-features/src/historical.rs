@@ -32,6 +32,27 @@ pub fn input_name(index: usize) -> String {
     format!("view_{index}")
 }
 
+/// What a table is called, as it is now, where [`input_name`] stands for one snapshot of it.
+pub fn current_name(index: usize) -> String {
+    format!("{}_now", input_name(index))
+}
+
+/// A statement over snapshots of its tables, by their index; none = as the table is (a view, or one without rows).
+pub fn pinned(statement: &str, versions: &[Option<i64>]) -> String {
+    let tables: Vec<String> = versions
+        .iter()
+        .enumerate()
+        .map(|(index, version)| {
+            let version = version.map(|snapshot| format!(" FOR VERSION AS OF {snapshot}")).unwrap_or_default();
+            format!("{} AS (\n    SELECT * FROM {}{version}\n)", input_name(index), current_name(index))
+        })
+        .collect();
+    match statement.strip_prefix("WITH ") {
+        Some(rest) => format!("WITH {},\n{rest}", tables.join(",\n")),
+        None => format!("WITH {}\n{statement}", tables.join(",\n")),
+    }
+}
+
 /// The statement, in Trino's SQL. Each selection with its table's columns, in order.
 ///
 /// # Errors

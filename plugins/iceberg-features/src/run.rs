@@ -10,7 +10,7 @@ use asgard_sdk::feature_source::{
 use asgard_sdk::{Column, Error, Progress, Result, Running, TableName, context, decode, encode, lakehouse, objects};
 use serde::{Deserialize, Serialize};
 
-use crate::historical::{self, ROWS, Spine, input_name};
+use crate::historical::{self, ROWS, Spine};
 use crate::materialise;
 
 /// One statement per task.
@@ -141,8 +141,17 @@ fn start_join(request: HistoricalRequest) -> Result<Step> {
             snapshots.push((name, snapshot));
         }
     }
+    // Each table once, at the snapshot that the answer names: a commit in between changes nothing.
+    let versions: Vec<Option<i64>> = described
+        .iter()
+        .map(|table| {
+            let name = dotted(&table.name);
+            snapshots.iter().find(|(known, _)| *known == name).map(|(_, snapshot)| *snapshot)
+        })
+        .collect();
+    let sql = historical::statement(spine, &selections, request.full_names)?;
     let join = Join {
-        sql: historical::statement(spine, &selections, request.full_names)?,
+        sql: historical::pinned(&sql, &versions),
         tables: described.into_iter().map(|table| (table.name.namespace, table.name.name)).collect(),
         rows,
         output: request.output,
@@ -185,7 +194,7 @@ fn submit(join: &Join) -> Result<()> {
         lakehouse::Input::Table(TableName { namespace: namespace.clone(), name: name.clone() })
     };
     let mut inputs: Vec<(String, lakehouse::Input)> =
-        join.tables.iter().enumerate().map(|(index, name)| (input_name(index), table(name))).collect();
+        join.tables.iter().enumerate().map(|(index, name)| (historical::current_name(index), table(name))).collect();
     match &join.rows {
         Rows::Latest => {}
         Rows::Table(name) => inputs.push((ROWS.to_owned(), table(name))),

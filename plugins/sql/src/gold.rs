@@ -85,5 +85,6 @@ fn properties(model: &GoldModel, settings: &Settings) -> Vec<(String, String)> {
     if !settings.tags.is_empty() {
         properties.push(("asgard.tags".to_owned(), settings.tags.join(",")));
     }
+    properties.extend(settings.layout.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
     properties
 }

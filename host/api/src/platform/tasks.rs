@@ -58,15 +58,18 @@ pub(crate) struct TaskProgress {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct TaskAnswer {
     id: String,
-    /// `sync`, `silver`, `gold`, `features` or `deployment`.
+    /// `sync`, `silver`, `gold`, `features`, `deployment` or `maintenance`.
     kind: String,
-    /// What it is about: the id of the ingestion, run, transformation or deployment.
+    /// What it is about: the id of the ingestion, run, transformation or deployment, or the table.
     subject: Option<String>,
     status: TaskState,
     /// Name, version and digest of the plugin that it started with.
     plugin: Option<String>,
     progress: Option<TaskProgress>,
     error: Option<String>,
+    /// Of maintenance that has succeeded: what each operation did.
+    #[schema(value_type = Option<Object>)]
+    outcome: Option<serde_json::Value>,
     created_at: DateTime<Utc>,
     started_at: Option<DateTime<Utc>>,
     finished_at: Option<DateTime<Utc>>,
@@ -76,7 +79,6 @@ impl From<Task> for TaskAnswer {
     fn from(task: Task) -> Self {
         Self {
             id: task.id,
-            kind: task.kind,
             subject: task.subject,
             status: task.status.into(),
             plugin: task.plugin,
@@ -84,9 +86,11 @@ impl From<Task> for TaskAnswer {
                 .progress
                 .map(|progress| TaskProgress { message: progress.message, fraction: progress.fraction }),
             error: task.error.as_ref().map(ToString::to_string),
+            outcome: task.outcome.filter(|_| task.kind == "maintenance"),
             created_at: task.created_at,
             started_at: task.started_at,
             finished_at: task.finished_at,
+            kind: task.kind,
         }
     }
 }
@@ -108,7 +112,7 @@ pub(crate) struct ListQuery {
     page_size: u32,
     #[param(inline, required = false)]
     status: Option<TaskState>,
-    /// `sync`, `silver`, `gold`, `features` or `deployment`.
+    /// `sync`, `silver`, `gold`, `features`, `deployment` or `maintenance`.
     #[param(required = false)]
     kind: Option<String>,
 }

@@ -146,7 +146,7 @@ pub(crate) struct TransformationAnswer {
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     gold_table_name: String,
-    /// Of the table, after the run.
+    /// Of the table, after the run; null for a view.
     row_count: Option<u64>,
     execution_time_seconds: Option<f64>,
     description: Option<String>,
@@ -167,19 +167,21 @@ impl From<Transformation> for TransformationAnswer {
             TaskStatus::Cancelled => Some("the run was cancelled".to_owned()),
             _ => task.error.as_ref().map(ToString::to_string),
         };
+        let rows = transformation.outcome.as_ref().map(|outcome| outcome.total_rows);
+        let rows = rows.filter(|_| transformation.materialization != ContractMaterialization::View);
         Self {
             transformation_id: transformation.id,
             status: task.status.into(),
             created_at: transformation.created_at,
             updated_at: transformation.updated_at,
             gold_table_name: transformation.model.target.to_string(),
-            row_count: transformation.outcome.map(|outcome| outcome.total_rows),
+            row_count: rows,
             execution_time_seconds: seconds,
             description: transformation.model.description,
             tags: transformation.model.tags,
             owner: transformation.model.owner,
             error_message: error,
-            materialization: transformation.model.materialization.into(),
+            materialization: transformation.materialization.into(),
             name: transformation.model.name,
         }
     }

@@ -53,6 +53,7 @@ pub(crate) struct SilverTableList {
 pub(crate) struct GoldTableAnswer {
     table_name: String,
     transformation_name: Option<String>,
+    /// Null for a view, whose rows are those of its statement when it is read.
     row_count: Option<u64>,
     size_bytes: Option<u64>,
     created_at: Option<DateTime<Utc>>,
@@ -61,6 +62,7 @@ pub(crate) struct GoldTableAnswer {
     /// `iceberg`.
     format: &'static str,
     partition_spec: Vec<String>,
+    /// What the table is: `config` in the model goes before what the request said.
     materialization: Option<Materialization>,
     tags: Vec<String>,
 }
@@ -76,7 +78,7 @@ impl From<GoldTable> for GoldTableAnswer {
             location: table.info.location,
             format: CATALOG,
             partition_spec: table.info.partitioning,
-            materialization: table.model.as_ref().map(|model| model.materialization.into()),
+            materialization: table.materialization.map(Into::into),
             tags: table.model.as_ref().map(|model| model.tags.clone()).unwrap_or_default(),
             transformation_name: table.model.map(|model| model.name),
         }

@@ -16,6 +16,7 @@
 //! - What is wrong with a statement or its data is `invalid-input` for the field `sql`, with line and column where they are
 //!   known ([`errors`]).
 
+mod by_id;
 mod calendar;
 mod cast;
 mod dialect;
@@ -27,6 +28,7 @@ mod numbers;
 mod output;
 mod parquet;
 mod planner;
+mod prune;
 mod references;
 mod rewrite;
 mod run;
@@ -40,19 +42,20 @@ mod tests;
 mod text;
 mod threads;
 mod trino;
+mod versions;
 mod yielding;
 
 use std::sync::Arc;
 
 use asgard_contract::environment::Limits;
 use asgard_contract::lakehouse::{Dialect, Output, QueryPlan, Statement, Written};
-use asgard_contract::{Progress, Result};
+use asgard_contract::{Column, Progress, Result, TableName};
 use tokio::sync::watch;
 
 use self::output::Naming;
 use self::run::Engine;
 use self::session::Sessions;
-use crate::tables::Tables;
+use crate::tables::{AsOf, Tables};
 
 /// Judges a statement by its text alone, before any table is looked at: it parses in its dialect, and it only reads. Spark:
 /// temporary views may come before the query; Trino: one query.
@@ -61,6 +64,32 @@ use crate::tables::Tables;
 /// `invalid-input` for `sql`, with line and column.
 pub fn check_statement(dialect: Dialect, sql: &str) -> Result<()> {
     script::parse(dialect::of(dialect), sql).map(|_| ())
+}
+
+/// A statement whose rows are looked at.
+#[derive(Debug, Clone)]
+pub struct Query {
+    pub statement: Statement,
+    /// Of every table that the statement does not name a version of; none = as they are now.
+    pub as_of: Option<AsOf>,
+    /// Rows that are left out before the first.
+    pub offset: u32,
+    pub max_rows: u32,
+    /// Shorter or smaller than the environment's limits; none = those.
+    pub time: Option<std::time::Duration>,
+    pub memory_bytes: Option<u64>,
+}
+
+/// What a [`Query`] came to.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub columns: Vec<Column>,
+    /// An Arrow IPC stream.
+    pub rows: Vec<u8>,
+    /// Whether there are more rows than were asked for.
+    pub more: bool,
+    /// The tables that were read, those under views included, and the snapshot of each.
+    pub snapshots: Vec<(TableName, Option<i64>)>,
 }
 
 /// The embedded SQL engine of one lakehouse.
@@ -88,6 +117,12 @@ impl SqlEngine {
     pub(crate) async fn query(&self, statement: &Statement, max_rows: u32) -> Result<Vec<u8>> {
         let (engine, statement) = (Arc::clone(&self.engine), statement.clone());
         threads::run(async move { engine.query(&statement, max_rows).await }).await
+    }
+
+    /// The first rows, for a person who asks; see [`Query`].
+    pub(crate) async fn ask(&self, query: &Query) -> Result<Answer> {
+        let (engine, query) = (Arc::clone(&self.engine), query.clone());
+        threads::run(async move { engine.ask(&query).await }).await
     }
 
     /// Runs to the end and writes. Dropping the future ends the statement within a second and undoes what it wrote.

@@ -100,12 +100,6 @@ impl Visitor for Collector {
             TableFactor::Table { name, args: Some(_), .. } | TableFactor::Function { name, .. } => {
                 self.functions.push(name.span());
             }
-            TableFactor::Table { name, version: Some(_), .. } => {
-                return ControlFlow::Break(wrong(
-                    Place::of(name.span().start),
-                    "reading a table as of another time is not supported in a statement",
-                ));
-            }
             TableFactor::Table { name, sample: Some(_), .. } => {
                 return ControlFlow::Break(wrong(Place::of(name.span().start), "TABLESAMPLE is not supported"));
             }

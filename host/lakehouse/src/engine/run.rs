@@ -23,8 +23,9 @@ use super::output::{self, Naming};
 use super::scope::Scope;
 use super::session::Sessions;
 use super::text::wrong;
+use super::{Answer, Query};
 use super::{dialect, parquet, script, threads};
-use crate::tables::{Reads, Tables, ViewDefinition};
+use crate::tables::{AsOf, Reads, Tables, ViewDefinition};
 
 /// How often progress is told.
 const TOLD_EVERY: Duration = Duration::from_millis(250);
@@ -43,6 +44,7 @@ pub(super) struct Prepared {
     schema: SchemaRef,
     pub(super) columns: Vec<Column>,
     pub(super) tables: Vec<TableName>,
+    snapshots: Vec<(TableName, Option<i64>)>,
     errors: Translator,
     /// Of the tables it reads, for progress.
     rows: u64,
@@ -56,11 +58,21 @@ struct Running {
 
 impl Engine {
     pub(super) async fn prepare(&self, statement: &Statement, naming: Naming) -> Result<Prepared> {
-        let session = self.sessions.open()?;
-        let memory_bytes = self.sessions.memory_bytes;
+        self.prepare_as_of(statement, naming, None, self.sessions.memory_bytes).await
+    }
+
+    async fn prepare_as_of(
+        &self,
+        statement: &Statement,
+        naming: Naming,
+        as_of: Option<AsOf>,
+        memory_bytes: u64,
+    ) -> Result<Prepared> {
+        let session = self.sessions.open(memory_bytes)?;
         let script = script::parse(dialect::of(statement.dialect), &statement.sql)?;
         let errors = Translator::new(script.words.clone(), memory_bytes);
         let mut scope = Scope::new(&self.tables, &session, statement.dialect, &statement.inputs, memory_bytes);
+        scope.as_of = as_of;
         let mut shown = script.shown.clone();
         let plan = scope.plan(script).await?;
         if scope.dialect.keeps_case() {
@@ -70,13 +82,16 @@ impl Engine {
         } else {
             shown.clear();
         }
-        let (tables, rows) = (scope.read.into_iter().collect(), scope.rows);
+        let (snapshots, rows): (Vec<_>, u64) = (scope.read.into_iter().collect(), scope.rows);
+        let mut tables: Vec<TableName> = snapshots.iter().map(|(table, _)| table.clone()).collect();
+        tables.dedup();
         let conformed = output::conform(plan, &shown, naming)?;
         Ok(Prepared {
             plan: conformed.plan,
             schema: conformed.schema,
             columns: conformed.columns,
             tables,
+            snapshots,
             errors,
             rows,
             session,
@@ -96,6 +111,38 @@ impl Engine {
             let batches: Vec<RecordBatch> =
                 running.rows.try_collect().await.map_err(|error| prepared.errors.running(error))?;
             as_ipc(&prepared.schema, &batches)
+        })
+        .await
+    }
+
+    pub(super) async fn ask(&self, query: &Query) -> Result<Answer> {
+        let time = query.time.unwrap_or(self.sessions.time).min(self.sessions.time);
+        let memory_bytes = query.memory_bytes.unwrap_or(self.sessions.memory_bytes).min(self.sessions.memory_bytes);
+        self.within(time, async {
+            let mut prepared =
+                self.prepare_as_of(&query.statement, Naming::Optional, query.as_of, memory_bytes).await?;
+            let (offset, limit) = (query.offset as usize, query.max_rows as usize);
+            // One more tells whether there are more.
+            prepared.plan = LogicalPlanBuilder::from(prepared.plan)
+                .limit(offset, Some(limit.saturating_add(1)))
+                .and_then(LogicalPlanBuilder::build)
+                .map_err(|error| prepared.errors.planning(error))?;
+            let _place = threads::place().await?;
+            let running = start(&prepared).await?;
+            let mut batches: Vec<RecordBatch> =
+                running.rows.try_collect().await.map_err(|error| prepared.errors.running(error))?;
+            let found: usize = batches.iter().map(RecordBatch::num_rows).sum();
+            let mut left = limit;
+            for batch in &mut batches {
+                *batch = batch.slice(0, left.min(batch.num_rows()));
+                left -= batch.num_rows();
+            }
+            Ok(Answer {
+                rows: as_ipc(&prepared.schema, &batches)?,
+                columns: prepared.columns,
+                more: found > limit,
+                snapshots: prepared.snapshots,
+            })
         })
         .await
     }
@@ -187,14 +234,18 @@ impl Engine {
     }
 
     async fn in_time<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        match tokio::time::timeout(self.sessions.time, work).await {
+        self.within(self.sessions.time, work).await
+    }
+
+    async fn within<T>(&self, time: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
+        match tokio::time::timeout(time, work).await {
             Ok(result) => result,
             Err(_) => Err(wrong(
                 None,
                 format!(
                     "the statement was ended after {} s, its time: read less, or raise `limits.query_seconds` of the \
                      environment",
-                    self.sessions.time.as_secs()
+                    time.as_secs()
                 ),
             )),
         }

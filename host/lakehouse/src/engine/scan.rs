@@ -1,10 +1,11 @@
-//! A table's current snapshot as rows: the engine's own Parquet scan over the files that the snapshot lists.
+//! A table's snapshot as rows: the engine's own Parquet scan over the files that the snapshot lists.
 //!
 //! Nothing is listed from disk, and nothing is opened to plan: sizes, rows and bounds of columns come from the table's
-//! manifests, so whole files are passed over by a filter before their footers are read.
+//! manifests, so whole files are passed over by a filter before their footers are read ([`super::prune`]). Columns are found
+//! by their field ids ([`super::by_id`]).
 //!
-//! A table in which another writer has deleted rows without rewriting their files is read by the table layer instead, which
-//! is slower and right.
+//! A file of which another writer has deleted rows without rewriting it is read by the table layer instead, which is slower
+//! and right; so is one that may lack a column of its partition.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -12,9 +13,8 @@ use std::sync::Arc;
 use asgard_contract::{Error, Result};
 use async_trait::async_trait;
 use chrono::DateTime;
-use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
 use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
-use datafusion::catalog::streaming::StreamingTable;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
 use datafusion::common::{DataFusionError, Result as PlanResult, Statistics, project_schema};
@@ -22,7 +22,7 @@ use datafusion::datasource::TableType;
 use datafusion::datasource::file_format::FileFormat;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder};
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig, FileScanConfigBuilder};
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -30,65 +30,114 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::streaming::PartitionStream;
-use futures::{StreamExt, TryFutureExt};
+use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+use datafusion::physical_plan::union::UnionExec;
+use futures::StreamExt;
 use object_store::ObjectMeta;
 use object_store::path::Path;
 use url::Url;
 
+use super::by_id::ByFieldId;
+use super::prune;
 use crate::tables::{DataFile, LoadedTable, Tables};
 
 /// The rows of a table's snapshot.
 pub(super) fn snapshot(tables: &Tables, table: &LoadedTable) -> Result<Arc<dyn TableProvider>> {
-    if !table.has_deletes {
-        return Ok(Arc::new(SnapshotTable::new(table)?));
-    }
-    let schema = Arc::new(without_metadata(&table.schema));
-    let part = Arc::new(Undeleted { tables: tables.clone(), table: table.clone(), schema: Arc::clone(&schema) });
-    let rows = StreamingTable::try_new(schema, vec![part])
-        .map_err(|error| Error::internal(format!("`{}` cannot be read: {}", table.name, error.strip_backtrace())))?;
-    Ok(Arc::new(rows))
+    Ok(Arc::new(SnapshotTable::new(tables, table)?))
 }
 
-/// Rows as the table layer reads them.
+/// Rows of some files as the table layer reads them.
 #[derive(Debug)]
-struct Undeleted {
+struct Careful {
     tables: Tables,
     table: LoadedTable,
+    files: Vec<DataFile>,
+    columns: Vec<usize>,
     schema: SchemaRef,
 }
 
-impl PartitionStream for Undeleted {
+impl PartitionStream for Careful {
     fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
     fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let (tables, table, schema) = (self.tables.clone(), self.table.clone(), Arc::clone(&self.schema));
-        let plain = Arc::clone(&schema);
-        let rows =
-            async move { tables.scan(&table, None).await.map_err(|error| DataFusionError::External(Box::new(error))) };
-        let rows = rows.try_flatten_stream().map(move |batch| {
-            RecordBatch::try_new(Arc::clone(&plain), batch?.columns().to_vec()).map_err(DataFusionError::from)
-        });
-        Box::pin(RecordBatchStreamAdapter::new(schema, rows))
+        let plain = Arc::clone(&self.schema);
+        let rows = match self.tables.scan(&self.table, &self.files, Some(&self.columns)) {
+            Ok(rows) => rows
+                .map(move |batch| {
+                    let (_, columns, rows) = batch?.into_parts();
+                    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+                    let batch = RecordBatch::try_new_with_options(Arc::clone(&plain), columns, &options);
+                    batch.map_err(DataFusionError::from)
+                })
+                .boxed(),
+            Err(error) => futures::stream::iter([Err(DataFusionError::External(Box::new(error)))]).boxed(),
+        };
+        Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), rows))
     }
 }
 
-/// Rows of one snapshot, from its files as they are.
+/// Rows of one snapshot.
 #[derive(Debug)]
 struct SnapshotTable {
+    tables: Tables,
+    table: LoadedTable,
     schema: SchemaRef,
-    files: Vec<PartitionedFile>,
     statistics: Statistics,
 }
 
 impl SnapshotTable {
-    fn new(table: &LoadedTable) -> Result<Self> {
+    fn new(tables: &Tables, table: &LoadedTable) -> Result<Self> {
         let schema = Arc::new(without_metadata(&table.schema));
-        let files = table.files.iter().map(partitioned_file).collect::<Result<Vec<_>>>()?;
-        let statistics = summary(table, &schema);
-        Ok(Self { schema, files, statistics })
+        // A location that cannot be read is told before anything runs.
+        table.files.iter().try_for_each(|file| partitioned_file(file).map(drop))?;
+        let statistics = summary(&table.files, table.exact_rows().is_some(), &schema);
+        Ok(Self { tables: tables.clone(), table: table.clone(), schema, statistics })
+    }
+
+    fn parquet(
+        &self,
+        session: &dyn Session,
+        files: &[DataFile],
+        projection: Option<&Vec<usize>>,
+        limit: Option<usize>,
+    ) -> PlanResult<FileScanConfig> {
+        let format = ParquetFormat::new().with_options(session.default_table_options().parquet);
+        let source = format.file_source(TableSchema::from_file_schema(Arc::clone(&self.schema)));
+        let store = ObjectStoreUrl::parse("file://").map_err(|error| DataFusionError::External(Box::new(error)))?;
+        let parts = files.iter().map(partitioned_file).collect::<Result<Vec<_>>>();
+        let parts = parts.map_err(|error| DataFusionError::External(Box::new(error)))?;
+        let groups = FileGroup::new(parts).split_files(session.config().target_partitions());
+        Ok(FileScanConfigBuilder::new(store, source)
+            .with_file_groups(groups)
+            .with_statistics(summary(files, true, &self.schema))
+            .with_projection_indices(projection.cloned())?
+            .with_expr_adapter(Some(Arc::new(ByFieldId { columns: Arc::clone(&self.table.schema) })))
+            .with_limit(limit)
+            .build())
+    }
+
+    fn careful(
+        &self,
+        session: &dyn Session,
+        files: Vec<DataFile>,
+        projection: Option<&Vec<usize>>,
+        limit: Option<usize>,
+    ) -> PlanResult<Arc<dyn ExecutionPlan>> {
+        let columns = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
+        let schema = project_schema(&self.schema, projection)?;
+        let part = files.len().div_ceil(session.config().target_partitions()).max(1);
+        let parts = files.chunks(part).map(|files| {
+            Arc::new(Careful {
+                tables: self.tables.clone(),
+                table: self.table.clone(),
+                files: files.to_vec(),
+                columns: columns.clone(),
+                schema: Arc::clone(&schema),
+            }) as Arc<dyn PartitionStream>
+        });
+        Ok(Arc::new(StreamingTableExec::try_new(Arc::clone(&schema), parts.collect(), None, [], false, limit)?))
     }
 }
 
@@ -115,11 +164,13 @@ fn partitioned_file(file: &DataFile) -> Result<PartitionedFile> {
     Ok(PartitionedFile::new_from_meta(meta).with_statistics(Arc::clone(&file.statistics)))
 }
 
-fn summary(table: &LoadedTable, schema: &Schema) -> Statistics {
-    let files = table.files.iter().map(|file| file.statistics.as_ref());
-    let mut all = Statistics::try_merge_iter(files, schema).unwrap_or_else(|_| Statistics::new_unknown(schema));
-    all.num_rows = Precision::Exact(usize::try_from(table.rows).unwrap_or(usize::MAX));
-    all.total_byte_size = Precision::Inexact(usize::try_from(table.bytes).unwrap_or(usize::MAX));
+fn summary(files: &[DataFile], exact: bool, schema: &Schema) -> Statistics {
+    let each = files.iter().map(|file| file.statistics.as_ref());
+    let mut all = Statistics::try_merge_iter(each, schema).unwrap_or_else(|_| Statistics::new_unknown(schema));
+    let total = |of: fn(&DataFile) -> u64| usize::try_from(files.iter().map(of).sum::<u64>()).unwrap_or(usize::MAX);
+    let rows = total(|file| file.rows);
+    all.num_rows = if exact { Precision::Exact(rows) } else { Precision::Inexact(rows) };
+    all.total_byte_size = Precision::Inexact(total(|file| file.size));
     all
 }
 
@@ -150,22 +201,24 @@ impl TableProvider for SnapshotTable {
         &self,
         session: &dyn Session,
         projection: Option<&Vec<usize>>,
-        _filters: &[Expr],
+        filters: &[Expr],
         limit: Option<usize>,
     ) -> PlanResult<Arc<dyn ExecutionPlan>> {
-        if self.files.is_empty() {
-            return Ok(Arc::new(EmptyExec::new(project_schema(&self.schema, projection)?)));
+        let files = prune::files(session, &self.table, &self.schema, filters)?;
+        let (careful, plain): (Vec<DataFile>, Vec<DataFile>) = files.into_iter().partition(|file| file.needs_care);
+        let mut parts: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
+        if !plain.is_empty() {
+            let format = ParquetFormat::new().with_options(session.default_table_options().parquet);
+            let scan = self.parquet(session, &plain, projection, limit)?;
+            parts.push(format.create_physical_plan(session, scan).await?);
         }
-        let format = ParquetFormat::new().with_options(session.default_table_options().parquet);
-        let source = format.file_source(TableSchema::from_file_schema(Arc::clone(&self.schema)));
-        let store = ObjectStoreUrl::parse("file://").map_err(|error| DataFusionError::External(Box::new(error)))?;
-        let groups = FileGroup::new(self.files.clone()).split_files(session.config().target_partitions());
-        let scan = FileScanConfigBuilder::new(store, source)
-            .with_file_groups(groups)
-            .with_statistics(self.statistics.clone())
-            .with_projection_indices(projection.cloned())?
-            .with_limit(limit)
-            .build();
-        format.create_physical_plan(session, scan).await
+        if !careful.is_empty() {
+            parts.push(self.careful(session, careful, projection, limit)?);
+        }
+        match (parts.pop(), parts.pop()) {
+            (None, _) => Ok(Arc::new(EmptyExec::new(project_schema(&self.schema, projection)?))),
+            (Some(one), None) => Ok(one),
+            (Some(one), Some(other)) => UnionExec::try_new(vec![other, one]),
+        }
     }
 }

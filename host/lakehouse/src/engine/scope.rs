@@ -28,8 +28,9 @@ use super::errors::Translator;
 use super::planner::{self, ViewSource};
 use super::references::{self, Name, Reference};
 use super::text::{nearest, suggestion, wrong};
+use super::versions::{self, Versions};
 use super::{files, functions, scan, script};
-use crate::tables::{Loaded, LoadedTable, LoadedView, Tables};
+use crate::tables::{AsOf, Loaded, LoadedTable, LoadedView, Tables};
 
 /// A view over a view over … of this depth reads itself.
 const VIEWS_AT_MOST: usize = 16;
@@ -41,10 +42,12 @@ pub(super) struct Scope<'a> {
     pub(super) dialect: &'static dyn SqlDialect,
     pub(super) inputs: &'a [(String, Input)],
     pub(super) memory_bytes: u64,
+    /// Of tables whose version the statement does not say.
+    pub(super) as_of: Option<AsOf>,
     depth: usize,
     tables: planner::Tables,
-    /// Tables and views of the lakehouse that are read, those under views included.
-    pub(super) read: BTreeSet<TableName>,
+    /// Tables and views of the lakehouse that are read, those under views included; of tables, the snapshot.
+    pub(super) read: BTreeSet<(TableName, Option<i64>)>,
     /// Lower-cased name of a column -> its name in the table that has it.
     pub(super) shown: HashMap<String, String>,
     /// Of all tables together, as far as their snapshots tell.
@@ -65,6 +68,7 @@ impl<'a> Scope<'a> {
             dialect: dialect::of(dialect),
             inputs,
             memory_bytes,
+            as_of: None,
             depth: 0,
             tables: HashMap::new(),
             read: BTreeSet::new(),
@@ -102,9 +106,10 @@ impl<'a> Scope<'a> {
     }
 
     async fn query(&mut self, mut query: Query, errors: &Translator) -> Result<LogicalPlan> {
+        let versions = versions::take(&mut query)?;
         for reference in references::of(&query)? {
             if !self.tables.contains_key(&reference.name) {
-                let source = self.source(&reference).await?;
+                let source = self.source(&reference, &versions).await?;
                 self.tables.insert(reference.name, source);
             }
         }
@@ -113,25 +118,33 @@ impl<'a> Scope<'a> {
         planner::plan(self.session, self.dialect, &self.tables, query, errors)
     }
 
-    async fn source(&mut self, reference: &Reference) -> Result<Arc<dyn TableSource>> {
-        match &reference.name {
-            Name::Table(table) => self.lakehouse_table(table).await.map_err(|error| match error {
+    async fn source(&mut self, reference: &Reference, versions: &Versions) -> Result<Arc<dyn TableSource>> {
+        let (name, version) = match &reference.name {
+            Name::Bare(own) if versions.contains_key(own) => {
+                let (name, as_of) = &versions[own];
+                (name, Some(*as_of))
+            }
+            name => (name, None),
+        };
+        match name {
+            Name::Table(table) => self.lakehouse_table(table, version).await.map_err(|error| match error {
                 Error::NotFound { message } => wrong(reference.place, message),
+                Error::InvalidInput { message, .. } if version.is_some() => wrong(reference.place, message),
                 other => other,
             }),
             Name::Bare(name) => {
                 let input = self.inputs.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
                 match input {
-                    Some((_, input)) => self.input(name, input).await,
+                    Some((_, input)) => self.input(name, input, version).await,
                     None => Err(wrong(reference.place, self.unknown(name).await)),
                 }
             }
         }
     }
 
-    async fn input(&mut self, name: &str, input: &'a Input) -> Result<Arc<dyn TableSource>> {
+    async fn input(&mut self, name: &str, input: &'a Input, version: Option<AsOf>) -> Result<Arc<dyn TableSource>> {
         match input {
-            Input::Table(table) => self.lakehouse_table(table).await.map_err(|error| match error {
+            Input::Table(table) => self.lakehouse_table(table, version).await.map_err(|error| match error {
                 Error::NotFound { message } => Error::invalid(format!("inputs.{name}"), message),
                 other => other,
             }),
@@ -161,20 +174,31 @@ impl<'a> Scope<'a> {
         }
     }
 
-    async fn lakehouse_table(&mut self, name: &TableName) -> Result<Arc<dyn TableSource>> {
-        let loaded = self.lakehouse.load(name).await?;
-        self.read.insert(name.clone());
+    async fn lakehouse_table(&mut self, name: &TableName, version: Option<AsOf>) -> Result<Arc<dyn TableSource>> {
+        let as_of = version.or(self.as_of);
+        let loaded = match as_of {
+            Some(as_of) => self.lakehouse.load_as_of(name, as_of).await?,
+            None => self.lakehouse.load(name).await?,
+        };
         match loaded {
-            Loaded::Table(table) => self.snapshot(&table),
+            Loaded::Table(table) => {
+                self.read.insert((name.clone(), table.snapshot));
+                self.snapshot(&table)
+            }
             Loaded::View(view) => {
-                let plan = self.view(view).await?;
+                self.read.insert((name.clone(), None));
+                let plan = self.view(view, as_of).await?;
                 Ok(Arc::new(ViewSource::new(plan)))
             }
         }
     }
 
     /// Boxed: a view's query may name views.
-    fn view(&mut self, view: LoadedView) -> Pin<Box<dyn Future<Output = Result<LogicalPlan>> + Send + '_>> {
+    fn view(
+        &mut self,
+        view: LoadedView,
+        as_of: Option<AsOf>,
+    ) -> Pin<Box<dyn Future<Output = Result<LogicalPlan>> + Send + '_>> {
         Box::pin(async move {
             let depth = self.depth + 1;
             if depth > VIEWS_AT_MOST {
@@ -185,6 +209,7 @@ impl<'a> Scope<'a> {
             }
             let mut scope = Scope::new(self.lakehouse, self.session, view.dialect, &[], self.memory_bytes);
             scope.depth = depth;
+            scope.as_of = as_of;
             let script = script::parse_view(scope.dialect, &view.sql)?;
             let errors = Translator::of_view(&view.name, script.words.clone(), self.memory_bytes);
             let plan = scope.plan_with(script, &errors).await?;

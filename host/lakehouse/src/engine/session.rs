@@ -56,9 +56,9 @@ impl Sessions {
         })
     }
 
-    /// A session for one statement. All of its `current_timestamp`s are now.
-    pub(super) fn open(&self) -> Result<SessionState> {
-        let memory = usize::try_from(self.memory_bytes).unwrap_or(usize::MAX);
+    /// A session for one statement, with this much memory. All of its `current_timestamp`s are now.
+    pub(super) fn open(&self, memory_bytes: u64) -> Result<SessionState> {
+        let memory = usize::try_from(memory_bytes).unwrap_or(usize::MAX);
         let disk = DiskManagerBuilder::default()
             .with_mode(DiskManagerMode::OsTmpDirectory)
             .build()

@@ -11,7 +11,7 @@ use iceberg::spec::SchemaRef;
 
 use super::decode::Decoder;
 use super::{Staged, StreamWriter};
-use crate::tables::parts::{Changes, FileWriter, Keys, Operation};
+use crate::tables::parts::{Changes, Keys, Operation, Written};
 use crate::types::{Caster, placeholder};
 
 impl StreamWriter {
@@ -57,7 +57,7 @@ impl StreamWriter {
     /// `unsupported` for a stream that is not merged.
     pub fn truncate(&mut self) -> Result<()> {
         self.check_merges("a truncation")?;
-        (self.files, self.finished, self.replaces) = (None, Default::default(), true);
+        (self.files, self.finished, self.replaces) = (None, Written::nothing(&self.layout), true);
         self.keys = Some(Keys::new(&self.schema, &self.target.primary_key)?.of_emptied_table());
         Ok(())
     }
@@ -145,11 +145,11 @@ impl StreamWriter {
     }
 
     async fn write(&mut self, batch: RecordBatch) -> Result<()> {
-        let writer = self.files.get_or_insert_with(|| {
-            let (io, schema) = (self.tables.inner.io.clone(), SchemaRef::clone(&self.schema));
-            FileWriter::new(io, &self.location, &self.target.prefix(), schema)
-        });
-        writer.write(batch).await
+        let writer = match self.files.take() {
+            Some(writer) => writer,
+            None => self.file_writer(&self.schema)?,
+        };
+        self.files.insert(writer).write(batch).await
     }
 }
 

@@ -5,15 +5,13 @@ use std::sync::Arc;
 
 use asgard_contract::{Error, Result};
 use async_trait::async_trait;
-use iceberg::spec::{DataFile, ManifestWriterBuilder, SchemaRef, TableMetadata, TableMetadataBuilder};
+use iceberg::spec::{DataFile, ManifestWriterBuilder, TableMetadata, TableMetadataBuilder};
 
 use super::checkpoint::{self, Checkpoint, STAGED, StagedFiles};
 use super::open::staged_files;
 use super::{StreamTarget, StreamWriter, open};
 use crate::error;
-use crate::tables::parts::{
-    self, FileWriter, Incoming, Next, Plan, Removed, Repeated, Transaction, Uncommitted, Written,
-};
+use crate::tables::parts::{self, Added, Incoming, Next, Plan, Removed, Repeated, Transaction, Uncommitted, Written};
 use crate::tables::{Current, Inner, TableState};
 
 impl StreamWriter {
@@ -25,16 +23,16 @@ impl StreamWriter {
     /// writer is of no use afterwards: open the stream again from its last checkpoint.
     pub async fn commit(&mut self, state: Vec<u8>, complete: bool) -> Result<()> {
         self.finish_files().await?;
-        let written = std::mem::take(&mut self.finished);
+        let written = std::mem::replace(&mut self.finished, Written::nothing(&self.layout));
         let records = self.committed + self.staged;
         let checkpoint = Checkpoint { state, sync_id: self.target.sync_id.clone(), records, complete };
         let mut work = match self.keys.take() {
             Some(keys) => {
                 self.keys = open::keys(&self.schema, &self.target, false)?;
                 let mut incoming = Incoming { written, keys, repeated: Repeated::LastWins };
-                let writer = self.file_writer(&self.schema);
+                let writer = self.file_writer(&self.schema)?;
                 incoming.settle(&self.tables.inner, writer, &self.schema).await?;
-                Work::Merge(incoming)
+                Work::Merge(Box::new(incoming))
             }
             None if self.target.overwrites() => Work::Overwrite(written),
             None => Work::Append(written),
@@ -46,16 +44,12 @@ impl StreamWriter {
         (self.committed, self.staged, self.replaces) = (records, 0, false);
         Ok(())
     }
-
-    fn file_writer(&self, schema: &SchemaRef) -> FileWriter {
-        FileWriter::new(self.tables.inner.io.clone(), &self.location, &self.target.prefix(), Arc::clone(schema))
-    }
 }
 
 enum Work {
     Overwrite(Written),
     Append(Written),
-    Merge(Incoming),
+    Merge(Box<Incoming>),
 }
 
 impl Work {
@@ -119,8 +113,8 @@ impl Transaction for Commit<'_> {
             Work::Merge(incoming) => {
                 self.check_columns(state)?;
                 let schema = state.metadata.current_schema();
-                let writer = self.writer.file_writer(schema);
-                let (gone, rest) = parts::without_keys(tables, state, incoming, schema, writer).await?;
+                let writer = self.writer.file_writer(schema)?;
+                let (gone, rest) = parts::without_keys(tables, &target.table, state, incoming, schema, writer).await?;
                 let completed = self.completed(tables, state, incoming, undo).await?;
                 let added = completed.as_ref().unwrap_or(&incoming.written.files);
                 let added: Vec<DataFile> = added.iter().chain(&rest.files).cloned().collect();
@@ -168,8 +162,8 @@ impl Commit<'_> {
             return Ok(None);
         }
         let schema = &self.writer.schema;
-        let writer = self.writer.file_writer(schema);
-        let completed = parts::complete(tables, state, incoming, schema, writer).await?;
+        let writer = self.writer.file_writer(schema)?;
+        let completed = parts::complete(tables, &self.target().table, state, incoming, schema, writer).await?;
         undo.adopt(completed.undo);
         Ok(Some(completed.files))
     }
@@ -186,7 +180,7 @@ impl Commit<'_> {
         let location = format!("{}/metadata/staged-{}.avro", state.metadata.location(), uuid::Uuid::now_v7().simple());
         undo.add(location.clone());
         let output = tables.io.new_output(&location).map_err(failed())?;
-        let spec = parts::unpartitioned(&state.metadata)?;
+        let spec = self.writer.layout.spec.as_ref().clone();
         let mut manifest =
             ManifestWriterBuilder::new(output, None, Arc::clone(&self.writer.schema), spec).build_v2_data();
         for file in &written.files {
@@ -230,7 +224,9 @@ impl Commit<'_> {
             ("asgard.sync".to_owned(), self.target().sync_id.clone()),
             ("asgard.sync-records".to_owned(), self.checkpoint.records.to_string()),
         ]);
-        let plan = Plan { schema: Arc::clone(base.current_schema()), base: &base, added, removed, notes };
+        let added = Added { files: added, spec: Arc::clone(&self.writer.layout.spec) };
+        let schema = Arc::clone(base.current_schema());
+        let plan = Plan { schema, base: &base, added, removed, same_rows: false, notes };
         let snapshot = parts::write_snapshot(&tables.io, plan, undo).await?;
         parts::finish(builder, snapshot)
     }

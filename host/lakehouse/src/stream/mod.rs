@@ -21,7 +21,7 @@ mod open;
 mod tests;
 
 use asgard_contract::connector::SyncMode;
-use asgard_contract::{Column, TableName};
+use asgard_contract::{Column, Result, TableName};
 use iceberg::spec::SchemaRef;
 
 pub use checkpoint::Checkpoint;
@@ -29,8 +29,20 @@ pub(crate) use checkpoint::checkpoint;
 
 use crate::storage::Storage;
 use crate::tables::Tables;
-use crate::tables::parts::{FileWriter, Keys, Written};
+use crate::tables::parts::{FileWriter, Keys, Layout, Written};
 use crate::types::Caster;
+
+/// Files of a sync under way that no snapshot of the table has yet.
+pub(crate) async fn staged_locations(
+    io: &iceberg::io::FileIO,
+    metadata: &iceberg::spec::TableMetadata,
+) -> Result<Vec<String>> {
+    let Some(staged) = checkpoint::staged(metadata)? else { return Ok(Vec::new()) };
+    let files = open::staged_files(io, &staged.manifests).await?;
+    let mut locations: Vec<String> = files.iter().map(|file| file.file_path().to_owned()).collect();
+    locations.extend(staged.manifests);
+    Ok(locations)
+}
 
 /// One stream of a sync and the table it goes to.
 #[derive(Debug, Clone)]
@@ -78,6 +90,7 @@ pub struct StreamWriter {
     /// Who may commit, as the table's properties have it.
     name: String,
     schema: SchemaRef,
+    layout: Layout,
     /// URL of the table.
     location: String,
     decoder: decode::Decoder,
@@ -92,4 +105,11 @@ pub struct StreamWriter {
     committed: u64,
     /// Rows since the last commit.
     staged: u64,
+}
+
+impl StreamWriter {
+    fn file_writer(&self, schema: &SchemaRef) -> Result<FileWriter> {
+        let (io, prefix) = (self.tables.inner.io.clone(), self.target.prefix());
+        FileWriter::new(io, &self.location, &prefix, SchemaRef::clone(schema), self.layout.clone())
+    }
 }

@@ -12,7 +12,7 @@ use iceberg::spec::{Manifest, SchemaRef, TableMetadataBuilder};
 use super::checkpoint::{self, STAGED, StagedFiles};
 use super::decode::Decoder;
 use super::{StreamTarget, StreamWriter};
-use crate::tables::parts::{self, Keys, Next, Transaction, Uncommitted, Written};
+use crate::tables::parts::{self, Keys, Layout, Next, Transaction, Uncommitted, Wanted, Written};
 use crate::tables::{Current, Inner, TableState, Tables};
 use crate::types::{Caster, NewColumn, parse, to_arrow};
 use crate::{error, storage};
@@ -28,13 +28,13 @@ impl StreamWriter {
 
         let stored = checkpoint::read(&state.metadata, &target.ingestion_id)?;
         let committed = stored.filter(|stored| stored.sync_id == target.sync_id).map_or(0, |stored| stored.records);
-        let schema = opened.schema;
+        let (schema, layout) = (opened.schema, Layout::of(&state.metadata));
         Ok(Self {
             location: state.metadata.location().to_owned(),
             decoder: decoder(&schema, &target),
             caster: Caster::new(to_arrow(&schema)),
             files: None,
-            finished: Written::default(),
+            finished: Written::nothing(&layout),
             keys: keys(&schema, &target, opened.replaces)?,
             replaces: opened.replaces,
             committed,
@@ -43,6 +43,7 @@ impl StreamWriter {
             target,
             name,
             schema,
+            layout,
         })
     }
 
@@ -143,7 +144,6 @@ impl Transaction for Opening<'_> {
                 }
                 parts::check_writable(table, metadata)?;
                 replaces = self.target.merges() && checkpoint::read(metadata, &self.target.ingestion_id)?.is_none();
-                parts::unpartitioned(metadata)?;
                 let mut builder = parts::changed(state)?;
                 let staged = checkpoint::staged(metadata)?;
                 abandoned = staged.filter(|staged| !self.target.overwrites() || staged.sync != self.target.sync_id);
@@ -157,7 +157,9 @@ impl Transaction for Opening<'_> {
                         Some(known) => known.as_ref().clone(),
                         None => parts::replaced(now, last_id, &self.columns)?,
                     };
-                    (builder.add_schema(schema.clone()).map_err(failed())?, Some(schema))
+                    let builder = builder.add_schema(schema.clone()).map_err(failed())?;
+                    // Partitions of columns that the stream has no more would not take its rows.
+                    (Wanted::default().apply(builder, &schema, Some(metadata))?, Some(schema))
                 } else if let Some(schema) = parts::extended(now, last_id, &self.columns)? {
                     (builder.add_current_schema(schema).map_err(failed())?, None)
                 } else {

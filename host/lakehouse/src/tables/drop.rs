@@ -10,7 +10,7 @@ use asgard_contract::{Result, TableName};
 use iceberg::table::Table;
 use iceberg::{TableIdent, drop_table_data};
 
-use super::Tables;
+use super::{Tables, maintenance};
 use crate::error;
 
 const KEPT_FOR: Duration = Duration::from_secs(3600);
@@ -49,6 +49,8 @@ impl Tables {
             return Ok(());
         }
         let state = self.inner.read_table(metadata_location).await?;
+        // Files that expired snapshots left are in no snapshot any more.
+        maintenance::delete_all_left(&self.inner.io, &state.metadata).await?;
         let table = Table::builder()
             .identifier(TableIdent::from_strs(["lakehouse", "dropped"]).map_err(what())?)
             .metadata(state.metadata)

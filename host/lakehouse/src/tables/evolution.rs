@@ -69,6 +69,11 @@ pub(crate) fn extended(previous: &Schema, last_id: i32, columns: &[NewColumn]) -
     schema(fields).map(Some)
 }
 
+/// A new column behind all others, with ids of its own. `last_id` is the highest that the table ever gave.
+pub(crate) fn appended(last_id: i32, column: &NewColumn) -> NestedField {
+    Ids { next: last_id + 1 }.field(column, None)
+}
+
 /// The schema of a table that is not there yet, with the ids that making it gives.
 pub(crate) fn created(columns: &[NewColumn]) -> Result<Schema> {
     let mut ids = Ids { next: 1 };
@@ -244,7 +249,7 @@ impl Ids {
 }
 
 /// Iceberg's own promotions: old files are read as the wider type.
-fn widens(from: &PrimitiveType, to: &PrimitiveType) -> bool {
+pub(crate) fn widens(from: &PrimitiveType, to: &PrimitiveType) -> bool {
     match (from, to) {
         (PrimitiveType::Int, PrimitiveType::Long) | (PrimitiveType::Float, PrimitiveType::Double) => true,
         (

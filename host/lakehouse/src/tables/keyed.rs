@@ -7,16 +7,17 @@
 use std::collections::HashSet;
 
 use arrow_array::{BooleanArray, RecordBatch};
-use asgard_contract::{Error, Result};
+use arrow_schema::Fields;
+use asgard_contract::{Error, Result, TableName};
 use datafusion::arrow::compute::filter_record_batch;
 use futures::stream::TryStreamExt as _;
-use iceberg::scan::FileScanTask;
-use iceberg::spec::{DataFile, SchemaRef};
+use iceberg::spec::{Schema, SchemaRef};
 
 use super::files::{FileWriter, Written};
 use super::keys::{Found, Keys};
-use super::manifests;
+use super::read::{self, ScanFile};
 use super::{Inner, TableState};
+use crate::types::to_arrow;
 
 /// What two incoming rows with one key mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,14 +44,14 @@ impl Incoming {
         if self.repeated != Repeated::LastWins || self.keys.is_settled() || self.keys.is_partial() {
             return Ok(());
         }
-        let tasks = self.written.files.iter().map(|file| Inner::task_of(file, schema)).collect();
+        let files = self.written.files.iter().map(ScanFile::uncommitted).collect();
         let mut ordinal = 0;
         let kept = |_: usize, found: Option<Found>| {
             let this = ordinal;
             ordinal += 1;
             found.is_none_or(|found| found.last == Some(this))
         };
-        let settled = rewrite(tables, tasks, schema, writer, &self.keys, kept).await?;
+        let settled = rewrite(tables, files, schema, writer, &self.keys, kept).await?;
         self.written = settled;
         Ok(())
     }
@@ -59,44 +60,34 @@ impl Incoming {
 /// Files of the table's current snapshot that hold rows with one of the keys, and what they are without those rows.
 pub(crate) async fn without_keys(
     tables: &Inner,
+    table: &TableName,
     state: &TableState,
     incoming: &Incoming,
     schema: &SchemaRef,
     writer: FileWriter,
 ) -> Result<(HashSet<String>, Written)> {
-    let affected = affected(tables, state, incoming, schema).await?;
-    let names = affected.iter().map(|task| task.data_file_path.clone()).collect();
+    let affected = affected(tables, table, state, incoming, schema).await?;
+    let names = affected.iter().map(|file| file.location.clone()).collect();
     let rest = rewrite(tables, affected, schema, writer, &incoming.keys, |_, found| found.is_none()).await?;
     Ok((names, rest))
 }
 
 pub(super) async fn affected(
     tables: &Inner,
+    table: &TableName,
     state: &TableState,
     incoming: &Incoming,
     schema: &SchemaRef,
-) -> Result<Vec<FileScanTask>> {
-    let Some(snapshot) = state.metadata.current_snapshot() else { return Ok(Vec::new()) };
+) -> Result<Vec<ScanFile>> {
     if incoming.keys.is_empty() {
         return Ok(Vec::new());
     }
-    let manifests = manifests::of_snapshot(&tables.io, &state.metadata, snapshot).await?;
-    let data = manifests.into_iter().filter(manifests::holds_data).collect();
-    let candidates: Vec<DataFile> = manifests::live(&tables.io, data)
-        .await?
-        .into_iter()
-        .flat_map(|live| live.entries)
-        .map(|entry| entry.data_file().clone())
-        .filter(|file| incoming.keys.may_be_in(file))
-        .collect();
-    if candidates.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut tasks = tables.tasks(state).await?;
+    let table = tables.load_table(table, state).await?;
+    let candidates = table.files.iter().filter(|file| incoming.keys.may_be_in(file.entry.data_file()));
+    let compared = fields(schema, incoming.keys.field_ids());
     let mut affected = Vec::new();
     for file in candidates {
-        let Some(task) = tasks.remove(file.file_path()) else { continue };
-        let mut keys = tables.read_files(vec![task.clone()], schema, incoming.keys.field_ids())?;
+        let mut keys = read::rows(&tables.io, vec![file.scan.clone()], compared.clone());
         let mut holds = false;
         while let Some(batch) = keys.try_next().await? {
             let found = incoming.keys.find(&batch)?;
@@ -117,7 +108,7 @@ pub(super) async fn affected(
             }
         }
         if holds {
-            affected.push(task);
+            affected.push(file.scan.clone());
         }
     }
     Ok(affected)
@@ -126,20 +117,27 @@ pub(super) async fn affected(
 /// Writes the rows of files anew that `kept` says yes to, given their number in their batch and what is known of their key.
 async fn rewrite(
     tables: &Inner,
-    tasks: Vec<FileScanTask>,
+    files: Vec<ScanFile>,
     schema: &SchemaRef,
     mut writer: FileWriter,
     keys: &Keys,
     mut kept: impl FnMut(usize, Option<Found>) -> bool + Send,
 ) -> Result<Written> {
     let all: Vec<i32> = schema.as_struct().fields().iter().map(|field| field.id).collect();
-    let mut rows = tables.read_files(tasks, schema, &all)?;
+    let mut rows = read::rows(&tables.io, files, fields(schema, &all));
     while let Some(batch) = rows.try_next().await? {
         let mask: BooleanArray =
             keys.find(&batch)?.into_iter().enumerate().map(|(index, found)| Some(kept(index, found))).collect();
         writer.write(filtered(&batch, &mask)?).await?;
     }
     writer.finish().await
+}
+
+/// Columns by their ids, as a table has them that may be newer than its files.
+pub(super) fn fields(schema: &Schema, ids: &[i32]) -> Fields {
+    let arrow = to_arrow(schema);
+    let index = |id: &i32| schema.as_struct().fields().iter().position(|field| field.id == *id);
+    ids.iter().filter_map(index).map(|index| arrow.fields()[index].clone()).collect()
 }
 
 fn filtered(batch: &RecordBatch, mask: &BooleanArray) -> Result<RecordBatch> {

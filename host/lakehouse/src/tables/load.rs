@@ -1,14 +1,116 @@
 //! Tables and views as they are now, for the engine and for answers.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use asgard_contract::{Error, Result, TableName};
+use chrono::{DateTime, SecondsFormat, Utc};
+use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::TryStreamExt as _;
+use iceberg::spec::{SnapshotRef, TableMetadata};
 
-use super::{Current, Inner, Loaded, LoadedTable, TableState, Tables, loaded, manifests};
+use super::{Current, DataFile, Inner, Loaded, LoadedTable, TableState, Tables, loaded, manifests, read};
 use crate::catalog::Kind;
 use crate::storage;
 
+/// Which of a table's snapshots is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AsOf {
+    /// By its id.
+    Snapshot(i64),
+    /// The one that was current then.
+    Time(DateTime<Utc>),
+}
+
+impl AsOf {
+    /// Reads a snapshot's id, or a time as RFC 3339; a date is its first moment in UTC.
+    ///
+    /// # Errors
+    /// `invalid-input` for `as_of`.
+    pub fn parse(text: &str) -> Result<Self> {
+        let text = text.trim();
+        if let Ok(id) = text.parse() {
+            return Ok(Self::Snapshot(id));
+        }
+        let time = crate::rows::time(text).and_then(DateTime::from_timestamp_micros);
+        time.map(Self::Time).ok_or_else(|| {
+            let expected = "expected a snapshot's id, or a time such as `2026-03-01T12:00:00Z`";
+            Error::invalid("as_of", format!("`{text}`: {expected}"))
+        })
+    }
+
+    /// The snapshot of a table; none = it has none yet.
+    ///
+    /// # Errors
+    /// `invalid-input` for `as_of` when the table has no such snapshot any more, or never had.
+    pub(crate) fn of(self, table: &TableName, metadata: &TableMetadata) -> Result<Option<SnapshotRef>> {
+        let listed = format!("GET /lakehouse/tables/{}/{}/snapshots lists those it has", table.namespace, table.name);
+        match self {
+            Self::Snapshot(id) => match metadata.snapshot_by_id(id) {
+                Some(snapshot) => Ok(Some(snapshot.clone())),
+                None => Err(Error::invalid("as_of", format!("`{table}` has no snapshot {id}: {listed}"))),
+            },
+            Self::Time(time) => {
+                let at = time.timestamp_millis();
+                let history = metadata.history();
+                let entry = history.iter().rev().find(|entry| entry.timestamp_ms() <= at);
+                let snapshot = entry.and_then(|entry| metadata.snapshot_by_id(entry.snapshot_id));
+                if let Some(snapshot) = snapshot {
+                    return Ok(Some(snapshot.clone()));
+                }
+                let time = time.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+                let oldest = history.first().and_then(|entry| DateTime::from_timestamp_millis(entry.timestamp_ms()));
+                let oldest = match oldest {
+                    Some(oldest) => format!("its oldest is of {}", oldest.to_rfc3339_opts(SecondsFormat::Millis, true)),
+                    None => "it has none at all".to_owned(),
+                };
+                Err(Error::invalid(
+                    "as_of",
+                    format!("`{table}` has no snapshot of {time} or before: {oldest}; {listed}"),
+                ))
+            }
+        }
+    }
+}
+
 impl Tables {
+    /// A table as it was, or a view as it is: what a view reads is as old as is asked for, its statement is not.
+    ///
+    /// # Errors
+    /// `not-found`; `invalid-input` for `as_of`.
+    pub(crate) async fn load_as_of(&self, table: &TableName, as_of: AsOf) -> Result<Loaded> {
+        match self.inner.current(table).await? {
+            None => Err(self.not_found(table).await?),
+            Some(Current::View(state)) => Ok(Loaded::View(loaded::view(table, &state)?)),
+            Some(Current::Table(state)) => {
+                let snapshot = as_of.of(table, &state.metadata)?;
+                Ok(Loaded::Table(self.inner.load_snapshot(table, &state, snapshot.as_ref()).await?))
+            }
+        }
+    }
+
+    /// The rows of some of a table's files, or all, in order, with all columns or some by their index. Slower than the engine's
+    /// scan of the files; right for every file.
+    pub(crate) fn scan(
+        &self,
+        table: &LoadedTable,
+        files: &[DataFile],
+        columns: Option<&[usize]>,
+    ) -> Result<SendableRecordBatchStream> {
+        let schema = match columns {
+            Some(columns) => {
+                Arc::new(table.schema.project(columns).map_err(|error| Error::internal(error.to_string()))?)
+            }
+            None => Arc::clone(&table.schema),
+        };
+        let files = files.iter().map(|file| file.scan.clone()).collect();
+        let rows = read::rows(&self.inner.io, files, schema.fields().clone());
+        let rows = rows.map_err(|error| DataFusionError::External(Box::new(error)));
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
+    }
+
     /// A table or view as it is now.
     ///
     /// # Errors
@@ -70,14 +172,23 @@ impl Tables {
 
 impl Inner {
     pub(crate) async fn load_table(&self, table: &TableName, state: &TableState) -> Result<LoadedTable> {
-        let live = match state.metadata.current_snapshot() {
+        self.load_snapshot(table, state, state.metadata.current_snapshot()).await
+    }
+
+    async fn load_snapshot(
+        &self,
+        table: &TableName,
+        state: &TableState,
+        snapshot: Option<&SnapshotRef>,
+    ) -> Result<LoadedTable> {
+        let live = match snapshot {
             Some(snapshot) => {
                 let manifests = manifests::of_snapshot(&self.io, &state.metadata, snapshot).await?;
                 manifests::live(&self.io, manifests).await?
             }
             None => Vec::new(),
         };
-        loaded::table(table, state, &live)
+        loaded::table(table, state, snapshot, &live)
     }
 
     fn loaded(&self, table: &TableName, location: &str) -> Option<Loaded> {

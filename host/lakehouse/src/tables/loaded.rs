@@ -7,17 +7,21 @@ use asgard_contract::lakehouse::{Dialect, Table};
 use asgard_contract::{Column, Error, Result, TableName};
 use chrono::{DateTime, Utc};
 use datafusion::common::Statistics;
-use iceberg::spec::{DataFileFormat, TableMetadata, ViewRepresentation};
+use iceberg::spec::{
+    DataFileFormat, ManifestEntryRef, PartitionSpec, Schema, SchemaRef as TableSchemaRef, SnapshotRef, TableMetadata,
+    ViewRepresentation,
+};
 
 use super::manifests::{Live, holds_data};
-use super::{TableState, ViewState, metrics};
+use super::read::{self, DeleteFile, ScanFile};
+use super::{TableState, ViewState, layout, metrics};
 use crate::types;
 
 /// What answers show of a table or view.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TableInfo {
     pub columns: Vec<Column>,
-    /// None for views.
+    /// None for views, and where rows are marked as deleted: they are only known by reading.
     pub rows: Option<u64>,
     /// Of the live data files; none for views.
     pub bytes: Option<u64>,
@@ -37,21 +41,23 @@ pub(crate) enum Loaded {
     View(LoadedView),
 }
 
-/// A table's current snapshot.
+/// One snapshot of a table: the current one, unless another was asked for.
 #[derive(Debug, Clone)]
 pub(crate) struct LoadedTable {
     pub(crate) name: TableName,
     /// Columns in order, with Iceberg field ids as metadata (`PARQUET:field_id`). Files that were written before a column was
     /// added lack it: its values are null there.
     pub(crate) schema: SchemaRef,
+    /// The same in Iceberg's words.
+    pub(crate) columns: TableSchemaRef,
     /// None: the table has no rows yet.
     pub(crate) snapshot: Option<i64>,
+    /// Of the data files, rows that are marked as deleted included.
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
     pub(crate) files: Arc<Vec<DataFile>>,
-    /// Another writer has deleted rows of files that still hold them: `files` alone show too much. [`super::Tables::scan`] reads
-    /// such a table rightly.
-    pub(crate) has_deletes: bool,
+    /// Rows of other writers' files that are gone, and the files do not know.
+    pub(crate) deletes: Vec<Arc<DeleteFile>>,
     /// A URL.
     pub(crate) location: String,
     pub(crate) properties: Vec<(String, String)>,
@@ -68,6 +74,11 @@ pub(crate) struct DataFile {
     /// Rows, and of each column of the table's schema: nulls, smallest and largest value where the manifest has them. Bounds
     /// of strings may be cut short, so they are inexact.
     pub(crate) statistics: Arc<Statistics>,
+    pub(crate) entry: ManifestEntryRef,
+    pub(crate) spec_id: i32,
+    pub(crate) scan: ScanFile,
+    /// Whether only [`super::Tables::scan`] reads it rightly.
+    pub(crate) needs_care: bool,
 }
 
 /// A view's current version.
@@ -80,26 +91,51 @@ pub(crate) struct LoadedView {
     pub(crate) state: ViewState,
 }
 
-pub(super) fn table(name: &TableName, state: &TableState, live: &[Live]) -> Result<LoadedTable> {
+pub(super) fn table(
+    name: &TableName,
+    state: &TableState,
+    snapshot: Option<&SnapshotRef>,
+    live: &[Live],
+) -> Result<LoadedTable> {
     let metadata = &state.metadata;
-    let schema = metadata.current_schema();
-    let arrow = types::to_arrow(schema);
-    let has_deletes = live.iter().any(|live| !holds_data(&live.manifest) && !live.entries.is_empty());
-    let mut files = Vec::new();
-    for entry in live.iter().filter(|live| holds_data(&live.manifest)).flat_map(|live| &live.entries) {
-        let file = entry.data_file();
-        if file.file_format() != DataFileFormat::Parquet {
-            return Err(Error::unsupported(format!(
-                "`{name}` has files of format {}: only Parquet is read",
-                file.file_format()
-            )));
+    let schema = match snapshot {
+        Some(snapshot) if metadata.current_snapshot_id() != Some(snapshot.snapshot_id()) => {
+            snapshot.schema(metadata).map_err(crate::error::iceberg(format_args!("reading `{name}`")))?
         }
-        files.push(DataFile {
-            location: file.file_path().to_owned(),
-            size: file.file_size_in_bytes(),
-            rows: file.record_count(),
-            statistics: Arc::new(metrics::statistics(file, schema, &arrow, !has_deletes)),
-        });
+        // Columns that were added since are null in the rows of before.
+        _ => Arc::clone(metadata.current_schema()),
+    };
+    check_defaults(name, &schema)?;
+    let arrow = types::to_arrow(&schema);
+    let deletes = read::deletes_of(metadata, live)?;
+    let names = read::name_mapping(metadata)?;
+    let unpartitioned = PartitionSpec::unpartition_spec();
+    let mut files = Vec::new();
+    for live in live.iter().filter(|live| holds_data(&live.manifest)) {
+        let spec_id = live.manifest.partition_spec_id;
+        let spec = metadata.partition_spec_by_id(spec_id).map_or(&unpartitioned, AsRef::as_ref);
+        for entry in &live.entries {
+            let file = entry.data_file();
+            if file.file_format() != DataFileFormat::Parquet {
+                return Err(Error::unsupported(format!(
+                    "`{name}` has files of format {}: only Parquet is read",
+                    file.file_format()
+                )));
+            }
+            let applying = read::applying(&deletes, entry, spec_id);
+            let exact = applying.is_empty();
+            let scan = ScanFile::of_table(file, spec, &schema, names.as_ref(), applying)?;
+            files.push(DataFile {
+                location: file.file_path().to_owned(),
+                size: file.file_size_in_bytes(),
+                rows: file.record_count(),
+                statistics: Arc::new(metrics::statistics(file, spec, &schema, &arrow, exact)),
+                entry: Arc::clone(entry),
+                spec_id,
+                needs_care: scan.needs_care(file),
+                scan,
+            });
+        }
     }
     let mut properties: Vec<(String, String)> =
         metadata.properties().iter().map(|(key, value)| (key.clone(), value.clone())).collect();
@@ -107,15 +143,27 @@ pub(super) fn table(name: &TableName, state: &TableState, live: &[Live]) -> Resu
     Ok(LoadedTable {
         name: name.clone(),
         schema: arrow,
-        snapshot: metadata.current_snapshot_id(),
+        columns: schema,
+        snapshot: snapshot.map(|snapshot| snapshot.snapshot_id()),
         rows: files.iter().map(|file| file.rows).sum(),
         bytes: files.iter().map(|file| file.size).sum(),
         files: Arc::new(files),
-        has_deletes,
+        deletes,
         location: metadata.location().to_owned(),
         properties,
         state: state.clone(),
     })
+}
+
+/// Files of format 3 may lack a column whose values are all its default.
+fn check_defaults(name: &TableName, schema: &Schema) -> Result<()> {
+    match schema.as_struct().fields().iter().find(|field| field.initial_default.is_some()) {
+        Some(field) => Err(Error::unsupported(format!(
+            "column `{}` of `{name}` has a default for files without it, which is not read here",
+            field.name
+        ))),
+        None => Ok(()),
+    }
 }
 
 pub(super) fn view(name: &TableName, state: &ViewState) -> Result<LoadedView> {
@@ -139,19 +187,29 @@ pub(super) fn view(name: &TableName, state: &ViewState) -> Result<LoadedView> {
     })
 }
 
+impl LoadedTable {
+    /// How many rows there are, where that is known without reading them.
+    pub(crate) fn exact_rows(&self) -> Option<u64> {
+        self.files.iter().all(|file| file.scan.deletes.is_empty()).then_some(self.rows)
+    }
+}
+
 impl Loaded {
     pub(crate) fn info(&self) -> TableInfo {
         match self {
             Self::Table(table) => {
                 let metadata = &table.state.metadata;
                 TableInfo {
-                    columns: types::columns(metadata.current_schema()),
-                    rows: Some(table.rows),
+                    columns: types::columns(&table.columns),
+                    rows: table.exact_rows(),
                     bytes: Some(table.bytes),
                     created_at: created_at(metadata),
                     updated_at: at(metadata.last_updated_ms()),
                     location: table.location.clone(),
-                    partitioning: partitioning(metadata),
+                    partitioning: layout::shown_partitioning(
+                        metadata.default_partition_spec(),
+                        metadata.current_schema(),
+                    ),
                     view_sql: None,
                 }
             }
@@ -210,18 +268,4 @@ fn created_at(metadata: &TableMetadata) -> Option<DateTime<Utc>> {
     let metadata_log = metadata.metadata_log().iter().map(|entry| entry.timestamp_ms);
     let snapshots = metadata.history().iter().map(|entry| entry.timestamp_ms());
     at(metadata_log.chain(snapshots).min().unwrap_or(metadata.last_updated_ms()))
-}
-
-fn partitioning(metadata: &TableMetadata) -> Vec<String> {
-    let schema = metadata.current_schema();
-    let fields = metadata.default_partition_spec().fields().iter();
-    fields
-        .map(|field| {
-            let source = schema.name_by_field_id(field.source_id).unwrap_or(&field.name);
-            match field.transform {
-                iceberg::spec::Transform::Identity => source.to_owned(),
-                other => format!("{other}({source})"),
-            }
-        })
-        .collect()
 }

@@ -67,6 +67,25 @@ pub(crate) async fn all_files(io: &FileIO, metadata: &TableMetadata) -> Result<H
     Ok(entries.map(|entry| entry.file_path().to_owned()).collect())
 }
 
+/// The locations of everything that the table's snapshots are made of: lists, manifests, files of rows and of deletions that
+/// are not gone, and statistics.
+pub(crate) async fn reachable(io: &FileIO, metadata: &TableMetadata) -> Result<HashSet<String>> {
+    let (mut found, mut manifests) = (HashSet::new(), Vec::new());
+    for snapshot in metadata.snapshots() {
+        found.insert(snapshot.manifest_list().to_owned());
+        for manifest in of_snapshot(io, metadata, snapshot).await? {
+            if found.insert(manifest.manifest_path.clone()) {
+                manifests.push(manifest);
+            }
+        }
+    }
+    let live = live(io, manifests).await?;
+    found.extend(live.iter().flat_map(|live| &live.entries).map(|entry| entry.file_path().to_owned()));
+    found.extend(metadata.statistics_iter().map(|statistics| statistics.statistics_path.clone()));
+    found.extend(metadata.partition_statistics_iter().map(|statistics| statistics.statistics_path.clone()));
+    Ok(found)
+}
+
 /// Whether a manifest lists rows, not deletions of rows.
 pub(crate) fn holds_data(manifest: &ManifestFile) -> bool {
     manifest.content == ManifestContentType::Data

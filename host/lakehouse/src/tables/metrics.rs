@@ -8,7 +8,9 @@ use std::collections::{HashMap, HashSet};
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
-use iceberg::spec::{DataFile, DataFileBuilder, Datum, PrimitiveLiteral, PrimitiveType, Schema, Type};
+use iceberg::spec::{
+    DataFile, DataFileBuilder, Datum, Literal, PartitionSpec, PrimitiveLiteral, PrimitiveType, Schema, Transform, Type,
+};
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::statistics::Statistics as ParquetStatistics;
 
@@ -136,8 +138,16 @@ fn cut_up(text: &str) -> Option<String> {
     None
 }
 
-/// What the SQL engine knows of a file before it opens it. Bounds count as inexact: another writer's may be loose.
-pub(crate) fn statistics(file: &DataFile, schema: &Schema, arrow: &SchemaRef, exact_rows: bool) -> Statistics {
+/// What the SQL engine knows of a file before it opens it. Bounds count as inexact: another writer's may be loose. Where a
+/// manifest has none, the partition says them: its value, or the years, days, … that it stands for.
+pub(crate) fn statistics(
+    file: &DataFile,
+    spec: &PartitionSpec,
+    schema: &Schema,
+    arrow: &SchemaRef,
+    exact_rows: bool,
+) -> Statistics {
+    let partition = partition_bounds(file, spec, schema);
     let rows = usize::try_from(file.record_count()).unwrap_or(usize::MAX);
     let columns = schema.as_struct().fields().iter().zip(arrow.fields());
     Statistics {
@@ -154,20 +164,84 @@ pub(crate) fn statistics(file: &DataFile, schema: &Schema, arrow: &SchemaRef, ex
                 if matches!(primitive, PrimitiveType::Float | PrimitiveType::Double) {
                     return column;
                 }
-                let bound = |bounds: &HashMap<i32, Datum>| {
-                    bounds.get(&field.id).and_then(|bound| scalar(bound, arrow.data_type())).map(Precision::Inexact)
+                let bound = |bounds: &HashMap<i32, Datum>, otherwise: Option<&PrimitiveLiteral>| {
+                    let bound = bounds.get(&field.id).map(Datum::literal).or(otherwise);
+                    bound.and_then(|bound| value(bound, arrow.data_type())).map(Precision::Inexact)
                 };
-                column.min_value = bound(file.lower_bounds()).unwrap_or(Precision::Absent);
-                column.max_value = bound(file.upper_bounds()).unwrap_or(Precision::Absent);
+                let (lower, upper) =
+                    partition.get(&field.id).map_or((None, None), |(low, high)| (Some(low), Some(high)));
+                column.min_value = bound(file.lower_bounds(), lower).unwrap_or(Precision::Absent);
+                column.max_value = bound(file.upper_bounds(), upper).unwrap_or(Precision::Absent);
                 column
             })
             .collect(),
     }
 }
 
+/// Bounds of columns by the partition that a file is in.
+fn partition_bounds(
+    file: &DataFile,
+    spec: &PartitionSpec,
+    schema: &Schema,
+) -> HashMap<i32, (PrimitiveLiteral, PrimitiveLiteral)> {
+    let mut bounds = HashMap::new();
+    for (field, value) in spec.fields().iter().zip(file.partition().fields()) {
+        let Some(Literal::Primitive(value)) = value else { continue };
+        let column = schema.field_by_id(field.source_id).and_then(|column| column.field_type.as_primitive_type());
+        let Some(primitive) = column else { continue };
+        let range = match (field.transform, value) {
+            (Transform::Identity, value) => Some((value.clone(), value.clone())),
+            (Transform::Year | Transform::Month | Transform::Day | Transform::Hour, PrimitiveLiteral::Int(ordinal)) => {
+                times(field.transform, *ordinal, primitive)
+            }
+            _ => None,
+        };
+        if let Some(range) = range {
+            bounds.insert(field.source_id, range);
+        }
+    }
+    bounds
+}
+
+/// The first and the last moment of a year, month, day or hour, counted from 1970.
+fn times(
+    transform: Transform,
+    ordinal: i32,
+    primitive: &PrimitiveType,
+) -> Option<(PrimitiveLiteral, PrimitiveLiteral)> {
+    const HOUR: i64 = 3_600_000_000;
+    let first_day = |months: i32| {
+        let month = u32::try_from(months.rem_euclid(12)).ok()? + 1;
+        let date = chrono::NaiveDate::from_ymd_opt(1970 + months.div_euclid(12), month, 1)?;
+        Some(date.signed_duration_since(chrono::NaiveDate::default()).num_days())
+    };
+    let next = ordinal.checked_add(1)?;
+    let (from, until) = match transform {
+        Transform::Year => (first_day(ordinal.checked_mul(12)?)? * 24, first_day(next.checked_mul(12)?)? * 24),
+        Transform::Month => (first_day(ordinal)? * 24, first_day(next)? * 24),
+        Transform::Day => (i64::from(ordinal) * 24, i64::from(next) * 24),
+        Transform::Hour => (i64::from(ordinal), i64::from(next)),
+        _ => return None,
+    };
+    let date = |hours: i64| i32::try_from(hours.div_euclid(24)).ok();
+    let micros = |hours: i64| hours.checked_mul(HOUR);
+    Some(match primitive {
+        PrimitiveType::Date => (PrimitiveLiteral::Int(date(from)?), PrimitiveLiteral::Int(date(until)? - 1)),
+        PrimitiveType::Timestamp | PrimitiveType::Timestamptz => {
+            (PrimitiveLiteral::Long(micros(from)?), PrimitiveLiteral::Long(micros(until)? - 1))
+        }
+        _ => return None,
+    })
+}
+
 /// A bound as the engine's value, where the types agree.
 pub(crate) fn scalar(datum: &Datum, wanted: &DataType) -> Option<ScalarValue> {
-    Some(match (datum.literal(), wanted) {
+    value(datum.literal(), wanted)
+}
+
+/// A plain value as the engine's, where the types agree.
+pub(crate) fn value(literal: &PrimitiveLiteral, wanted: &DataType) -> Option<ScalarValue> {
+    Some(match (literal, wanted) {
         (PrimitiveLiteral::Boolean(value), DataType::Boolean) => ScalarValue::Boolean(Some(*value)),
         (PrimitiveLiteral::Int(value), DataType::Int32) => ScalarValue::Int32(Some(*value)),
         (PrimitiveLiteral::Int(value), DataType::Int64) => ScalarValue::Int64(Some(i64::from(*value))),

@@ -9,18 +9,23 @@
 //!
 //! [`Tables`] is a cheap handle: clone it into table providers.
 
+mod alter;
 mod commit;
 mod drop;
 mod evolution;
 mod files;
 mod keyed;
 mod keys;
+pub(crate) mod layout;
 mod load;
 mod loaded;
+pub(crate) mod maintenance;
 mod manifests;
 mod metrics;
 mod partial;
-mod rewrite;
+mod read;
+#[cfg(test)]
+mod reading_tests;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -37,8 +42,11 @@ use iceberg::Runtime;
 use iceberg::io::FileIO;
 use iceberg::spec::{TableMetadata, ViewMetadata};
 
+pub use alter::Change;
+pub use load::AsOf;
 pub use loaded::TableInfo;
 pub(crate) use loaded::{DataFile, Loaded, LoadedTable, LoadedView};
+pub(crate) use read::shape;
 pub(crate) use views::ViewDefinition;
 
 use crate::catalog::{Catalog, Entry, Kind};
@@ -51,9 +59,10 @@ pub(crate) mod parts {
     pub(crate) use super::files::{FileWriter, Written};
     pub(crate) use super::keyed::{Incoming, Repeated, without_keys};
     pub(crate) use super::keys::{Changes, Keys, Operation};
+    pub(crate) use super::layout::{Layout, Wanted};
     pub(crate) use super::manifests::all_files;
     pub(crate) use super::partial::complete;
-    pub(crate) use super::snapshot::{Plan, Removed, unpartitioned, write as write_snapshot};
+    pub(crate) use super::snapshot::{Added, Plan, Removed, write as write_snapshot};
     pub(crate) use super::undo::{Uncommitted, delete};
     pub(crate) use super::write::{changed, created as new_table, finish};
 }

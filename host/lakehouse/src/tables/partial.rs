@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array};
-use asgard_contract::{Error, Result};
+use asgard_contract::{Error, Result, TableName};
 use datafusion::arrow::compute::{filter_record_batch, interleave, take};
 use futures::stream::TryStreamExt as _;
 use iceberg::spec::SchemaRef;
@@ -17,6 +17,7 @@ use iceberg::spec::SchemaRef;
 use super::files::{FileWriter, Written};
 use super::keyed::{self, Incoming};
 use super::keys::{Bytes, Origin};
+use super::read::{self, ScanFile};
 use super::{Inner, TableState};
 
 /// Single values by where they were.
@@ -25,15 +26,15 @@ type Values = HashMap<(i32, Origin), ArrayRef>;
 /// The last row of each key, with all of its values, in files of their own.
 pub(crate) async fn complete(
     tables: &Inner,
+    table: &TableName,
     state: &TableState,
     incoming: &Incoming,
     schema: &SchemaRef,
     mut writer: FileWriter,
 ) -> Result<Written> {
-    let values = collect(tables, state, incoming, schema).await?;
+    let values = collect(tables, table, state, incoming, schema).await?;
     let all: Vec<i32> = schema.as_struct().fields().iter().map(|field| field.id).collect();
-    let tasks = incoming.written.files.iter().map(|file| Inner::task_of(file, schema)).collect();
-    let mut rows = tables.read_files(tasks, schema, &all)?;
+    let mut rows = read::rows(&tables.io, staged(incoming), keyed::fields(schema, &all));
     let mut ordinal = 0;
     while let Some(batch) = rows.try_next().await? {
         let mut mask = Vec::with_capacity(batch.num_rows());
@@ -47,7 +48,13 @@ pub(crate) async fn complete(
     writer.finish().await
 }
 
-async fn collect(tables: &Inner, state: &TableState, incoming: &Incoming, schema: &SchemaRef) -> Result<Values> {
+async fn collect(
+    tables: &Inner,
+    table: &TableName,
+    state: &TableState,
+    incoming: &Incoming,
+    schema: &SchemaRef,
+) -> Result<Values> {
     let mut written: HashMap<u64, Vec<i32>> = HashMap::new();
     let mut of_table: HashMap<Bytes, Vec<i32>> = HashMap::new();
     let mut columns: HashSet<i32> = incoming.keys.field_ids().iter().copied().collect();
@@ -63,8 +70,7 @@ async fn collect(tables: &Inner, state: &TableState, incoming: &Incoming, schema
         schema.as_struct().fields().iter().map(|field| field.id).filter(|id| columns.contains(id)).collect();
     let mut values = Values::new();
     if !written.is_empty() {
-        let tasks = incoming.written.files.iter().map(|file| Inner::task_of(file, schema)).collect();
-        let mut rows = tables.read_files(tasks, schema, &ids)?;
+        let mut rows = read::rows(&tables.io, staged(incoming), keyed::fields(schema, &ids));
         let mut ordinal = 0;
         while let Some(batch) = rows.try_next().await? {
             for index in 0..batch.num_rows() {
@@ -76,8 +82,8 @@ async fn collect(tables: &Inner, state: &TableState, incoming: &Incoming, schema
         }
     }
     if !of_table.is_empty() {
-        let tasks = keyed::affected(tables, state, incoming, schema).await?;
-        let mut rows = tables.read_files(tasks, schema, &ids)?;
+        let files = keyed::affected(tables, table, state, incoming, schema).await?;
+        let mut rows = read::rows(&tables.io, files, keyed::fields(schema, &ids));
         while let Some(batch) = rows.try_next().await? {
             for (index, key) in incoming.keys.of(&batch)?.into_iter().enumerate() {
                 let Some((key, wanted)) = key.and_then(|key| of_table.get_key_value(&key)) else { continue };
@@ -88,6 +94,11 @@ async fn collect(tables: &Inner, state: &TableState, incoming: &Incoming, schema
         }
     }
     Ok(values)
+}
+
+/// The incoming rows' own files, in their order.
+fn staged(incoming: &Incoming) -> Vec<ScanFile> {
+    incoming.written.files.iter().map(ScanFile::uncommitted).collect()
 }
 
 /// A copy: a slice would keep all of its batch in memory.

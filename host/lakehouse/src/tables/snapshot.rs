@@ -1,12 +1,14 @@
 //! A new snapshot: from the one before, files that go, and files that come.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use asgard_contract::{Error, Result};
 use iceberg::io::FileIO;
 use iceberg::spec::{
-    DataFile, ManifestEntry, ManifestFile, ManifestListWriter, ManifestWriter, ManifestWriterBuilder, Operation,
-    PartitionSpec, SchemaRef, Snapshot, SnapshotSummaryCollector, Summary, TableMetadata,
+    DataContentType, DataFile, ManifestContentType, ManifestEntry, ManifestFile, ManifestListWriter, ManifestWriter,
+    ManifestWriterBuilder, Operation, PartitionSpec, PartitionSpecRef, SchemaRef, Snapshot, SnapshotSummaryCollector,
+    Summary, TableMetadata,
 };
 
 use super::manifests::{self, Live};
@@ -25,13 +27,22 @@ pub(crate) enum Removed {
     Files(HashSet<String>),
 }
 
+/// Files that come, all written by one partition specification.
+#[derive(Debug, Clone)]
+pub(crate) struct Added<'a> {
+    pub(crate) files: &'a [DataFile],
+    pub(crate) spec: PartitionSpecRef,
+}
+
 /// What the new snapshot is to be.
 pub(crate) struct Plan<'a> {
     pub(crate) base: &'a TableMetadata,
     /// The schema of the table with this snapshot.
     pub(crate) schema: SchemaRef,
-    pub(crate) added: &'a [DataFile],
+    pub(crate) added: Added<'a>,
     pub(crate) removed: Removed,
+    /// Whether the rows are the same in other files.
+    pub(crate) same_rows: bool,
     /// Goes into the snapshot's summary.
     pub(crate) notes: HashMap<String, String>,
 }
@@ -47,17 +58,16 @@ pub(crate) async fn write(io: &FileIO, plan: Plan<'_>, undo: &Uncommitted) -> Re
     let writer = Writer { io, plan: &plan, snapshot_id: new_snapshot_id(base), undo, commit: uuid::Uuid::now_v7() };
 
     let mut summary = SnapshotSummaryCollector::default();
-    let unpartitioned = std::sync::Arc::new(unpartitioned(base)?);
-    for file in plan.added {
-        summary.add_file(file, plan.schema.clone(), unpartitioned.clone());
+    for file in plan.added.files {
+        summary.add_file(file, plan.schema.clone(), Arc::clone(&plan.added.spec));
     }
     let (mut kept, removed) = writer.carry_over(before).await?;
     for file in &removed {
-        summary.remove_file(file, plan.schema.clone(), unpartitioned.clone());
+        summary.remove_file(file, plan.schema.clone(), Arc::clone(&plan.added.spec));
     }
-    if !plan.added.is_empty() {
-        let mut manifest = writer.manifest(&plan.schema, &unpartitioned)?;
-        for file in plan.added {
+    if !plan.added.files.is_empty() {
+        let mut manifest = writer.manifest(&plan.schema, &plan.added.spec, ManifestContentType::Data)?;
+        for file in plan.added.files {
             manifest.add_file(file.clone(), -1).map_err(error::iceberg("writing a manifest"))?;
         }
         kept.insert(0, manifest.write_manifest_file().await.map_err(error::iceberg("writing a manifest"))?);
@@ -76,7 +86,8 @@ pub(crate) async fn write(io: &FileIO, plan: Plan<'_>, undo: &Uncommitted) -> Re
     let mut properties = summary.build();
     properties.extend(totals(parent.map(|parent| &parent.summary().additional_properties), &plan, &removed));
     properties.extend(plan.notes.clone());
-    let operation = match (&plan.removed, plan.added.is_empty()) {
+    let operation = match (&plan.removed, plan.added.files.is_empty()) {
+        _ if plan.same_rows => Operation::Replace,
         (Removed::Nothing, _) => Operation::Append,
         (_, true) if !removed.is_empty() => Operation::Delete,
         _ => Operation::Overwrite,
@@ -107,17 +118,6 @@ fn new_snapshot_id(base: &TableMetadata) -> i64 {
     }
 }
 
-/// The specification that our files are written by.
-///
-/// # Errors
-/// `unsupported` for a partitioned table: another program made it so.
-pub(crate) fn unpartitioned(base: &TableMetadata) -> Result<PartitionSpec> {
-    let found = base.partition_specs_iter().find(|spec| spec.is_unpartitioned());
-    let spec =
-        found.ok_or_else(|| Error::unsupported("the table is partitioned, which only its maker can write to"))?;
-    Ok(spec.as_ref().clone())
-}
-
 struct Writer<'a> {
     io: &'a FileIO,
     plan: &'a Plan<'a>,
@@ -136,11 +136,8 @@ impl Writer<'_> {
         }
         let (mut kept, mut removed) = (Vec::new(), Vec::new());
         for Live { manifest, entries } in manifests::live(self.io, before).await? {
-            if !manifests::holds_data(&manifest) {
+            if !manifests::holds_data(&manifest) && self.plan.removed == Removed::Everything {
                 // Deletions of rows of files that are all gone.
-                if self.plan.removed != Removed::Everything {
-                    kept.push(manifest);
-                }
                 continue;
             }
             let goes = |entry: &ManifestEntry| match &self.plan.removed {
@@ -153,6 +150,7 @@ impl Writer<'_> {
                 continue;
             }
             let mut rewritten = self.manifest_like(&manifest)?;
+
             for entry in &entries {
                 if goes(entry) {
                     removed.push(entry.data_file().clone());
@@ -167,15 +165,15 @@ impl Writer<'_> {
     }
 
     async fn merged(&self, manifests: Vec<ManifestFile>) -> Result<Vec<ManifestFile>> {
-        let unpartitioned = unpartitioned(self.plan.base)?;
-        let (small, mut others): (Vec<_>, Vec<_>) = manifests.into_iter().partition(|manifest| {
-            manifests::holds_data(manifest) && manifest.partition_spec_id == unpartitioned.spec_id()
-        });
+        let spec = &self.plan.added.spec;
+        let (small, mut others): (Vec<_>, Vec<_>) = manifests
+            .into_iter()
+            .partition(|manifest| manifests::holds_data(manifest) && manifest.partition_spec_id == spec.spec_id());
         if small.len() < MANIFESTS_TO_MERGE {
             others.splice(0..0, small);
             return Ok(others);
         }
-        let mut merged = self.manifest(self.plan.base.current_schema(), &unpartitioned)?;
+        let mut merged = self.manifest(self.plan.base.current_schema(), spec, ManifestContentType::Data)?;
         for live in manifests::live(self.io, small).await? {
             for entry in &live.entries {
                 keep(&mut merged, entry)?;
@@ -190,15 +188,28 @@ impl Writer<'_> {
         let spec = base.partition_spec_by_id(manifest.partition_spec_id).ok_or_else(|| {
             Error::internal(format!("the table has no partition specification {}", manifest.partition_spec_id))
         })?;
-        self.manifest(base.current_schema(), spec)
+        // A partition may be of a column that the table does not have any more.
+        let fits = |schema: &&SchemaRef| spec.partition_type(schema).is_ok();
+        let current = std::iter::once(base.current_schema()).find(fits);
+        let schema = current.or_else(|| base.schemas_iter().find(fits)).unwrap_or(base.current_schema());
+        self.manifest(schema, spec, manifest.content)
     }
 
-    fn manifest(&self, schema: &SchemaRef, spec: &PartitionSpec) -> Result<ManifestWriter> {
+    fn manifest(
+        &self,
+        schema: &SchemaRef,
+        spec: &PartitionSpec,
+        content: ManifestContentType,
+    ) -> Result<ManifestWriter> {
         let name = uuid::Uuid::now_v7();
         let location = format!("{}/metadata/{}-m{}.avro", self.plan.base.location(), self.commit, name.simple());
         self.undo.add(location.clone());
         let output = self.io.new_output(&location).map_err(error::iceberg("writing a manifest"))?;
-        Ok(ManifestWriterBuilder::new(output, Some(self.snapshot_id), schema.clone(), spec.clone()).build_v2_data())
+        let builder = ManifestWriterBuilder::new(output, Some(self.snapshot_id), schema.clone(), spec.clone());
+        Ok(match content {
+            ManifestContentType::Data => builder.build_v2_data(),
+            ManifestContentType::Deletes => builder.build_v2_deletes(),
+        })
     }
 }
 
@@ -223,29 +234,39 @@ fn delete(manifest: &mut ManifestWriter, entry: &ManifestEntry) -> Result<()> {
 
 /// The totals of the new snapshot: those of the one before, and the difference. Left out where another writer left them out.
 fn totals(before: Option<&HashMap<String, String>>, plan: &Plan<'_>, removed: &[DataFile]) -> HashMap<String, String> {
-    let sum = |files: &[DataFile], of: fn(&DataFile) -> u64| files.iter().map(of).sum::<u64>();
     type Count = fn(&DataFile) -> u64;
-    let counts: [(&str, Count); 3] = [
+    let rows = |content: DataContentType| {
+        move |file: &DataFile| if file.content_type() == content { file.record_count() } else { 0 }
+    };
+    let (positions, equality) = (rows(DataContentType::PositionDeletes), rows(DataContentType::EqualityDeletes));
+    let is_data = |file: &&DataFile| file.content_type() == DataContentType::Data;
+    let (data, deletes): (Vec<&DataFile>, Vec<&DataFile>) = removed.iter().partition(is_data);
+    let added: Vec<&DataFile> = plan.added.files.iter().collect();
+    let sum = |files: &[&DataFile], of: &dyn Fn(&DataFile) -> u64| files.iter().map(|file| of(file)).sum::<u64>();
+    let known = |name: &str| match (&plan.removed, before) {
+        (Removed::Everything, _) | (_, None) => Some(0),
+        (_, Some(before)) => before.get(name).and_then(|text| text.parse::<u64>().ok()),
+    };
+    let goes = |files: &[&DataFile], of: &dyn Fn(&DataFile) -> u64| {
+        if plan.removed == Removed::Everything { 0 } else { sum(files, of) }
+    };
+
+    let mut totals = HashMap::new();
+    let of_data: [(&str, Count); 3] = [
         ("total-data-files", |_| 1),
         ("total-records", DataFile::record_count),
         ("total-files-size", DataFile::file_size_in_bytes),
     ];
-    let mut totals = HashMap::new();
-    for (name, of) in counts {
-        let base = match (&plan.removed, before) {
-            (Removed::Everything, _) | (_, None) => Some(0),
-            (_, Some(before)) => {
-                let known = before.get(name).and_then(|text| text.parse::<u64>().ok());
-                known.map(|known| known.saturating_sub(sum(removed, of)))
-            }
-        };
-        if let Some(base) = base {
-            totals.insert(name.to_owned(), (base + sum(plan.added, of)).to_string());
+    for (name, of) in of_data {
+        if let Some(known) = known(name) {
+            totals.insert(name.to_owned(), (known.saturating_sub(goes(&data, &of)) + sum(&added, &of)).to_string());
         }
     }
-    for name in ["total-delete-files", "total-position-deletes", "total-equality-deletes"] {
-        let known = before.and_then(|before| before.get(name)).filter(|_| plan.removed != Removed::Everything);
-        totals.insert(name.to_owned(), known.cloned().unwrap_or_else(|| "0".to_owned()));
+    let of_deletes: [(&str, &dyn Fn(&DataFile) -> u64); 3] =
+        [("total-delete-files", &|_| 1), ("total-position-deletes", &positions), ("total-equality-deletes", &equality)];
+    for (name, of) in of_deletes {
+        let left = known(name).unwrap_or(0).saturating_sub(goes(&deletes, of));
+        totals.insert(name.to_owned(), left.to_string());
     }
     totals
 }

@@ -17,7 +17,8 @@ use super::commit::{Next, Transaction, check_writable};
 use super::files::{FileWriter, Written};
 use super::keyed::{self, Incoming, Repeated};
 use super::keys::{Changes, Keys};
-use super::snapshot::{self, Plan, Removed};
+use super::layout::{Layout, Wanted};
+use super::snapshot::{self, Added, Plan, Removed};
 use super::undo::Uncommitted;
 use super::{Current, Inner, Reads, Tables, evolution};
 use crate::error;
@@ -61,14 +62,17 @@ impl Tables {
             return Ok(answer);
         }
         let columns = from_arrow(&rows.schema())?;
+        let mut properties = write.properties.clone();
+        let wanted = Wanted::take(&mut properties);
+        let request = Request { write, columns, properties, wanted };
         let current = self.inner.current(&write.table).await?;
-        let target = Target::new(write, current.as_ref(), &columns)?;
         let location = match current.as_ref().and_then(Current::table) {
             Some(state) => state.metadata.location().to_owned(),
             None => self.inner.location_of(&write.table),
         };
+        let target = Target::new(&request, current.as_ref(), &location)?;
 
-        let mut writer = self.writer(&location, &target.schema);
+        let mut writer = self.writer(&location, &target)?;
         let mut keys = match write.mode {
             WriteMode::Merge | WriteMode::DeleteInsert => Some(Keys::new(&target.schema, &write.key)?),
             WriteMode::Replace | WriteMode::Append => None,
@@ -97,12 +101,12 @@ impl Tables {
             Some(keys) => {
                 let merge = write.mode == WriteMode::Merge;
                 let repeated = if merge { Repeated::Refused } else { Repeated::Added };
-                Work::Keyed(Incoming { written, keys, repeated })
+                Work::Keyed(Box::new(Incoming { written, keys, repeated }))
             }
             None => Work::Plain(written),
         };
         let mut transaction =
-            Write { write, key, columns, target, location, work, notes: notes_of(key, &answer), earlier: None };
+            Write { request, key, target, location, work, notes: notes_of(key, &answer), earlier: None };
         // The list of files moves out of the transaction's reach while it runs: it is noted by reference.
         let undo = transaction.work.take_undo();
         let committed = self.inner.commit(&write.table, &mut transaction, &[&undo]).await?;
@@ -115,19 +119,33 @@ impl Tables {
         Ok(answer)
     }
 
-    pub(crate) fn writer(&self, location: &str, schema: &SchemaRef) -> FileWriter {
-        FileWriter::new(self.inner.io.clone(), location, "write", Arc::clone(schema))
+    fn writer(&self, location: &str, target: &Target) -> Result<FileWriter> {
+        let (schema, layout) = (Arc::clone(&target.schema), target.layout.clone());
+        FileWriter::new(self.inner.io.clone(), location, "write", schema, layout)
     }
+}
+
+/// What a write asks for, taken apart.
+struct Request<'a> {
+    write: &'a TableWrite,
+    columns: Vec<NewColumn>,
+    properties: Vec<(String, String)>,
+    wanted: Wanted,
 }
 
 /// What the table looks like that the rows go to.
 struct Target {
+    /// The table's next metadata, but for the rows.
+    builder: TableMetadataBuilder,
+    base: TableMetadata,
     schema: SchemaRef,
+    layout: Layout,
 }
 
 impl Target {
-    fn new(write: &TableWrite, current: Option<&Current>, columns: &[NewColumn]) -> Result<Self> {
-        let schema = match (current, write.mode) {
+    fn new(request: &Request<'_>, current: Option<&Current>, location: &str) -> Result<Self> {
+        let (write, columns) = (request.write, &request.columns);
+        let (builder, schema) = match (current, write.mode) {
             (Some(Current::View(_)), mode) if mode != WriteMode::Replace => {
                 return Err(Error::conflict(format!(
                     "`{}` is a view: only a replacement can take its place",
@@ -136,12 +154,28 @@ impl Target {
             }
             (Some(Current::Table(state)), mode) => {
                 check_writable(&write.table, &state.metadata)?;
-                schema_after(&state.metadata, mode, columns)?
+                let schema = schema_after(&state.metadata, mode, columns)?;
+                let builder = changed(state)?
+                    .add_schema(schema.as_ref().clone())
+                    .and_then(|builder| builder.set_current_schema(TableMetadataBuilder::LAST_ADDED));
+                (builder.map_err(changing())?, schema)
             }
-            _ => evolution::created(columns)?.into(),
+            _ => {
+                let schema: SchemaRef = evolution::created(columns)?.into();
+                (created(&schema, location)?, schema)
+            }
         };
-        Ok(Self { schema })
+        let builder = builder.set_properties(request.properties.iter().cloned().collect()).map_err(changing())?;
+        let now = current.and_then(Current::table).map(|state| state.metadata.as_ref());
+        let builder = request.wanted.apply(builder, &schema, now)?;
+        // Files and snapshot are made by metadata that has schema and partitions already, under their final ids.
+        let base = builder.clone().build().map_err(changing())?.metadata;
+        Ok(Self { builder, schema: Arc::clone(base.current_schema()), layout: Layout::of(&base), base })
     }
+}
+
+fn changing() -> impl FnOnce(iceberg::Error) -> Error {
+    error::iceberg("changing a table's metadata")
 }
 
 fn schema_after(metadata: &TableMetadata, mode: WriteMode, columns: &[NewColumn]) -> Result<SchemaRef> {
@@ -154,7 +188,7 @@ fn schema_after(metadata: &TableMetadata, mode: WriteMode, columns: &[NewColumn]
 
 enum Work {
     Plain(Written),
-    Keyed(Incoming),
+    Keyed(Box<Incoming>),
 }
 
 impl Work {
@@ -168,9 +202,8 @@ impl Work {
 }
 
 struct Write<'a> {
-    write: &'a TableWrite,
+    request: Request<'a>,
     key: &'a str,
-    columns: Vec<NewColumn>,
     target: Target,
     location: String,
     work: Work,
@@ -187,43 +220,33 @@ impl Transaction for Write<'_> {
             self.earlier = Some(earlier);
             return Ok(Next::Nothing);
         }
-        let Target { schema: now } = Target::new(self.write, current, &self.columns)?;
-        if !evolution::equal(&now, &self.target.schema) {
+        let write = self.request.write;
+        let Target { builder, base, schema, layout } = Target::new(&self.request, current, &self.location)?;
+        if !evolution::equal(&schema, &self.target.schema) || !layout.same_files(&self.target.layout) {
             return Err(Error::unavailable(format!(
-                "the columns of `{}` were changed by another writer meanwhile: run it again",
-                self.write.table
+                "the columns or partitions of `{}` were changed by another writer meanwhile: run it again",
+                write.table
             )));
         }
-        let builder = match state {
-            Some(state) => changed(state)?,
-            None => created(&now, &self.location)?,
-        };
-        let properties: HashMap<String, String> = self.write.properties.iter().cloned().collect();
-        let builder = builder
-            .add_schema(now.as_ref().clone())
-            .and_then(|builder| builder.set_current_schema(TableMetadataBuilder::LAST_ADDED))
-            .and_then(|builder| builder.set_properties(properties))
-            .map_err(error::iceberg("changing a table's metadata"))?;
-        // The snapshot is made from metadata that has the schema already, under its final id.
-        let base = builder.clone().build().map_err(error::iceberg("changing a table's metadata"))?.metadata;
-        let schema = Arc::clone(base.current_schema());
         let (added, removed) = match &self.work {
             Work::Plain(written) => {
-                let replaces = self.write.mode == WriteMode::Replace;
+                let replaces = write.mode == WriteMode::Replace;
                 (written.files.clone(), if replaces { Removed::Everything } else { Removed::Nothing })
             }
             Work::Keyed(incoming) => {
-                let writer = FileWriter::new(tables.io.clone(), &self.location, "write", Arc::clone(&schema));
+                let (io, shape) = (tables.io.clone(), Arc::clone(&schema));
+                let writer = FileWriter::new(io, &self.location, "write", shape, layout.clone())?;
                 let (gone, rest) = match state {
-                    Some(state) => keyed::without_keys(tables, state, incoming, &schema, writer).await?,
-                    None => Default::default(),
+                    Some(state) => keyed::without_keys(tables, &write.table, state, incoming, &schema, writer).await?,
+                    None => (Default::default(), Written::nothing(&layout)),
                 };
-                let added = incoming.written.files.iter().chain(&rest.files).cloned().collect();
+                let added: Vec<_> = incoming.written.files.iter().chain(&rest.files).cloned().collect();
                 undo.adopt(rest.undo);
                 (added, if gone.is_empty() { Removed::Nothing } else { Removed::Files(gone) })
             }
         };
-        let plan = Plan { base: &base, schema, added: &added, removed, notes: self.notes.clone() };
+        let added = Added { files: &added, spec: Arc::clone(&layout.spec) };
+        let plan = Plan { base: &base, schema, added, removed, same_rows: false, notes: self.notes.clone() };
         let snapshot = snapshot::write(&tables.io, plan, undo).await?;
         Ok(Next::Commit(Box::new(finish(builder, snapshot)?)))
     }
@@ -231,7 +254,10 @@ impl Transaction for Write<'_> {
 
 /// A builder for a table's next metadata.
 pub(crate) fn changed(state: &super::TableState) -> Result<TableMetadataBuilder> {
-    Ok(TableMetadataBuilder::new_from_metadata(state.metadata.as_ref().clone(), Some(state.location.clone())))
+    TableMetadataBuilder::new_from_metadata(state.metadata.as_ref().clone(), Some(state.location.clone()))
+        // Tables of format 1 become 2 with our first commit: its snapshots have an order.
+        .upgrade_format_version(FormatVersion::V2)
+        .map_err(error::iceberg("changing a table's metadata"))
 }
 
 /// A builder for a new table's metadata.

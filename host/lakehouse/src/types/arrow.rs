@@ -20,6 +20,11 @@ pub(crate) fn to_arrow(schema: &Schema) -> SchemaRef {
     Arc::new(ArrowSchema::new(fields))
 }
 
+/// A column in Arrow, with its id.
+pub(crate) fn arrow_field_of(field: &NestedField) -> FieldRef {
+    arrow_field(field, &field.name)
+}
+
 fn arrow_field(field: &NestedField, name: &str) -> FieldRef {
     let id = HashMap::from([(PARQUET_FIELD_ID_META_KEY.to_owned(), field.id.to_string())]);
     let mut arrow = Field::new(name, arrow_type(&field.field_type), !field.required).with_metadata(id);

@@ -10,7 +10,7 @@ mod text;
 use asgard_contract::Column;
 use iceberg::spec::{ListType, MapType, NestedField, NestedFieldRef, Schema, StructType, Type};
 
-pub(crate) use arrow::{from_arrow, to_arrow};
+pub(crate) use arrow::{arrow_field_of, from_arrow, to_arrow};
 pub(crate) use cast::{Caster, placeholder};
 pub(crate) use text::{format, parse};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use asgard_contract::manifest::Role;
 use asgard_contract::transform::{GoldModel, IncrementalStrategy, Materialization, Outcome, Request};
 use asgard_contract::{Error, Result, TableName};
-use asgard_lakehouse::TableInfo;
+use asgard_lakehouse::{TableInfo, TableKind};
 use asgard_store::ResourceKind;
 use asgard_tasks::{NewTask, Task, TaskStatus};
 use chrono::{DateTime, Utc};
@@ -42,6 +42,8 @@ pub struct Transformation {
     pub updated_at: DateTime<Utc>,
     pub task: Task,
     pub outcome: Option<Outcome>,
+    /// As the model's own `config` has it, once it has run.
+    pub materialization: Materialization,
 }
 
 /// A table or view of the gold namespace, with the transformation that made it.
@@ -50,6 +52,8 @@ pub struct GoldTable {
     pub name: TableName,
     pub info: TableInfo,
     pub model: Option<GoldModel>,
+    /// None for a table that no transformation made.
+    pub materialization: Option<Materialization>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -158,7 +162,7 @@ impl Pipeline {
                 "there is no transformation `{id}`: GET /dbt/transformations lists those there are"
             ))
         })?;
-        self.shown_transformation(resource).await
+        self.shown_transformation(active, resource).await
     }
 
     /// Transformations, newest first; of one status if given.
@@ -174,7 +178,7 @@ impl Pipeline {
         let (found, _) = self.store.list::<Record>(&active.name, ResourceKind::Transformation, u32::MAX, 0).await?;
         let mut all = Vec::with_capacity(found.len());
         for resource in found {
-            let shown = self.shown_transformation(resource).await?;
+            let shown = self.shown_transformation(active, resource).await?;
             if status.is_none_or(|status| shown.task.status == status) {
                 all.push(shown);
             }
@@ -213,15 +217,25 @@ impl Pipeline {
         for name in active.lakehouse.tables("gold").await? {
             let info = active.lakehouse.table_info(&name).await?;
             let model = records.iter().find(|record| record.body.model.target == name).map(|r| r.body.model.clone());
-            tables.push(GoldTable { name, info, model });
+            let materialization = materialized(active, &name).await?;
+            tables.push(GoldTable { name, info, model, materialization });
         }
         Ok(tables)
     }
 
-    async fn shown_transformation(&self, resource: asgard_store::Resource<Record>) -> Result<Transformation> {
+    async fn shown_transformation(
+        &self,
+        active: &Active,
+        resource: asgard_store::Resource<Record>,
+    ) -> Result<Transformation> {
         let task = self.tasks.get(&resource.body.task).await?;
         let task = task.ok_or_else(|| Error::internal("the transformation's newest run is gone"))?;
         let outcome = task.outcome.clone().and_then(|outcome| serde_json::from_value(outcome).ok());
+        let asked = resource.body.model.materialization;
+        let materialization = match task.status {
+            TaskStatus::Succeeded => materialized(active, &resource.body.model.target).await?.unwrap_or(asked),
+            _ => asked,
+        };
         Ok(Transformation {
             id: resource.id,
             model: resource.body.model,
@@ -229,6 +243,24 @@ impl Pipeline {
             updated_at: task.finished_at.or(task.started_at).unwrap_or(resource.updated_at),
             task,
             outcome,
+            materialization,
         })
     }
+}
+
+/// What a gold table is: the model's `config` may say otherwise than the request, and the table itself tells.
+async fn materialized(active: &Active, table: &TableName) -> Result<Option<Materialization>> {
+    let details = match active.lakehouse.details(table, None).await {
+        Ok(details) => details,
+        Err(Error::NotFound { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    if details.kind == TableKind::View {
+        return Ok(Some(Materialization::View));
+    }
+    Ok(match details.properties.get("asgard.materialization").map(String::as_str) {
+        Some("incremental") => Some(Materialization::Incremental),
+        Some("table") => Some(Materialization::Table),
+        _ => None,
+    })
 }

@@ -21,6 +21,8 @@ pub struct Settings {
     pub tags: Vec<String>,
     pub owner: String,
     pub description: Option<String>,
+    /// Partitions and order of the table: `partitioning` and `sorted_by`, lists with commas.
+    pub layout: Vec<(&'static str, String)>,
     /// What the model asks for and this engine does not do, in words.
     pub notes: Vec<String>,
 }
@@ -38,6 +40,7 @@ impl Settings {
             tags: model.tags.clone(),
             owner: model.owner.clone(),
             description: model.description.clone(),
+            layout: Vec::new(),
             notes: Vec::new(),
         };
         for (key, value) in config {
@@ -82,6 +85,20 @@ impl Settings {
                     && self.owner == DEFAULT_OWNER
                 {
                     owner.clone_into(&mut self.owner);
+                }
+            }
+            "partition_by" => self.layout.push(("partitioning", texts(key, value)?.join(", "))),
+            "sorted_by" => self.layout.push(("sorted_by", texts(key, value)?.join(", "))),
+            // As dbt-trino has it: what the connector's `WITH (…)` takes.
+            "properties" if value.is_object() => {
+                for (name, value) in value.as_object().into_iter().flatten() {
+                    match name.as_str() {
+                        "partitioning" => self.layout.push(("partitioning", text(key, value)?)),
+                        "sorted_by" => self.layout.push(("sorted_by", text(key, value)?)),
+                        other => self
+                            .notes
+                            .push(format!("config `properties.{other}` changes nothing on the embedded engine")),
+                    }
                 }
             }
             "alias" => same(key, &text(key, value)?, &model.target.name)?,

@@ -19,6 +19,7 @@ mod gold;
 mod idempotency;
 mod ingestion;
 mod journey;
+mod lakehouse;
 mod openapi;
 mod readback;
 mod readme;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         gold::trials(&world),
         features::trials(&world),
         journey::trials(&world),
+        lakehouse::trials(&world),
         readback::trials(&world),
         bad_models::trials(&world),
         requests::trials(&world),

@@ -17,9 +17,16 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
 fn served(world: &World) {
     let client = world.light();
     let document = client.get("/openapi.json").unwrap();
-    for path in
-        ["/datasource", "/sink", "/ingestion", "/spark/transform", "/dbt/transform", "/feast/features", "/mlops/deploy"]
-    {
+    for path in [
+        "/datasource",
+        "/sink",
+        "/ingestion",
+        "/spark/transform",
+        "/dbt/transform",
+        "/feast/features",
+        "/mlops/deploy",
+        "/lakehouse/query",
+    ] {
         assert!(document["paths"][path].is_object(), "{path} is missing");
     }
     assert_eq!(client.send("GET", "/docs/", None, &[]).unwrap().status, 200);

@@ -14,9 +14,11 @@ use datafusion::execution::SessionStateDefaults;
 use datafusion::logical_expr::planner::{ExprPlanner, TypePlanner};
 use datafusion::sql::planner::NullOrdering;
 use sqlparser::ast::Query;
+use sqlparser::tokenizer::TokenWithSpan;
 
 use super::dialect::{Functions, SqlDialect};
 use super::meaning::{Meaning, Operators};
+use super::versions;
 
 #[derive(Debug)]
 struct Trino {
@@ -48,6 +50,10 @@ impl SqlDialect for Trino {
 
     fn takes_temporary_views(&self) -> bool {
         false
+    }
+
+    fn tokens(&self, tokens: &mut Vec<TokenWithSpan>) {
+        versions::drop_for(tokens);
     }
 
     fn rewrite(&self, query: &mut Query) -> Result<()> {

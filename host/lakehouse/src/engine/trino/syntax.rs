@@ -57,4 +57,8 @@ impl Dialect for TrinoSyntax {
     fn supports_unicode_string_literal(&self) -> bool {
         true
     }
+
+    fn supports_table_versioning(&self) -> bool {
+        true
+    }
 }
