@@ -62,7 +62,7 @@ pub(crate) struct FileWriter {
 /// What there is of the next file of a partition.
 enum Open {
     Unsorted { batches: Vec<RecordBatch>, bytes: usize },
-    File(OpenFile),
+    File(Box<OpenFile>),
 }
 
 impl Open {
@@ -161,14 +161,14 @@ impl FileWriter {
         let known = self.open().remove(&partition);
         let open = if self.layout.order.is_unsorted() {
             let file = match known {
-                Some(Open::File(file)) => file,
+                Some(Open::File(file)) => *file,
                 _ => self.start().await?,
             };
             let file = file.write(batch).await?;
             if file.encoder.bytes_written() + file.encoder.in_progress_size() >= self.layout.file_bytes {
                 return self.finish_file(&partition, file).await;
             }
-            Open::File(file)
+            Open::File(Box::new(file))
         } else {
             let (mut batches, mut bytes) = match known {
                 Some(Open::Unsorted { batches, bytes }) => (batches, bytes),
@@ -215,7 +215,7 @@ impl FileWriter {
 
     async fn finish_open(&mut self, partition: &Struct, open: Open) -> Result<()> {
         match open {
-            Open::File(file) => self.finish_file(partition, file).await,
+            Open::File(file) => self.finish_file(partition, *file).await,
             Open::Unsorted { batches, .. } => self.finish_sorted(partition, batches).await,
         }
     }

@@ -235,10 +235,9 @@ fn delete(manifest: &mut ManifestWriter, entry: &ManifestEntry) -> Result<()> {
 /// The totals of the new snapshot: those of the one before, and the difference. Left out where another writer left them out.
 fn totals(before: Option<&HashMap<String, String>>, plan: &Plan<'_>, removed: &[DataFile]) -> HashMap<String, String> {
     type Count = fn(&DataFile) -> u64;
-    let rows = |content: DataContentType| {
-        move |file: &DataFile| if file.content_type() == content { file.record_count() } else { 0 }
-    };
-    let (positions, equality) = (rows(DataContentType::PositionDeletes), rows(DataContentType::EqualityDeletes));
+    fn rows_of(file: &DataFile, content: DataContentType) -> u64 {
+        if file.content_type() == content { file.record_count() } else { 0 }
+    }
     let is_data = |file: &&DataFile| file.content_type() == DataContentType::Data;
     let (data, deletes): (Vec<&DataFile>, Vec<&DataFile>) = removed.iter().partition(is_data);
     let added: Vec<&DataFile> = plan.added.files.iter().collect();
@@ -262,10 +261,13 @@ fn totals(before: Option<&HashMap<String, String>>, plan: &Plan<'_>, removed: &[
             totals.insert(name.to_owned(), (known.saturating_sub(goes(&data, &of)) + sum(&added, &of)).to_string());
         }
     }
-    let of_deletes: [(&str, &dyn Fn(&DataFile) -> u64); 3] =
-        [("total-delete-files", &|_| 1), ("total-position-deletes", &positions), ("total-equality-deletes", &equality)];
+    let of_deletes: [(&str, Count); 3] = [
+        ("total-delete-files", |_| 1),
+        ("total-position-deletes", |file| rows_of(file, DataContentType::PositionDeletes)),
+        ("total-equality-deletes", |file| rows_of(file, DataContentType::EqualityDeletes)),
+    ];
     for (name, of) in of_deletes {
-        let left = known(name).unwrap_or(0).saturating_sub(goes(&deletes, of));
+        let left = known(name).unwrap_or(0).saturating_sub(goes(&deletes, &of));
         totals.insert(name.to_owned(), left.to_string());
     }
     totals

@@ -110,7 +110,7 @@ impl Feed {
     ///
     /// # Errors
     /// `unavailable` when the connection breaks, and what the server says when it ends the replication.
-    pub fn next(&mut self) -> Result<Told<'_>> {
+    pub fn told(&mut self) -> Result<Told<'_>> {
         let Some(body) = self.session.copied_at()? else {
             return Err(Error::unavailable("the server ended the replication"));
         };

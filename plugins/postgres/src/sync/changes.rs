@@ -131,7 +131,7 @@ impl Follower {
                 self.feed.ask_position()?;
                 (self.asked, self.moved) = (true, false);
             }
-            match self.feed.next()? {
+            match self.feed.told()? {
                 Told::Position(position) => {
                     self.asked = false;
                     if self.changes.transaction.is_none() && position >= self.target {

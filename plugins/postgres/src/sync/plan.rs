@@ -57,7 +57,9 @@ pub(super) fn plan(selection: &StreamSelection, table: Option<&Table>, state: Op
     }
     let captured = selection.sync_mode == SyncMode::ChangeDataCapture;
     let known = |column: &&Column| selection.columns.iter().any(|wanted| wanted.name == column.name);
-    for column in table.columns.iter().filter(|column| !known(column) && !(captured && column.generated)) {
+    // The log has no values of generated columns.
+    let told = |column: &&Column| !(captured && column.generated);
+    for column in table.columns.iter().filter(|column| !known(column)).filter(told) {
         let added = StreamColumn {
             name: column.name.clone(),
             data_type: column.mapping.kind.to_string(),

@@ -11,7 +11,7 @@ use crate::server::{Database, Server};
 /// Of each mode; three modes make more than two hundred.
 const INTERRUPTIONS: u32 = 70;
 
-const SEED: u64 = 0x5eed_0a5_9a4d;
+const SEED: u64 = 0x05ee_d0a5_9a4d;
 
 /// Xorshift: the same numbers with each run.
 struct Random(u64);
