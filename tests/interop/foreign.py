@@ -164,6 +164,7 @@ def parts(catalog: SqlCatalog) -> None:
         NestedField(4, "day", DateType()),
         NestedField(5, "local", TimestampType()),
         NestedField(6, "amount", DecimalType(12, 2)),
+        NestedField(7, "since", DateType()),
     )
     spec = PartitionSpec(
         PartitionField(2, 1000, IdentityTransform(), "region"),
@@ -172,7 +173,7 @@ def parts(catalog: SqlCatalog) -> None:
         PartitionField(4, 1003, MonthTransform(), "day_month"),
         PartitionField(5, 1004, HourTransform(), "local_hour"),
         PartitionField(6, 1005, TruncateTransform(100), "amount_trunc"),
-        PartitionField(3, 1006, YearTransform(), "at_year"),
+        PartitionField(7, 1006, YearTransform(), "since_year"),
         PartitionField(1, 1007, VoidTransform(), "id_void"),
     )
     table = catalog.create_table("silver.foreign_parts", schema, partition_spec=spec)
@@ -184,6 +185,7 @@ def parts(catalog: SqlCatalog) -> None:
             "day": date(1960 + n % 20, 1 + n % 12, 1 + n % 28),
             "local": datetime(1969, 12, 31, n % 24, 59, 59, 999_999),
             "amount": Decimal(n * 37 - 500) / 100,
+            "since": date(1965 + n % 9, 6, 1),
         }
         for n in range(60)
     ]

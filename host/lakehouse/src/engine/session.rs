@@ -43,6 +43,9 @@ impl Sessions {
         // The functions of both dialects take plain strings; views would be cast at each call.
         options.execution.parquet.schema_force_view_types = false;
         options.optimizer.expand_views_at_output = false;
+        // DataFusion 53.1 leaves a MIN or MAX that is null so far out of the filter that it makes of all of them, and so skips the
+        // rows that would give it a value: `max(a), max(b)` loses a `b` wherever `a` does not grow.
+        options.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
         // Kept back by each sort to merge what it spilled. The engine's 10 MiB are more than a small limit has for all.
         let share = limits.query_memory_bytes / 32;
         options.execution.sort_spill_reservation_bytes = usize::try_from(share).unwrap_or(usize::MAX).min(10 << 20);

@@ -99,6 +99,7 @@ pub struct StreamWriter {
     /// Files of before the columns evolved.
     finished: Written,
     keys: Option<Keys>,
+    found: Option<Checkpoint>,
     /// The next commit replaces what the table has.
     replaces: bool,
     /// Rows that this sync has committed.
@@ -108,6 +109,12 @@ pub struct StreamWriter {
 }
 
 impl StreamWriter {
+    /// The last checkpoint that the owner had committed when the table was opened; from then on nobody but this writer commits
+    /// another. One that was read before may be older: who wrote until then had a commit under way.
+    pub fn found(&self) -> Option<&Checkpoint> {
+        self.found.as_ref()
+    }
+
     fn file_writer(&self, schema: &SchemaRef) -> Result<FileWriter> {
         let (io, prefix) = (self.tables.inner.io.clone(), self.target.prefix());
         FileWriter::new(io, &self.location, &prefix, SchemaRef::clone(schema), self.layout.clone())

@@ -26,8 +26,9 @@ impl StreamWriter {
         }
         remove_leftovers(&tables.inner, &state, &target).await?;
 
-        let stored = checkpoint::read(&state.metadata, &target.ingestion_id)?;
-        let committed = stored.filter(|stored| stored.sync_id == target.sync_id).map_or(0, |stored| stored.records);
+        let found = checkpoint::read(&state.metadata, &target.ingestion_id)?;
+        let own = found.as_ref().filter(|found| found.sync_id == target.sync_id);
+        let committed = own.map_or(0, |found| found.records);
         let (schema, layout) = (opened.schema, Layout::of(&state.metadata));
         Ok(Self {
             location: state.metadata.location().to_owned(),
@@ -36,6 +37,7 @@ impl StreamWriter {
             files: None,
             finished: Written::nothing(&layout),
             keys: keys(&schema, &target, opened.replaces)?,
+            found,
             replaces: opened.replaces,
             committed,
             staged: 0,

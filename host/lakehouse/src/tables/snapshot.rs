@@ -57,13 +57,16 @@ pub(crate) async fn write(io: &FileIO, plan: Plan<'_>, undo: &Uncommitted) -> Re
     };
     let writer = Writer { io, plan: &plan, snapshot_id: new_snapshot_id(base), undo, commit: uuid::Uuid::now_v7() };
 
+    // Counts by partition are not asked for. The collector writes the values' texts for them all the same, and panics over values
+    // of another specification than the one it is given; files that are removed may have any that the table ever had.
+    let unpartitioned = Arc::new(PartitionSpec::unpartition_spec());
     let mut summary = SnapshotSummaryCollector::default();
     for file in plan.added.files {
-        summary.add_file(file, plan.schema.clone(), Arc::clone(&plan.added.spec));
+        summary.add_file(file, plan.schema.clone(), Arc::clone(&unpartitioned));
     }
     let (mut kept, removed) = writer.carry_over(before).await?;
     for file in &removed {
-        summary.remove_file(file, plan.schema.clone(), Arc::clone(&plan.added.spec));
+        summary.remove_file(file, plan.schema.clone(), Arc::clone(&unpartitioned));
     }
     if !plan.added.files.is_empty() {
         let mut manifest = writer.manifest(&plan.schema, &plan.added.spec, ManifestContentType::Data)?;

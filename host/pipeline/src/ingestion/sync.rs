@@ -10,7 +10,7 @@ use asgard_contract::connector::{Event, Ingestion, StreamSelection, SyncMode};
 use asgard_contract::log::Level;
 use asgard_contract::manifest::Role;
 use asgard_contract::{Column, Error, Progress, Result};
-use asgard_lakehouse::{Lakehouse, StreamTarget, StreamWriter};
+use asgard_lakehouse::{Checkpoint, Lakehouse, StreamTarget, StreamWriter};
 use asgard_tasks::{Handler, StepContext, StepOutcome, Task, TaskFilter};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -120,7 +120,6 @@ async fn run(pipeline: &Arc<Pipeline>, task: &Task, context: &StepContext, state
         let stored = active.lakehouse.checkpoint(&table_of(stream), &owner).await?;
         let mut result = StreamResult { name, status: "pending".to_owned(), ..StreamResult::default() };
         if let Some(stored) = stored {
-            // A full refresh starts over with each sync; within one it goes on from its last checkpoint.
             let own = stored.sync_id == task.id;
             if own {
                 let before = previous.iter().find(|other| other.name == result.name);
@@ -128,10 +127,7 @@ async fn run(pipeline: &Arc<Pipeline>, task: &Task, context: &StepContext, state
                 result.bytes = before.map_or(0, |before| before.bytes);
                 result.status = if stored.complete { "succeeded" } else { "running" }.to_owned();
             }
-            let full_refresh = matches!(stream.sync_mode, SyncMode::FullRefreshOverwrite | SyncMode::FullRefreshAppend);
-            if own || !full_refresh {
-                stream.checkpoint = Some(stored.state);
-            }
+            stream.checkpoint = goes_on_from(&stored, stream.sync_mode, &task.id).map(<[u8]>::to_vec);
         }
         state.streams.push(result);
     }
@@ -256,6 +252,12 @@ fn progress(state: &State, index: usize) -> Progress {
     }
 }
 
+/// Where a stream goes on. A full refresh starts over with each sync; within one it goes on from its last checkpoint.
+fn goes_on_from<'a>(stored: &'a Checkpoint, mode: SyncMode, sync_id: &str) -> Option<&'a [u8]> {
+    let full_refresh = matches!(mode, SyncMode::FullRefreshOverwrite | SyncMode::FullRefreshAppend);
+    (stored.sync_id == sync_id || !full_refresh).then_some(stored.state.as_slice())
+}
+
 /// The writers of the streams that have had rows so far.
 struct Writers<'a> {
     lakehouse: &'a Arc<Lakehouse>,
@@ -279,7 +281,16 @@ impl Writers<'_> {
                 sync_id: self.sync_id.to_owned(),
                 ingestion_id: self.owner.clone(),
             };
-            self.open[index] = Some(self.lakehouse.stream_writer(target).await?);
+            let writer = self.lakehouse.stream_writer(target).await?;
+            let found = writer.found().and_then(|found| goes_on_from(found, stream.sync_mode, self.sync_id));
+            if found != stream.checkpoint.as_deref() {
+                // Rows that are in the table already would be added again.
+                return Err(Error::unavailable(format!(
+                    "`{}` got rows from whoever had this sync before: it goes on from there",
+                    table_of(stream)
+                )));
+            }
+            self.open[index] = Some(writer);
         }
         self.open[index].as_mut().ok_or_else(|| Error::internal("the writer is gone"))
     }

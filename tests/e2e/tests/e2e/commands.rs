@@ -15,6 +15,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "the_commands_of_the_readme_run", |world| run(world, "README.md")),
         test(world, "the_commands_for_operating_a_host_run", |world| run(world, "docs/operating.md")),
         test(world, "the_commands_of_the_tutorial_run", |world| run(world, "docs/tutorial.md")),
+        test(world, "the_commands_about_tables_run", |world| run(world, "docs/tables.md")),
         test(world, "every_document_with_commands_is_run", complete),
     ]
 }

@@ -49,11 +49,11 @@ async fn values_that_updates_leave_alone_are_those_of_the_row_before() {
     writer.commit(b"2".to_vec(), false).await.unwrap();
     let expected = json!([
         {"id": 1, "v": "c", "big": "big 1"},
+        {"id": 21, "v": "again", "big": "big 2"},
+        {"id": 6, "v": "swapped", "big": "big 5"},
+        {"id": 5, "v": "swapped", "big": "big 6"},
         {"id": 3, "v": "c", "big": "new 3"},
         {"id": 4, "v": "other", "big": "new 4"},
-        {"id": 5, "v": "swapped", "big": "big 6"},
-        {"id": 6, "v": "swapped", "big": "big 5"},
-        {"id": 21, "v": "again", "big": "big 2"},
     ]);
     assert_eq!(content(&tables, "bronze.orders").await, expected);
     let live = table(&tables, "bronze.orders").await.files.len();
