@@ -9,6 +9,7 @@ Needs: pyiceberg[pyarrow,sql-sqlite], duckdb, duckdb-extension-iceberg, duckdb-e
 """
 
 import json
+import struct
 import sys
 import uuid
 from collections.abc import Iterator
@@ -44,7 +45,10 @@ def plain(value, of: str = ""):
         return plain(dict(value)) if pairs else [plain(inner) for inner in value]
     if of.startswith("decimal") and value is not None:
         return format(Decimal(str(value)).normalize(), "f")
-    if of in ("float", "double") and value is not None:
+    if of == "float" and value is not None:
+        # JSON's shortest digits of 32 bits, and those of the 64 that Python makes of them, are one value.
+        return struct.unpack("f", struct.pack("f", value))[0]
+    if of == "double" and value is not None:
         return float(value)
     if isinstance(value, Decimal):
         return format(value.normalize(), "f")
