@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use arrow_ipc::writer::StreamWriter;
 use asgard_contract::lakehouse::{Dialect, Statement};
 use asgard_contract::{Column, Error, Result, TableName};
 use chrono::{DateTime, Utc};
@@ -10,7 +9,7 @@ use futures::TryStreamExt as _;
 use iceberg::spec::{Snapshot, TableMetadata};
 
 use crate::catalog::Kind;
-use crate::engine::{Answer, Query};
+use crate::engine::{Answer, Query, as_ipc};
 use crate::tables::maintenance::references;
 use crate::tables::{AsOf, DataFile, Loaded, LoadedTable, layout};
 use crate::{Lakehouse, types};
@@ -18,18 +17,11 @@ use crate::{Lakehouse, types};
 /// Properties that are notes of the host to itself.
 const OWN_PROPERTIES: [&str; 2] = ["asgard.checkpoint", "asgard.maintenance"];
 
-/// What an entry of the catalog is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TableKind {
-    Table,
-    View,
-}
-
 /// An entry of the catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableEntry {
     pub name: TableName,
-    pub kind: TableKind,
+    pub kind: Kind,
 }
 
 /// A column with its id: what it is called may change, its id does not.
@@ -58,7 +50,7 @@ pub struct SnapshotInfo {
 #[derive(Debug, Clone, PartialEq)]
 pub struct TableDetails {
     pub name: TableName,
-    pub kind: TableKind,
+    pub kind: Kind,
     pub columns: Vec<TableColumn>,
     pub partitioning: Vec<String>,
     pub sorted_by: Vec<String>,
@@ -96,12 +88,7 @@ impl Lakehouse {
     pub async fn entries(&self, namespace: Option<&str>) -> Result<Vec<TableEntry>> {
         let entries = self.tables.inner.catalog.entries().await?;
         let wanted = entries.into_iter().filter(|entry| namespace.is_none_or(|wanted| entry.name.namespace == wanted));
-        Ok(wanted
-            .map(|entry| TableEntry {
-                name: entry.name,
-                kind: if entry.kind == Kind::View { TableKind::View } else { TableKind::Table },
-            })
-            .collect())
+        Ok(wanted.map(|entry| TableEntry { name: entry.name, kind: entry.kind }).collect())
     }
 
     /// What a table or view is made of, now or as of then.
@@ -113,7 +100,7 @@ impl Lakehouse {
         let info = loaded.info();
         let mut details = TableDetails {
             name: table.clone(),
-            kind: TableKind::View,
+            kind: Kind::View,
             columns: Vec::new(),
             partitioning: Vec::new(),
             sorted_by: Vec::new(),
@@ -133,11 +120,11 @@ impl Lakehouse {
             Loaded::View(view) => std::sync::Arc::clone(view.state.metadata.current_schema()),
             Loaded::Table(table) => {
                 let metadata = &table.state.metadata;
-                details.kind = TableKind::Table;
+                details.kind = Kind::Table;
                 details.partitioning = info.partitioning;
                 details.sorted_by = layout::shown_order(metadata.default_sort_order(), metadata.current_schema());
                 let shown = |name: &str| !OWN_PROPERTIES.iter().any(|own| name.starts_with(own));
-                details.properties = table.properties.iter().filter(|(name, _)| shown(name)).cloned().collect();
+                details.properties = info.properties.into_iter().filter(|(name, _)| shown(name)).collect();
                 details.data_files = Some(table.files.len() as u64);
                 details.delete_files = Some(table.deletes.len() as u64);
                 let refs = references(metadata)?;
@@ -232,12 +219,9 @@ impl Lakehouse {
                 break;
             }
         }
-        let failed = |error: arrow_schema::ArrowError| Error::internal(format!("the rows cannot be shown: {error}"));
-        let mut writer = StreamWriter::try_new(Vec::new(), &schema).map_err(failed)?;
-        batches.iter().try_for_each(|batch| writer.write(batch)).map_err(failed)?;
         Ok(Answer {
             columns: wanted.into_iter().map(|index| all[index].clone()).collect(),
-            rows: writer.into_inner().map_err(failed)?,
+            rows: as_ipc(&schema, &batches)?,
             more,
             snapshots: vec![(table.name.clone(), table.snapshot)],
         })

@@ -30,7 +30,8 @@ use asgard_contract::{Progress, Result, TableName};
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-pub use browse::{RowsQuery, SnapshotInfo, TableColumn, TableDetails, TableEntry, TableKind};
+pub use browse::{RowsQuery, SnapshotInfo, TableColumn, TableDetails, TableEntry};
+pub use catalog::Kind as TableKind;
 pub use engine::check_statement;
 pub use engine::{Answer, Query};
 pub use rows::{rows_from_json, rows_to_json};

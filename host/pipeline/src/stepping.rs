@@ -54,8 +54,3 @@ pub(crate) fn outcome<T: Serialize>(step: Step<T>) -> StepOutcome {
         Status::Failed { error } => StepOutcome::Failed { state, error, details },
     }
 }
-
-/// A step that could not be taken: what is stored stays.
-pub(crate) fn failed(task: &Task, error: Error) -> StepOutcome {
-    StepOutcome::Failed { state: task.state.clone(), error, details: Value::Null }
-}

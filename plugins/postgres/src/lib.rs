@@ -15,6 +15,7 @@ mod lent;
 pub mod replication;
 pub mod rows;
 pub mod session;
+mod streams;
 pub mod sync;
 pub mod types;
 pub mod wire;

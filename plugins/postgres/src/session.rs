@@ -13,6 +13,25 @@ use crate::wire::{Failure, MessageStream, ServerError, frontend};
 
 use opening::Purpose;
 
+/// How values are written where they travel as text, in queries and in the log alike, whatever the server's defaults are.
+macro_rules! value_settings {
+    ($set:literal) => {
+        concat!(
+            $set,
+            " DateStyle TO 'ISO, MDY';",
+            $set,
+            " IntervalStyle TO 'iso_8601';",
+            $set,
+            " TimeZone TO 'UTC';",
+            $set,
+            " extra_float_digits TO 3;",
+            $set,
+            " bytea_output TO 'hex';",
+        )
+    };
+}
+pub(crate) use value_settings;
+
 /// A database of encoding SQL_ASCII holds any bytes. Asked for UTF-8 the server refuses a table for one value that is none; asked
 /// for nothing it hands them over, and what is no UTF-8 is seen to here.
 const UNCHECKED_TEXTS: &str = "SELECT pg_catalog.set_config('client_encoding', 'SQL_ASCII', false) \

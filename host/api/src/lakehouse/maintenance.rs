@@ -13,8 +13,6 @@ use crate::extract::{Body, Environment, Ids};
 use crate::platform::tasks::TaskAnswer;
 use crate::problem::{Problem, Result};
 
-const HOUR: u64 = 3600;
-
 /// Defaults are Iceberg's own: five days of snapshots, three days for files that nothing has.
 const SNAPSHOT_HOURS: u64 = 120;
 const ORPHAN_HOURS: u64 = 72;
@@ -84,13 +82,12 @@ impl MaintenanceRequest {
         Ok(Maintenance {
             compact: self.compact,
             expire: self.expire_snapshots.map(|expire| ExpireSnapshots {
-                older_than_seconds: expire.older_than_hours.saturating_mul(HOUR),
+                older_than_hours: expire.older_than_hours,
                 retain_last: expire.retain_last,
             }),
-            orphans: self.remove_orphans.map(|orphans| RemoveOrphans {
-                older_than_seconds: orphans.older_than_hours.saturating_mul(HOUR),
-                dry_run: orphans.dry_run,
-            }),
+            orphans: self
+                .remove_orphans
+                .map(|orphans| RemoveOrphans { older_than_hours: orphans.older_than_hours, dry_run: orphans.dry_run }),
         })
     }
 }

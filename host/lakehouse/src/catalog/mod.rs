@@ -50,7 +50,7 @@ CREATE TABLE IF NOT EXISTS asgard_dropped (
 
 /// What an entry's metadata describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     Table,
     View,
 }

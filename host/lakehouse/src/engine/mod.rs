@@ -54,6 +54,7 @@ use tokio::sync::watch;
 
 use self::output::Naming;
 use self::run::Engine;
+pub(crate) use self::run::as_ipc;
 use self::session::Sessions;
 use crate::tables::{AsOf, Tables};
 

@@ -306,7 +306,8 @@ fn reads(operators: &Arc<dyn ExecutionPlan>) -> Reads {
     total
 }
 
-fn as_ipc(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Vec<u8>> {
+/// Rows as they are handed over.
+pub(crate) fn as_ipc(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Vec<u8>> {
     let failed = |error: datafusion::arrow::error::ArrowError| {
         Error::internal(format!("the rows cannot be handed over: {error}"))
     };

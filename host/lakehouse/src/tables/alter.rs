@@ -72,8 +72,7 @@ impl Tables {
     /// `invalid-input` for `changes[n]`, with the reason; `not-found`.
     pub(crate) async fn alter(&self, table: &TableName, changes: &[Change]) -> Result<()> {
         if self.inner.catalog.get(table).await?.is_none() {
-            // Told with the nearest name that there is.
-            self.load(table).await?;
+            return Err(self.not_found(table).await?);
         }
         let mut alteration = Alteration { table, changes };
         self.inner.commit(table, &mut alteration, &[]).await?;
@@ -276,11 +275,7 @@ impl<'a> Draft<'a> {
     }
 
     fn find(&self, name: &str) -> Result<NestedFieldRef> {
-        self.schema.field_by_name(name).cloned().ok_or_else(|| {
-            let fields = self.schema.as_struct().fields().iter();
-            let columns: Vec<&str> = fields.map(|field| field.name.as_str()).collect();
-            refused(format!("there is no column `{name}`: there are {}", columns.join(", ")))
-        })
+        self.schema.field_by_name(name).cloned().ok_or_else(|| refused(evolution::no_column(&self.schema, name)))
     }
 }
 

@@ -116,6 +116,12 @@ pub(crate) fn equal(a: &Schema, b: &Schema) -> bool {
     a.as_struct() == b.as_struct()
 }
 
+/// That there is no such column, and which there are.
+pub(crate) fn no_column(schema: &Schema, name: &str) -> String {
+    let columns: Vec<&str> = schema.as_struct().fields().iter().map(|field| field.name.as_str()).collect();
+    format!("there is no column `{name}`: there are {}", columns.join(", "))
+}
+
 fn schema(fields: Vec<NestedFieldRef>) -> Result<Schema> {
     Schema::builder().with_fields(fields).build().map_err(|error| Error::InvalidInput {
         field: None,

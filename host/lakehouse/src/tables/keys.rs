@@ -12,7 +12,7 @@ use asgard_contract::{Error, Result};
 use datafusion::arrow::row::{RowConverter, SortField};
 use iceberg::spec::{DataFile, Schema};
 
-use super::metrics;
+use super::{evolution, metrics};
 use crate::types;
 
 /// A key, encoded so that bytes compare as values do.
@@ -85,8 +85,7 @@ impl Keys {
         let (mut fields, mut ids): (Vec<FieldRef>, Vec<i32>) = (Vec::new(), Vec::new());
         for name in key {
             let Some(field) = schema.as_struct().field_by_name(name) else {
-                let columns: Vec<&str> = schema.as_struct().fields().iter().map(|field| field.name.as_str()).collect();
-                return refused(format!("there is no column `{name}`: there are {}", columns.join(", ")));
+                return refused(evolution::no_column(schema, name));
             };
             if !field.field_type.is_primitive() {
                 return refused(format!(

@@ -20,6 +20,7 @@ use iceberg::spec::{
     TableMetadata, TableMetadataBuilder, Transform, UnboundPartitionSpec,
 };
 
+use super::evolution;
 use crate::error;
 
 /// The property in which Iceberg's tables say how large files are to be.
@@ -263,10 +264,8 @@ pub(crate) fn sort_order(fields: &[String], schema: &Schema) -> Result<SortOrder
 }
 
 fn column_named<'a>(schema: &'a Schema, name: &str) -> std::result::Result<&'a iceberg::spec::NestedFieldRef, String> {
-    schema.field_by_name(name).or_else(|| schema.field_by_name_case_insensitive(name)).ok_or_else(|| {
-        let columns: Vec<&str> = schema.as_struct().fields().iter().map(|field| field.name.as_str()).collect();
-        format!("there is no column `{name}`: there are {}", columns.join(", "))
-    })
+    let found = schema.field_by_name(name).or_else(|| schema.field_by_name_case_insensitive(name));
+    found.ok_or_else(|| evolution::no_column(schema, name))
 }
 
 fn unquoted(name: &str) -> &str {

@@ -148,7 +148,8 @@ impl Tables {
         Ok(Some(self.inner.load_table(&TableName::new("location", name), &state).await?))
     }
 
-    async fn not_found(&self, table: &TableName) -> Result<Error> {
+    /// The error for a table that is not there, naming the nearest that is.
+    pub(super) async fn not_found(&self, table: &TableName) -> Result<Error> {
         let entries = self.inner.catalog.entries().await?;
         let near = entries
             .iter()

@@ -31,6 +31,8 @@ pub struct TableInfo {
     pub location: String,
     /// The partition fields, as `day(ordered_at)`; empty = unpartitioned.
     pub partitioning: Vec<String>,
+    /// By name; none for views.
+    pub properties: Vec<(String, String)>,
     pub view_sql: Option<String>,
 }
 
@@ -210,6 +212,7 @@ impl Loaded {
                         metadata.default_partition_spec(),
                         metadata.current_schema(),
                     ),
+                    properties: table.properties.clone(),
                     view_sql: None,
                 }
             }
@@ -223,6 +226,7 @@ impl Loaded {
                     updated_at: at(metadata.current_version().timestamp_ms()),
                     location: view.location.clone(),
                     partitioning: Vec::new(),
+                    properties: Vec::new(),
                     view_sql: Some(view.sql.clone()),
                 }
             }
@@ -231,9 +235,9 @@ impl Loaded {
 
     pub(crate) fn describe(&self) -> Table {
         let info = self.info();
-        let (name, snapshot, properties) = match self {
-            Self::Table(table) => (table.name.clone(), table.snapshot, table.properties.clone()),
-            Self::View(view) => (view.name.clone(), None, Vec::new()),
+        let (name, snapshot) = match self {
+            Self::Table(table) => (table.name.clone(), table.snapshot),
+            Self::View(view) => (view.name.clone(), None),
         };
         Table {
             name,
@@ -242,7 +246,7 @@ impl Loaded {
             rows: info.rows,
             bytes: info.bytes,
             location: info.location,
-            properties,
+            properties: info.properties,
             view_sql: info.view_sql,
         }
     }

@@ -153,7 +153,6 @@ impl Writer<'_> {
                 continue;
             }
             let mut rewritten = self.manifest_like(&manifest)?;
-
             for entry in &entries {
                 if goes(entry) {
                     removed.push(entry.data_file().clone());

@@ -51,7 +51,7 @@ impl FeatureHandler {
 #[async_trait]
 impl Handler for FeatureHandler {
     async fn step(&self, task: &Task, context: &StepContext) -> StepOutcome {
-        self.advance(task, context).await.unwrap_or_else(|error| stepping::failed(task, error))
+        self.advance(task, context).await.unwrap_or_else(|error| StepOutcome::failed(task.state.clone(), error))
     }
 
     async fn cancel(&self, task: &Task, context: &StepContext) -> Result<()> {

@@ -19,6 +19,7 @@ use super::ingestions::{StreamResult, full_name, table_of};
 use crate::Pipeline;
 use crate::environments::Active;
 use crate::roles::Bound;
+use crate::stepping;
 
 pub(super) const KIND: &str = "sync";
 
@@ -42,17 +43,13 @@ impl SyncHandler {
     pub(super) fn new(pipeline: &Arc<Pipeline>) -> Self {
         Self { pipeline: Arc::downgrade(pipeline) }
     }
-
-    fn pipeline(&self) -> Result<Arc<Pipeline>> {
-        self.pipeline.upgrade().ok_or_else(|| Error::unavailable("the host is stopping"))
-    }
 }
 
 #[async_trait]
 impl Handler for SyncHandler {
     async fn step(&self, task: &Task, context: &StepContext) -> StepOutcome {
         let mut state: State = serde_json::from_value(task.state.clone()).unwrap_or_default();
-        let result = match self.pipeline() {
+        let result = match stepping::running(&self.pipeline) {
             Ok(pipeline) => run(&pipeline, task, context, &mut state).await,
             Err(error) => Err(error),
         };
@@ -76,7 +73,7 @@ impl Handler for SyncHandler {
     }
 
     async fn cancel(&self, task: &Task, context: &StepContext) -> Result<()> {
-        let pipeline = self.pipeline()?;
+        let pipeline = stepping::running(&self.pipeline)?;
         let active = pipeline.environments.get(&task.environment).await?;
         let state: State = serde_json::from_value(task.state.clone()).unwrap_or_default();
         let ingestion = pipeline.contract_ingestion(&active, task.subject.as_deref().unwrap_or_default()).await?;

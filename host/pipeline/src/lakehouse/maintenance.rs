@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::Pipeline;
 use crate::environments::Active;
+use crate::stepping;
 
 /// The task's kind. Its subject is the table, as `namespace.name`.
 pub(super) const KIND: &str = "maintenance";
@@ -32,14 +33,14 @@ pub struct Maintenance {
 /// Which snapshots are forgotten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExpireSnapshots {
-    pub older_than_seconds: u64,
+    pub older_than_hours: u64,
     pub retain_last: u32,
 }
 
 /// Which files are deleted that no snapshot has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemoveOrphans {
-    pub older_than_seconds: u64,
+    pub older_than_hours: u64,
     pub dry_run: bool,
 }
 
@@ -112,10 +113,9 @@ impl MaintenanceHandler {
     }
 
     async fn advance(&self, task: &Task, context: &StepContext) -> Result<StepOutcome> {
-        let pipeline = self.pipeline.upgrade().ok_or_else(|| Error::unavailable("the host is stopping"))?;
+        let pipeline = stepping::running(&self.pipeline)?;
         let active = pipeline.environments.get(&task.environment).await?;
-        let asked: Asked = serde_json::from_value(task.request.clone())
-            .map_err(|error| Error::internal(format!("the task's request cannot be read: {error}")))?;
+        let asked: Asked = stepping::asked(task)?;
         let mut state: State = serde_json::from_value(task.state.clone()).unwrap_or_default();
         let due = |state: &State| {
             asked.maintenance.operations().into_iter().find(|operation| !state.done.contains_key(operation.name()))
@@ -161,7 +161,7 @@ async fn carry_out(active: &Active, table: &TableName, operation: Operation, con
             })
         }
         Operation::Orphans(asked) => {
-            let older_than = Duration::from_secs(asked.older_than_seconds);
+            let older_than = hours(asked.older_than_hours);
             let done =
                 active.lakehouse.remove_orphans(table, &OrphanSearch { older_than, dry_run: asked.dry_run }).await?;
             json!({"files": done.files, "bytes": done.bytes, "dry_run": asked.dry_run, "locations": done.locations})
@@ -169,21 +169,22 @@ async fn carry_out(active: &Active, table: &TableName, operation: Operation, con
     })
 }
 
+fn hours(count: u64) -> Duration {
+    Duration::from_secs(count.saturating_mul(3600))
+}
+
 pub(super) fn expiry(active: &Active, asked: ExpireSnapshots) -> Expiry {
     Expiry {
-        older_than: Duration::from_secs(asked.older_than_seconds),
+        older_than: hours(asked.older_than_hours),
         retain_last: asked.retain_last,
-        readers: Duration::from_secs(active.document.limits.query_seconds) + READERS_MARGIN,
+        readers: Duration::from_secs(active.document.limits.query_seconds).saturating_add(READERS_MARGIN),
     }
 }
 
 #[async_trait]
 impl Handler for MaintenanceHandler {
     async fn step(&self, task: &Task, context: &StepContext) -> StepOutcome {
-        match self.advance(task, context).await {
-            Ok(outcome) => outcome,
-            Err(error) => StepOutcome::failed(task.state.clone(), error),
-        }
+        self.advance(task, context).await.unwrap_or_else(|error| StepOutcome::failed(task.state.clone(), error))
     }
 
     /// The step that was interrupted has undone what it did not commit.

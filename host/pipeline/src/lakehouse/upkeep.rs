@@ -20,8 +20,6 @@ const EVERY: Duration = Duration::from_secs(600);
 /// The first look comes when the host has started in peace.
 const FIRST_AFTER: Duration = Duration::from_secs(120);
 
-const HOUR: u64 = 3600;
-
 impl Pipeline {
     /// Looks after the tables of all environments. Never ends by itself.
     pub(crate) async fn keep_tables(&self) {
@@ -56,10 +54,8 @@ impl Pipeline {
     }
 
     async fn keep_table(&self, active: &Active, table: &TableName, policy: &Policy) -> Result<()> {
-        let snapshots = ExpireSnapshots {
-            older_than_seconds: policy.snapshot_hours * HOUR,
-            retain_last: policy.snapshots_at_least,
-        };
+        let snapshots =
+            ExpireSnapshots { older_than_hours: policy.snapshot_hours, retain_last: policy.snapshots_at_least };
         let due = active.lakehouse.maintenance_due(table, &expiry(active, snapshots)).await?;
         if !due.compaction && !due.expiry {
             return Ok(());
@@ -67,7 +63,7 @@ impl Pipeline {
         let maintenance = Maintenance {
             compact: due.compaction,
             expire: Some(snapshots),
-            orphans: Some(RemoveOrphans { older_than_seconds: policy.orphan_hours * HOUR, dry_run: false }),
+            orphans: Some(RemoveOrphans { older_than_hours: policy.orphan_hours, dry_run: false }),
         };
         self.maintain(active, table, maintenance).await?;
         Ok(())

@@ -7,7 +7,7 @@ use std::time::Duration;
 use asgard_contract::manifest::Role;
 use asgard_contract::transform::{GoldModel, IncrementalStrategy, Materialization, Outcome, Request};
 use asgard_contract::{Error, Result, TableName};
-use asgard_lakehouse::{TableInfo, TableKind};
+use asgard_lakehouse::TableInfo;
 use asgard_store::ResourceKind;
 use asgard_tasks::{NewTask, Task, TaskStatus};
 use chrono::{DateTime, Utc};
@@ -217,7 +217,7 @@ impl Pipeline {
         for name in active.lakehouse.tables("gold").await? {
             let info = active.lakehouse.table_info(&name).await?;
             let model = records.iter().find(|record| record.body.model.target == name).map(|r| r.body.model.clone());
-            let materialization = materialized(active, &name).await?;
+            let materialization = materialized(&info);
             tables.push(GoldTable { name, info, model, materialization });
         }
         Ok(tables)
@@ -233,7 +233,11 @@ impl Pipeline {
         let outcome = task.outcome.clone().and_then(|outcome| serde_json::from_value(outcome).ok());
         let asked = resource.body.model.materialization;
         let materialization = match task.status {
-            TaskStatus::Succeeded => materialized(active, &resource.body.model.target).await?.unwrap_or(asked),
+            TaskStatus::Succeeded => match active.lakehouse.table_info(&resource.body.model.target).await {
+                Ok(info) => materialized(&info).unwrap_or(asked),
+                Err(Error::NotFound { .. }) => asked,
+                Err(error) => return Err(error),
+            },
             _ => asked,
         };
         Ok(Transformation {
@@ -249,18 +253,14 @@ impl Pipeline {
 }
 
 /// What a gold table is: the model's `config` may say otherwise than the request, and the table itself tells.
-async fn materialized(active: &Active, table: &TableName) -> Result<Option<Materialization>> {
-    let details = match active.lakehouse.details(table, None).await {
-        Ok(details) => details,
-        Err(Error::NotFound { .. }) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    if details.kind == TableKind::View {
-        return Ok(Some(Materialization::View));
+fn materialized(info: &TableInfo) -> Option<Materialization> {
+    if info.view_sql.is_some() {
+        return Some(Materialization::View);
     }
-    Ok(match details.properties.get("asgard.materialization").map(String::as_str) {
-        Some("incremental") => Some(Materialization::Incremental),
-        Some("table") => Some(Materialization::Table),
+    let (_, told) = info.properties.iter().find(|(name, _)| name == "asgard.materialization")?;
+    match told.as_str() {
+        "incremental" => Some(Materialization::Incremental),
+        "table" => Some(Materialization::Table),
         _ => None,
-    })
+    }
 }

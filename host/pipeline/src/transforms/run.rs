@@ -56,7 +56,7 @@ impl TransformHandler {
 #[async_trait]
 impl Handler for TransformHandler {
     async fn step(&self, task: &Task, context: &StepContext) -> StepOutcome {
-        self.advance(task, context).await.unwrap_or_else(|error| stepping::failed(task, error))
+        self.advance(task, context).await.unwrap_or_else(|error| StepOutcome::failed(task.state.clone(), error))
     }
 
     async fn cancel(&self, task: &Task, context: &StepContext) -> Result<()> {

@@ -8,17 +8,11 @@ use asgard_sdk::{Error, Result};
 use super::Lsn;
 use crate::capabilities::Capabilities;
 use crate::configuration::Configuration;
-use crate::session::Session;
+use crate::session::{Session, value_settings};
 use crate::wire::{Failure, quote_identifier};
 
-/// How values are written, as in a sync's queries; and a server does not give a reader up that commits for some minutes.
-const SETTINGS: &str = "SET DateStyle TO 'ISO, MDY';
-    SET IntervalStyle TO 'iso_8601';
-    SET TimeZone TO 'UTC';
-    SET extra_float_digits TO 3;
-    SET bytea_output TO 'hex';
-    SET statement_timeout TO 0;
-    SET wal_sender_timeout TO '10min'";
+/// A server does not give a reader up that commits for some minutes.
+const SETTINGS: &str = concat!(value_settings!("SET"), "SET statement_timeout TO 0; SET wal_sender_timeout TO '10min'");
 
 /// From 2000-01-01, as the protocol counts time; nobody looks at it.
 const NO_TIME: u64 = 0;

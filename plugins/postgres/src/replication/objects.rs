@@ -11,6 +11,7 @@ use super::Lsn;
 use crate::catalog::{self, ReplicaIdentity, Scope, Table};
 use crate::configuration::Configuration;
 use crate::session::Session;
+use crate::streams::{full_name, schema_of};
 use crate::wire::{Failure, quote_identifier, quote_literal};
 
 /// Names end there, silently cut.
@@ -99,22 +100,18 @@ pub fn check_server(session: &mut Session) -> Result<()> {
     Ok(())
 }
 
-/// Makes publication and slot of an ingestion with captured streams; without such streams nothing.
+/// Makes publication and slot of an ingestion, which has captured streams.
 ///
 /// # Errors
 /// Those of [`check_server`]; `invalid-input` for a table whose rows the log does not tell apart.
 pub fn provision(session: &mut Session, configuration: &Configuration, ingestion: &Ingestion) -> Result<()> {
-    let captured: Vec<&StreamSelection> = captured(&ingestion.streams).collect();
-    if captured.is_empty() {
-        return Ok(());
-    }
     check_server(session)?;
-    let mut tables = Vec::with_capacity(captured.len());
+    let mut tables = Vec::new();
     session.execute("BEGIN READ ONLY")?;
-    for selection in captured {
-        let (schema, name) = (selection.namespace.as_deref().unwrap_or("public"), selection.name.as_str());
-        let found = catalog::read(session, Scope::Table { schema, name })?.into_iter().next();
-        let table = found.ok_or_else(|| Error::NotFound(format!("there is no table `{schema}.{name}`")))?;
+    for selection in captured(&ingestion.streams) {
+        let scope = Scope::Table { schema: schema_of(selection), name: &selection.name };
+        let found = catalog::read(session, scope)?.into_iter().next();
+        let table = found.ok_or_else(|| Error::NotFound(format!("there is no table `{}`", full_name(selection))))?;
         check_identity(&table, &selection.primary_key)?;
         tables.push(table);
     }

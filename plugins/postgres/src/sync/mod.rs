@@ -30,24 +30,22 @@ use asgard_sdk::{Error, Progress, Result};
 
 use crate::capabilities::Capabilities;
 use crate::configuration::Configuration;
-use crate::session::Session;
+use crate::session::{Session, value_settings};
+use crate::streams::{full_name, schema_of};
 use crate::wire::Failure;
 use changes::Follower;
 use checkpoint::{LogPosition, State};
 use start::Capture;
 use stream::{Piece, StreamReader};
 
-/// How the values of a session are written where they travel as text, whatever the server's defaults are; and no limit of
-/// the server's ends a long read. A lock that somebody keeps does: the sync is repeated later.
-const SETTINGS: &str = "SET LOCAL DateStyle TO 'ISO, MDY';
-    SET LOCAL IntervalStyle TO 'iso_8601';
-    SET LOCAL TimeZone TO 'UTC';
-    SET LOCAL extra_float_digits TO 3;
-    SET LOCAL bytea_output TO 'hex';
-    SET LOCAL statement_timeout TO 0;
+/// No limit of the server's ends a long read. A lock that somebody keeps does: the sync is repeated later.
+const SETTINGS: &str = concat!(
+    value_settings!("SET LOCAL"),
+    "SET LOCAL statement_timeout TO 0;
     SET LOCAL idle_in_transaction_session_timeout TO 0;
     SET LOCAL lock_timeout TO '60s';
-    SAVEPOINT stream";
+    SAVEPOINT stream"
+);
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
@@ -192,7 +190,7 @@ impl Run {
                 empty.insert(session)
             }
         };
-        match StreamReader::begin(session, selection, self.states[index].as_ref()) {
+        match StreamReader::begin(session, index, selection, self.states[index].as_ref()) {
             Ok(mut reader) => {
                 self.pending
                     .push_back(Event::Progress(Progress { message: format!("reading {name}"), fraction: None }));
@@ -200,7 +198,7 @@ impl Run {
                     self.streams[index].columns.clone_from(&columns);
                     self.pending.push_back(Event::Evolved(Evolution { stream: number(index), columns }));
                 }
-                self.phase = Phase::Reading(Box::new(reader.numbered(index)));
+                self.phase = Phase::Reading(Box::new(reader));
                 self.next_event()
             }
             Err(trouble) => self.fail(index, trouble, Phase::Between),
@@ -325,16 +323,6 @@ fn lost(name: &str, column: &str, count: u64) -> String {
         "{name}: {count} values of column `{column}` have no counterpart: infinities, NaN, out of range or arrays of more dimensions \
          than declared became null, bytes that are no UTF-8 became U+FFFD"
     )
-}
-
-/// `schema.table`.
-fn full_name(selection: &StreamSelection) -> String {
-    format!("{}.{}", schema_of(selection), selection.name)
-}
-
-/// Streams of this connector always have one.
-fn schema_of(selection: &StreamSelection) -> &str {
-    selection.namespace.as_deref().unwrap_or("public")
 }
 
 /// No ingestion has four billion streams.

@@ -38,9 +38,10 @@ pub(super) struct StreamReader {
 }
 
 impl StreamReader {
-    /// Looks at the table, then lets the server send.
+    /// Looks at the table, then lets the server send. `index` is the stream's place among those of the sync.
     pub(super) fn begin(
         session: &mut Session,
+        index: usize,
         selection: &StreamSelection,
         state: Option<&State>,
     ) -> Result<Self, Trouble> {
@@ -55,7 +56,7 @@ impl StreamReader {
         };
         session.copy_out(&plan.copy)?;
         Ok(Self {
-            index: 0,
+            index,
             name,
             copy: CopyReader::default(),
             batch: Batch::new(plan.columns),
@@ -68,12 +69,7 @@ impl StreamReader {
         })
     }
 
-    /// With its place among the streams of the sync.
-    pub(super) fn numbered(mut self, index: usize) -> Self {
-        self.index = index;
-        self
-    }
-
+    /// Its place among the streams of the sync.
     pub(super) fn index(&self) -> usize {
         self.index
     }

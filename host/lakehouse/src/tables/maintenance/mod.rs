@@ -59,8 +59,7 @@ impl Tables {
                     "`{table}` is a view: there is nothing to maintain, the tables that it reads have files"
                 ),
             }),
-            // Told with the nearest name that there is.
-            None => Err(self.load(table).await.err().unwrap_or_else(|| Error::unavailable("the table was just made"))),
+            None => Err(self.not_found(table).await?),
         }
     }
 }

@@ -55,12 +55,11 @@ impl Tables {
         // Listed first: what is written while the table's own files are read is not in the list.
         let found = old_files(&folder, search.older_than).await?;
         let needed = self.needed(&state).await?;
-        let dropped = self.in_dropped_tables(&folder).await?;
         let mut orphans = Orphans::default();
-        for (path, bytes) in found {
-            if needed.contains(&path) || dropped {
-                continue;
-            }
+        if self.in_dropped_tables(&folder).await? {
+            return Ok(orphans);
+        }
+        for (path, bytes) in found.into_iter().filter(|(path, _)| !needed.contains(path)) {
             orphans.files += 1;
             orphans.bytes += bytes;
             if orphans.locations.len() < NAMED {
