@@ -30,7 +30,8 @@ pub(crate) fn heading() -> OpenApi {
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(
             "From raw tables to a deployed model. Every route that names no environment acts on the default one; \
-             `/environments/{name}` in front of it acts on that one. `Idempotency-Key` is honoured on every POST.",
+             `/environments/{name}` in front of it acts on that one. `Idempotency-Key` is honoured on every POST. \
+             Below `/iceberg` the lakehouse is an Iceberg REST catalog, in that protocol's own words.",
         ))
         .build();
     document

@@ -10,8 +10,8 @@ use axum::http::{Request, Uri, uri::PathAndQuery};
 pub(crate) struct EnvironmentName(pub(crate) String);
 
 /// First segments of the routes that act on an environment.
-const SCOPED: [&str; 10] =
-    ["datasource", "sink", "ingestion", "spark", "dbt", "feast", "mlops", "lakehouse", "tasks", "secrets"];
+const SCOPED: [&str; 11] =
+    ["datasource", "sink", "ingestion", "spark", "dbt", "feast", "mlops", "lakehouse", "tasks", "secrets", "iceberg"];
 
 /// Takes the prefix off, and remembers the name.
 pub(crate) fn take_prefix<B>(mut request: Request<B>) -> Request<B> {

@@ -6,6 +6,7 @@ mod documentation;
 mod environment;
 mod extract;
 mod features;
+mod iceberg;
 mod idempotency;
 mod ingestion;
 mod lakehouse;
@@ -68,12 +69,18 @@ impl Api {
         let (routes, document) = routes().split_for_parts();
         let layers = ServiceBuilder::new()
             .layer(TraceLayer::new_for_http())
+            .layer(middleware::from_fn(iceberg::as_protocol))
             .layer(CatchPanicLayer::custom(panicked))
             .layer(middleware::from_fn(problem::refusals))
             .layer(middleware::from_fn_with_state(app.clone(), access::guard))
             .layer(DefaultBodyLimit::max(LARGEST_BODY))
             .layer(middleware::from_fn_with_state(app.clone(), idempotency::once));
-        let router = routes.merge(documentation::pages(document)).fallback(unknown).layer(layers).with_state(app);
+        let router = routes
+            .merge(iceberg::routes())
+            .merge(documentation::pages(document))
+            .fallback(unknown)
+            .layer(layers)
+            .with_state(app);
         Ok(Self { router })
     }
 

@@ -183,7 +183,7 @@ fn two_minutes() -> u64 {
 }
 
 /// Where the tables are.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lakehouse {
     #[serde(default)]
@@ -191,14 +191,11 @@ pub struct Lakehouse {
     /// `file:///…` or `s3://bucket/prefix`; none = `lakehouse/` in the host's data folder.
     #[serde(default)]
     pub storage: Option<String>,
+    /// How the bucket of `storage` is reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub s3: Option<S3>,
     #[serde(default, skip_serializing_if = "Maintenance::is_default")]
     pub maintenance: Maintenance,
-}
-
-impl Default for Lakehouse {
-    fn default() -> Self {
-        Self { catalog: Catalog::Sqlite, storage: None, maintenance: Maintenance::default() }
-    }
 }
 
 /// What the host does to tables by itself: small files are put together, and what nobody needs any more goes.
@@ -227,6 +224,27 @@ impl Default for Maintenance {
     }
 }
 
+/// Access to buckets of S3, or of a store that speaks its protocol.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct S3 {
+    #[serde(default = "us_east_1")]
+    pub region: String,
+    /// None: AWS itself.
+    #[serde(default)]
+    pub endpoint: Option<String>,
+    /// Whether the bucket is in the path; none = it is where there is an endpoint.
+    #[serde(default)]
+    pub path_style: Option<bool>,
+    /// Names a secret that is `ACCESS_KEY:SECRET_KEY`.
+    pub secret: String,
+}
+
+/// What stores without regions take.
+fn us_east_1() -> String {
+    "us-east-1".to_owned()
+}
+
 /// The catalog of the lakehouse.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
@@ -234,6 +252,17 @@ pub enum Catalog {
     /// One SQLite file beside the tables.
     #[default]
     Sqlite,
+    /// Another program's, by the Iceberg REST protocol: Nessie, Polaris, another host's `/iceberg`. `storage` must be a place
+    /// where that catalog lets tables be.
+    Rest {
+        uri: String,
+        /// For catalogs that have several.
+        #[serde(default)]
+        warehouse: Option<String>,
+        /// `bearer`, `basic` or `oauth_client_credentials`.
+        #[serde(default)]
+        authorization: Option<Credential>,
+    },
 }
 
 /// Limits of a plugin's call and of a statement.

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use futures::TryStreamExt as _;
 use iceberg::spec::{Snapshot, TableMetadata};
 
-use crate::catalog::Kind;
+use crate::catalog::{Kind, Listed};
 use crate::engine::{Answer, Query, as_ipc};
 use crate::tables::maintenance::references;
 use crate::tables::{AsOf, DataFile, Loaded, LoadedTable, layout};
@@ -16,13 +16,6 @@ use crate::{Lakehouse, types};
 
 /// Properties that are notes of the host to itself.
 const OWN_PROPERTIES: [&str; 2] = ["asgard.checkpoint", "asgard.maintenance"];
-
-/// An entry of the catalog.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TableEntry {
-    pub name: TableName,
-    pub kind: Kind,
-}
 
 /// A column with its id: what it is called may change, its id does not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,10 +78,8 @@ impl Lakehouse {
     ///
     /// # Errors
     /// Those of the catalog.
-    pub async fn entries(&self, namespace: Option<&str>) -> Result<Vec<TableEntry>> {
-        let entries = self.tables.inner.catalog.entries().await?;
-        let wanted = entries.into_iter().filter(|entry| namespace.is_none_or(|wanted| entry.name.namespace == wanted));
-        Ok(wanted.map(|entry| TableEntry { name: entry.name, kind: entry.kind }).collect())
+    pub async fn entries(&self, namespace: Option<&str>) -> Result<Vec<Listed>> {
+        self.tables.inner.catalog.list(namespace).await
     }
 
     /// What a table or view is made of, now or as of then.

@@ -12,6 +12,7 @@ mod browse;
 mod catalog;
 mod engine;
 mod error;
+pub mod iceberg_rest;
 mod rows;
 pub mod storage;
 mod stream;
@@ -30,8 +31,8 @@ use asgard_contract::{Progress, Result, TableName};
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-pub use browse::{RowsQuery, SnapshotInfo, TableColumn, TableDetails, TableEntry};
-pub use catalog::Kind as TableKind;
+pub use browse::{RowsQuery, SnapshotInfo, TableColumn, TableDetails};
+pub use catalog::{Authorization, Kind as TableKind, Listed as TableEntry};
 pub use engine::check_statement;
 pub use engine::{Answer, Query};
 pub use rows::{rows_from_json, rows_to_json};
@@ -40,6 +41,7 @@ pub use tables::maintenance::{Compacted, Due, Expired, Expiry, OrphanSearch, Orp
 pub use tables::{AsOf, Change, TableInfo};
 
 use crate::engine::SqlEngine;
+use crate::storage::Storage;
 use crate::tables::Tables;
 
 /// The namespaces that there always are.
@@ -48,9 +50,22 @@ pub const NAMESPACES: [&str; 3] = ["bronze", "silver", "gold"];
 /// Where a lakehouse lives and what its statements may use.
 #[derive(Debug, Clone)]
 pub struct LakehouseConfig {
-    /// Holds the catalog (`catalog.db`) and, below `warehouse/`, the tables that have no location of their own.
+    /// Holds the catalog's file (`catalog.db`), if it is one.
     pub folder: PathBuf,
+    pub catalog: CatalogConfig,
+    /// Where tables go that have no location of their own; none = below `warehouse/` in the folder.
+    pub storage: Option<Storage>,
     pub limits: Limits,
+}
+
+/// Which tables there are, and who says so.
+#[derive(Debug, Clone, Default)]
+pub enum CatalogConfig {
+    /// A file in the lakehouse's folder.
+    #[default]
+    Sqlite,
+    /// Another program's, by the Iceberg REST protocol.
+    Rest { uri: String, warehouse: Option<String>, authorization: Option<Authorization> },
 }
 
 /// One environment's tables and the engine over them.
@@ -65,9 +80,17 @@ impl Lakehouse {
     /// # Errors
     /// `unavailable` when the folder or the catalog cannot be opened.
     pub async fn open(config: LakehouseConfig) -> Result<Arc<Self>> {
-        let tables = Tables::open(&config.folder).await?;
+        let tables = Tables::open(&config).await?;
         let engine = SqlEngine::new(tables.clone(), &config.limits)?;
         Ok(Arc::new(Self { tables, engine }))
+    }
+
+    /// Lets tables be in a place beside the lakehouse's own, such as a sink's bucket.
+    ///
+    /// # Errors
+    /// `conflict` for a bucket that has the name of another one.
+    pub fn add_storage(&self, storage: &Storage) -> Result<()> {
+        self.tables.inner.stores.add(storage)
     }
 
     /// What answers show of a table or view.

@@ -16,6 +16,7 @@ use futures::TryStreamExt as _;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
+use crate::LakehouseConfig;
 use crate::engine::{Query, SqlEngine};
 use crate::rows::{rows_from_json, rows_to_json};
 use crate::tables::{Loaded, LoadedTable, Reads, Tables};
@@ -33,7 +34,14 @@ impl Folder {
     }
 
     pub(crate) async fn open(&self) -> Tables {
-        Tables::open(self.0.path()).await.unwrap()
+        Tables::open(&LakehouseConfig {
+            folder: self.0.path().to_owned(),
+            catalog: crate::CatalogConfig::Sqlite,
+            storage: None,
+            limits: asgard_contract::environment::Limits::default(),
+        })
+        .await
+        .unwrap()
     }
 
     /// Names of the files below a folder of the lakehouse.

@@ -18,8 +18,8 @@ use asgard_store::{EnvironmentRevision, Store};
 use tokio::sync::{Mutex, RwLock};
 
 use crate::adapters::{StoredKeyValues, StoredSecrets};
-use crate::names;
 use crate::plugins::Plugins;
+use crate::{catalog, names, storage};
 
 /// The environment that an empty data folder becomes.
 pub const LOCAL: &str = include_str!("../../../deploy/environments/local.toml");
@@ -119,6 +119,10 @@ impl Environments {
 
     async fn check(&self, document: &Environment) -> Result<()> {
         names::label("name", &document.name)?;
+        catalog::of_environment(&self.store, document).await?;
+        if let Some(storage) = storage::of_environment(&self.store, document).await? {
+            storage.check().await.map_err(storage::in_document)?;
+        }
         for role in Role::ALL {
             for (index, binding) in document.bindings(role).into_iter().enumerate() {
                 let field = if role == Role::Ingestion { format!("ingestion[{index}]") } else { role.to_string() };
@@ -170,11 +174,17 @@ impl Environments {
     async fn lakehouse(&self, document: &Environment, folder: &std::path::Path) -> Result<Arc<Lakehouse>> {
         let mut lakehouses = self.lakehouses.lock().await;
         let key = format!("{} {:?} {:?}", document.name, document.lakehouse, document.limits);
+        let storage = storage::of_environment(&self.store, document).await?;
         if let Some(open) = lakehouses.get(&key) {
+            // The secret of the bucket may have changed.
+            storage.iter().try_for_each(|storage| open.add_storage(storage))?;
             return Ok(Arc::clone(open));
         }
-        let config = LakehouseConfig { folder: folder.join("lakehouse"), limits: document.limits.clone() };
+        let catalog = catalog::of_environment(&self.store, document).await?;
+        let limits = document.limits.clone();
+        let config = LakehouseConfig { folder: folder.join("lakehouse"), catalog, storage, limits };
         let open = Lakehouse::open(config).await?;
+        storage::add_sinks(&self.store, &document.name, folder, &open).await?;
         lakehouses.insert(key, Arc::clone(&open));
         Ok(open)
     }

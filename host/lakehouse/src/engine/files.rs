@@ -13,25 +13,21 @@ use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTable
 use datafusion::execution::SessionState;
 use url::Url;
 
+use crate::storage::Stores;
+
 /// Suffixes of JSON lines.
 const JSON: [&str; 3] = ["json", "jsonl", "ndjson"];
 
 /// The rows of the files at a location: one file, or all below a folder but those whose name begins with `_` or `.`.
-pub(super) async fn open(session: &SessionState, location: &str) -> Result<Arc<dyn TableProvider>> {
-    let path = path_of(location)?;
-    let mut files = list(path).await.map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => Error::invalid("inputs", format!("there is nothing at `{location}`")),
-        _ => Error::unavailable(format!("`{location}` cannot be read: {error}")),
-    })?;
-    files.sort();
+pub(super) async fn open(session: &SessionState, stores: &Stores, location: &str) -> Result<Arc<dyn TableProvider>> {
+    let files = list(stores, location).await?;
     let suffix = files.iter().find_map(|file| known_suffix(file)).ok_or_else(|| {
         Error::invalid("inputs", format!("there is no Parquet and no JSON-lines file (.jsonl) at `{location}`"))
     })?;
     let urls = files
         .iter()
         .filter(|file| known_suffix(file) == Some(suffix))
-        .filter_map(|file| Url::from_file_path(file).ok())
-        .map(|url| ListingTableUrl::try_new(url, None))
+        .map(|file| url_of(file).and_then(|url| ListingTableUrl::try_new(url, None)))
         .collect::<std::result::Result<Vec<_>, _>>()
         .map_err(|error| unreadable(location, error))?;
     let format: Arc<dyn FileFormat> = match suffix {
@@ -48,18 +44,51 @@ pub(super) async fn open(session: &SessionState, location: &str) -> Result<Arc<d
     Ok(Arc::new(table))
 }
 
-fn path_of(location: &str) -> Result<PathBuf> {
-    let url = Url::parse(location)
-        .map_err(|_| Error::invalid("inputs", format!("`{location}` is no location: expected `file:///…`")))?;
-    match url.scheme() {
-        "file" => url
-            .to_file_path()
-            .map_err(|()| Error::invalid("inputs", format!("`{location}` is no path of this machine"))),
-        "s3" | "s3a" => Err(Error::unsupported(format!(
-            "`{location}` is in object storage: this lakehouse reads files of this machine (`file:///…`) and its own tables"
-        ))),
-        other => Err(Error::invalid("inputs", format!("`{other}://` is not read: expected `file:///…`"))),
-    }
+/// The files at a location, by name: paths of this machine, or locations of objects.
+async fn list(stores: &Stores, location: &str) -> Result<Vec<String>> {
+    let nothing = || Error::invalid("inputs", format!("there is nothing at `{location}`"));
+    let url = Url::parse(location).map_err(|_| {
+        Error::invalid("inputs", format!("`{location}` is no location: expected `file:///…` or `s3://…`"))
+    })?;
+    let mut files = match url.scheme() {
+        "file" => {
+            let path = url
+                .to_file_path()
+                .map_err(|()| Error::invalid("inputs", format!("`{location}` is no path of this machine")))?;
+            let found = walk(path).await.map_err(|error| match error.kind() {
+                std::io::ErrorKind::NotFound => nothing(),
+                _ => Error::unavailable(format!("`{location}` cannot be read: {error}")),
+            })?;
+            found.into_iter().filter_map(|path| path.to_str().map(str::to_owned)).collect()
+        }
+        "s3" | "s3a" => {
+            let location = location.replacen("s3a://", "s3://", 1);
+            let found = stores.objects(&location).await?;
+            if found.is_empty() {
+                return Err(nothing());
+            }
+            let below = |object: &String| object.get(location.len()..).unwrap_or_default().to_owned();
+            found.into_iter().filter(|object| !below(object).split('/').any(is_hidden)).collect::<Vec<_>>()
+        }
+        other => {
+            return Err(Error::invalid(
+                "inputs",
+                format!("`{other}://` is not read: expected `file:///…` or `s3://…`"),
+            ));
+        }
+    };
+    files.sort();
+    Ok(files)
+}
+
+/// Names of folders and files that writers keep for themselves.
+fn is_hidden(name: &str) -> bool {
+    name.starts_with(['_', '.'])
+}
+
+fn url_of(file: &str) -> std::result::Result<Url, DataFusionError> {
+    let url = if file.starts_with('/') { Url::from_file_path(file).ok() } else { Url::parse(file).ok() };
+    url.ok_or_else(|| DataFusionError::External(format!("`{file}` has no URL").into()))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,15 +97,15 @@ enum Suffix {
     Json,
 }
 
-fn known_suffix(file: &Path) -> Option<Suffix> {
-    match file.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+fn known_suffix(file: &str) -> Option<Suffix> {
+    match Path::new(file).extension()?.to_str()?.to_ascii_lowercase().as_str() {
         "parquet" => Some(Suffix::Parquet),
         suffix if JSON.contains(&suffix) => Some(Suffix::Json),
         _ => None,
     }
 }
 
-async fn list(path: PathBuf) -> std::io::Result<Vec<PathBuf>> {
+async fn walk(path: PathBuf) -> std::io::Result<Vec<PathBuf>> {
     if tokio::fs::metadata(&path).await?.is_file() {
         return Ok(vec![path]);
     }
@@ -85,7 +114,7 @@ async fn list(path: PathBuf) -> std::io::Result<Vec<PathBuf>> {
     while let Some(folder) = folders.pop() {
         let mut entries = tokio::fs::read_dir(folder).await?;
         while let Some(entry) = entries.next_entry().await? {
-            if entry.file_name().to_string_lossy().starts_with(['_', '.']) {
+            if is_hidden(&entry.file_name().to_string_lossy()) {
                 continue;
             }
             if entry.file_type().await?.is_dir() {

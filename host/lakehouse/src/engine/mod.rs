@@ -101,7 +101,8 @@ pub(crate) struct SqlEngine {
 
 impl SqlEngine {
     pub(crate) fn new(tables: Tables, limits: &Limits) -> Result<Self> {
-        Ok(Self { engine: Arc::new(Engine { tables, sessions: Sessions::new(limits)? }) })
+        let sessions = Sessions::new(limits, &tables.inner.stores)?;
+        Ok(Self { engine: Arc::new(Engine { tables, sessions }) })
     }
 
     /// The columns of a statement's result and the tables it reads, those under views included. Nothing is run.

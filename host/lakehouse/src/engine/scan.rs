@@ -10,7 +10,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use asgard_contract::{Error, Result};
+use asgard_contract::Result;
 use async_trait::async_trait;
 use chrono::DateTime;
 use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
@@ -35,10 +35,10 @@ use datafusion::physical_plan::union::UnionExec;
 use futures::StreamExt;
 use object_store::ObjectMeta;
 use object_store::path::Path;
-use url::Url;
 
 use super::by_id::ByFieldId;
 use super::prune;
+use crate::storage::Resolved;
 use crate::tables::{DataFile, LoadedTable, Tables};
 
 /// The rows of a table's snapshot.
@@ -78,6 +78,13 @@ impl PartitionStream for Careful {
     }
 }
 
+/// Files of one store, as the table lists them and as the engine's scan takes them.
+struct StorePart {
+    store: ObjectStoreUrl,
+    files: Vec<DataFile>,
+    scanned: Vec<PartitionedFile>,
+}
+
 /// Rows of one snapshot.
 #[derive(Debug)]
 struct SnapshotTable {
@@ -91,7 +98,7 @@ impl SnapshotTable {
     fn new(tables: &Tables, table: &LoadedTable) -> Result<Self> {
         let schema = Arc::new(without_metadata(&table.schema));
         // A location that cannot be read is told before anything runs.
-        table.files.iter().try_for_each(|file| partitioned_file(file).map(drop))?;
+        table.files.iter().try_for_each(|file| tables.inner.stores.resolve(&file.location).map(drop))?;
         let statistics = summary(&table.files, table.exact_rows().is_some(), &schema);
         Ok(Self { tables: tables.clone(), table: table.clone(), schema, statistics })
     }
@@ -99,23 +106,38 @@ impl SnapshotTable {
     fn parquet(
         &self,
         session: &dyn Session,
-        files: &[DataFile],
+        part: StorePart,
         projection: Option<&Vec<usize>>,
         limit: Option<usize>,
     ) -> PlanResult<FileScanConfig> {
         let format = ParquetFormat::new().with_options(session.default_table_options().parquet);
         let source = format.file_source(TableSchema::from_file_schema(Arc::clone(&self.schema)));
-        let store = ObjectStoreUrl::parse("file://").map_err(|error| DataFusionError::External(Box::new(error)))?;
-        let parts = files.iter().map(partitioned_file).collect::<Result<Vec<_>>>();
-        let parts = parts.map_err(|error| DataFusionError::External(Box::new(error)))?;
-        let groups = FileGroup::new(parts).split_files(session.config().target_partitions());
-        Ok(FileScanConfigBuilder::new(store, source)
+        let statistics = summary(&part.files, true, &self.schema);
+        let groups = FileGroup::new(part.scanned).split_files(session.config().target_partitions());
+        Ok(FileScanConfigBuilder::new(part.store, source)
             .with_file_groups(groups)
-            .with_statistics(summary(files, true, &self.schema))
+            .with_statistics(statistics)
             .with_projection_indices(projection.cloned())?
             .with_expr_adapter(Some(Arc::new(ByFieldId { columns: Arc::clone(&self.table.schema) })))
             .with_limit(limit)
             .build())
+    }
+
+    /// One scan reads one store: the files of a table that was given another location are in several.
+    fn by_store(&self, files: Vec<DataFile>) -> Result<Vec<StorePart>> {
+        let mut parts: Vec<StorePart> = Vec::new();
+        for file in files {
+            let Resolved { url, path, .. } = self.tables.inner.stores.resolve(&file.location)?;
+            let scanned = partitioned_file(&file, path);
+            match parts.iter_mut().find(|part| part.store == url) {
+                Some(part) => {
+                    part.files.push(file);
+                    part.scanned.push(scanned);
+                }
+                None => parts.push(StorePart { store: url, files: vec![file], scanned: vec![scanned] }),
+            }
+        }
+        Ok(parts)
     }
 
     fn careful(
@@ -148,20 +170,11 @@ fn without_metadata(schema: &Schema) -> Schema {
     Schema::new(fields)
 }
 
-fn partitioned_file(file: &DataFile) -> Result<PartitionedFile> {
-    let unreadable = |why: String| Error::internal(format!("the data file `{}` cannot be read: {why}", file.location));
-    let url = Url::parse(&file.location).map_err(|error| unreadable(error.to_string()))?;
-    if url.scheme() != "file" {
-        return Err(Error::unsupported(format!(
-            "`{}` is not on this machine, and object storage is not read here",
-            url
-        )));
-    }
-    let location = Path::from_url_path(url.path()).map_err(|error| unreadable(error.to_string()))?;
+fn partitioned_file(file: &DataFile, location: Path) -> PartitionedFile {
     // Data files never change, so any time is as good as another to know a cached footer by.
     let last_modified = DateTime::UNIX_EPOCH;
     let meta = ObjectMeta { location, last_modified, size: file.size, e_tag: None, version: None };
-    Ok(PartitionedFile::new_from_meta(meta).with_statistics(Arc::clone(&file.statistics)))
+    PartitionedFile::new_from_meta(meta).with_statistics(Arc::clone(&file.statistics))
 }
 
 fn summary(files: &[DataFile], exact: bool, schema: &Schema) -> Statistics {
@@ -207,18 +220,19 @@ impl TableProvider for SnapshotTable {
         let files = prune::files(session, &self.table, &self.schema, filters)?;
         let (careful, plain): (Vec<DataFile>, Vec<DataFile>) = files.into_iter().partition(|file| file.needs_care);
         let mut parts: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
-        if !plain.is_empty() {
+        let plain = self.by_store(plain).map_err(|error| DataFusionError::External(Box::new(error)))?;
+        for part in plain {
             let format = ParquetFormat::new().with_options(session.default_table_options().parquet);
-            let scan = self.parquet(session, &plain, projection, limit)?;
+            let scan = self.parquet(session, part, projection, limit)?;
             parts.push(format.create_physical_plan(session, scan).await?);
         }
         if !careful.is_empty() {
             parts.push(self.careful(session, careful, projection, limit)?);
         }
-        match (parts.pop(), parts.pop()) {
-            (None, _) => Ok(Arc::new(EmptyExec::new(project_schema(&self.schema, projection)?))),
-            (Some(one), None) => Ok(one),
-            (Some(one), Some(other)) => UnionExec::try_new(vec![other, one]),
+        match parts.len() {
+            0 => Ok(Arc::new(EmptyExec::new(project_schema(&self.schema, projection)?))),
+            1 => Ok(parts.remove(0)),
+            _ => UnionExec::try_new(parts),
         }
     }
 }

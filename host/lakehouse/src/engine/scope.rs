@@ -151,10 +151,15 @@ impl<'a> Scope<'a> {
             Input::Location(location) => match self.lakehouse.load_location(location).await? {
                 Some(table) => self.snapshot(&table),
                 None => {
-                    let rows = files::open(self.session, location).await.map_err(|error| match error {
-                        Error::InvalidInput { message, .. } => Error::invalid(format!("inputs.{name}"), message),
-                        other => other,
-                    })?;
+                    let rows =
+                        files::open(self.session, &self.lakehouse.inner.stores, location).await.map_err(|error| {
+                            match error {
+                                Error::InvalidInput { message, .. } => {
+                                    Error::invalid(format!("inputs.{name}"), message)
+                                }
+                                other => other,
+                            }
+                        })?;
                     self.provider(rows)
                 }
             },

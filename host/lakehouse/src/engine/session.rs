@@ -19,6 +19,7 @@ use datafusion::prelude::SessionConfig;
 
 use super::threads;
 use super::yielding::Yielding;
+use crate::storage::Stores;
 
 /// Makes sessions.
 #[derive(Debug)]
@@ -31,10 +32,11 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    pub(super) fn new(limits: &Limits) -> Result<Self> {
-        let shared = RuntimeEnvBuilder::new().build().map_err(|error| {
-            Error::internal(format!("the SQL engine cannot be set up: {}", error.strip_backtrace()))
-        })?;
+    pub(super) fn new(limits: &Limits, stores: &Stores) -> Result<Self> {
+        let shared =
+            RuntimeEnvBuilder::new().with_object_store_registry(Arc::new(stores.clone())).build().map_err(|error| {
+                Error::internal(format!("the SQL engine cannot be set up: {}", error.strip_backtrace()))
+            })?;
         let mut config = SessionConfig::new()
             .with_target_partitions(threads::cores().max(2))
             .with_create_default_catalog_and_schema(false)

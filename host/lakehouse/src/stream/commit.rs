@@ -40,7 +40,8 @@ impl StreamWriter {
         let undo = work.take_undo();
         let mut commit = Commit { writer: self, checkpoint, work, unstaged: Vec::new() };
         commit.writer.tables.inner.commit(&self.target.table, &mut commit, &[&undo]).await?;
-        commit.unstaged.iter().for_each(|file| parts::delete(file));
+        let unstaged = commit.unstaged;
+        unstaged.iter().for_each(|file| parts::delete(&self.tables.inner.io, file));
         (self.committed, self.staged, self.replaces) = (records, 0, false);
         Ok(())
     }
@@ -178,7 +179,7 @@ impl Commit<'_> {
         undo: &Uncommitted,
     ) -> Result<Built> {
         let location = format!("{}/metadata/staged-{}.avro", state.metadata.location(), uuid::Uuid::now_v7().simple());
-        undo.add(location.clone());
+        undo.add(&tables.io, location.clone());
         let output = tables.io.new_output(&location).map_err(failed())?;
         let spec = self.writer.layout.spec.as_ref().clone();
         let mut manifest =

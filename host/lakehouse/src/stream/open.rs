@@ -1,7 +1,6 @@
 //! Opening a table for a sync: it is made or evolved, whoever had it open is shut out, and leftovers are cleared away.
 
 use std::collections::HashSet;
-use std::path::Path;
 use std::sync::Arc;
 
 use asgard_contract::{Error, Result};
@@ -12,13 +11,14 @@ use iceberg::spec::{Manifest, SchemaRef, TableMetadataBuilder};
 use super::checkpoint::{self, STAGED, StagedFiles};
 use super::decode::Decoder;
 use super::{StreamTarget, StreamWriter};
+use crate::error;
 use crate::tables::parts::{self, Keys, Layout, Next, Transaction, Uncommitted, Wanted, Written};
 use crate::tables::{Current, Inner, TableState, Tables};
 use crate::types::{Caster, NewColumn, parse, to_arrow};
-use crate::{error, storage};
 
 impl StreamWriter {
     pub(crate) async fn open(tables: Tables, target: StreamTarget) -> Result<Self> {
+        tables.inner.stores.add(&target.location)?;
         let name = uuid::Uuid::now_v7().to_string();
         let (state, opened) = open_table(&tables, &target, &name, Claim::Taken).await?;
         if let Some(abandoned) = &opened.abandoned {
@@ -203,16 +203,18 @@ pub(super) async fn staged_files(io: &FileIO, manifests: &[String]) -> Result<Ve
 /// Deletes what a sync had staged that will not go on.
 async fn discard(io: &FileIO, staged: &StagedFiles) -> Result<()> {
     for file in staged_files(io, &staged.manifests).await? {
-        parts::delete(file.file_path());
+        parts::delete(io, file.file_path());
     }
-    staged.manifests.iter().for_each(|manifest| parts::delete(manifest));
+    staged.manifests.iter().for_each(|manifest| parts::delete(io, manifest));
     Ok(())
 }
 
 /// Deletes files of this sync that no commit took: it crashed before. Whoever wrote them cannot commit any more.
 async fn remove_leftovers(tables: &Inner, state: &TableState, target: &StreamTarget) -> Result<()> {
     let folder = format!("{}/data", state.metadata.location());
-    let found = files_of(storage::path_of(&folder)?, &format!("{}-", target.prefix())).await?;
+    let prefix = format!("{}-", target.prefix());
+    let mut found = tables.stores.names(&folder).await?;
+    found.retain(|name| name.starts_with(&prefix));
     if found.is_empty() {
         return Ok(());
     }
@@ -224,23 +226,8 @@ async fn remove_leftovers(tables: &Inner, state: &TableState, target: &StreamTar
     for name in found {
         let location = format!("{folder}/{name}");
         if !needed.contains(&location) {
-            parts::delete(&location);
+            parts::delete(&tables.io, &location);
         }
     }
     Ok(())
-}
-
-async fn files_of(folder: &Path, prefix: &str) -> Result<Vec<String>> {
-    let mut entries = match tokio::fs::read_dir(folder).await {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error::io(format_args!("listing `{}`", folder.display()))(error)),
-    };
-    let mut found = Vec::new();
-    while let Some(entry) = entries.next_entry().await.map_err(error::io("listing data files"))? {
-        if let Some(name) = entry.file_name().to_str().filter(|name| name.starts_with(prefix)) {
-            found.push(name.to_owned());
-        }
-    }
-    Ok(found)
 }

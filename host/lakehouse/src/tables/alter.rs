@@ -71,7 +71,7 @@ impl Tables {
     /// # Errors
     /// `invalid-input` for `changes[n]`, with the reason; `not-found`.
     pub(crate) async fn alter(&self, table: &TableName, changes: &[Change]) -> Result<()> {
-        if self.inner.catalog.get(table).await?.is_none() {
+        if self.inner.current(table).await?.is_none() {
             return Err(self.not_found(table).await?);
         }
         let mut alteration = Alteration { table, changes };

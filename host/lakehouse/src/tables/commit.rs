@@ -3,16 +3,18 @@
 //! A [`Transaction`] says what the new metadata is, given the newest. When another commit comes in between, it is asked again
 //! with that one's result, so nobody's commit is lost; what it wrote for the attempt that lost is deleted.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use asgard_contract::{Error, Result, TableName};
 use async_trait::async_trait;
-use iceberg::MetadataLocation;
-use iceberg::spec::{FormatVersion, TableMetadata, TableMetadataBuildResult};
+use iceberg::spec::{FormatVersion, TableMetadata, TableMetadataBuildResult, TableMetadataBuilder};
+use iceberg::{MetadataLocation, TableUpdate};
 
+use super::snapshot::{self, Added, Plan, Removed};
 use super::undo::{self, Uncommitted};
 use super::{Current, Inner, TableState};
-use crate::catalog::Kind;
+use crate::catalog::{Catalog, Kind, RestCatalog, SqliteCatalog};
 use crate::error;
 
 /// Each attempt that loses means that another one won, so this many are only lost under siege.
@@ -52,19 +54,15 @@ impl Inner {
                 Next::Commit(built) => *built,
                 Next::Nothing => return Ok(None),
             };
-            let location = next_location(current.as_ref(), &built.metadata)?;
-            attempted.add(location.to_string());
-            built.metadata.write_to(&self.io, &location).await.map_err(error::iceberg("writing a table's metadata"))?;
-
-            let location = location.to_string();
-            let expected = current.as_ref().map(Current::location);
-            attempted.hold();
-            written.iter().for_each(|files| files.hold());
-            if self.catalog.swap(table, expected, Kind::Table, &location).await? {
-                for old in &built.expired_metadata_logs {
-                    undo::delete(&old.metadata_file);
+            let done = match &self.catalog {
+                Catalog::Sqlite(catalog) => {
+                    self.swap(catalog, table, current.as_ref(), built, &attempted, written).await?
                 }
-                let state = TableState { location, metadata: built.metadata.into() };
+                Catalog::Rest(catalog) => {
+                    self.send(catalog, table, current.as_ref(), built, &attempted, written).await?
+                }
+            };
+            if let Some(state) = done {
                 self.remember(table, Current::Table(state.clone()));
                 return Ok(Some(state));
             }
@@ -76,13 +74,80 @@ impl Inner {
     }
 }
 
+/// What the outcome of a commit decides about: files of this attempt, and those of the transaction.
+fn hold(attempted: &Uncommitted, written: &[&Uncommitted]) {
+    attempted.hold();
+    written.iter().for_each(|files| files.hold());
+}
+
+impl Inner {
+    /// Writes the new metadata and puts it in the place of the old. None: another commit came in between.
+    async fn swap(
+        &self,
+        catalog: &SqliteCatalog,
+        table: &TableName,
+        current: Option<&Current>,
+        built: TableMetadataBuildResult,
+        attempted: &Uncommitted,
+        written: &[&Uncommitted],
+    ) -> Result<Option<TableState>> {
+        let location = next_location(current, &built.metadata)?;
+        attempted.add(&self.io, location.to_string());
+        built.metadata.write_to(&self.io, &location).await.map_err(error::iceberg("writing a table's metadata"))?;
+        let location = location.to_string();
+        hold(attempted, written);
+        if !catalog.swap(table, current.map(Current::location), Kind::Table, &location).await? {
+            return Ok(None);
+        }
+        for old in &built.expired_metadata_logs {
+            undo::delete(&self.io, &old.metadata_file);
+        }
+        Ok(Some(TableState { location, metadata: built.metadata.into() }))
+    }
+
+    /// Sends the changes to a catalog that makes the metadata itself. None: another commit came in between.
+    async fn send(
+        &self,
+        catalog: &RestCatalog,
+        table: &TableName,
+        current: Option<&Current>,
+        built: TableMetadataBuildResult,
+        attempted: &Uncommitted,
+        written: &[&Uncommitted],
+    ) -> Result<Option<TableState>> {
+        if let Some(view @ Current::View(_)) = current {
+            catalog.drop(table, view).await?;
+        }
+        let before = current.and_then(Current::table).map(|state| state.metadata.as_ref());
+        let mut changes = built.changes;
+        if before.is_none() {
+            // A table that is made is told whole.
+            let (uuid, format_version) = (built.metadata.uuid(), built.metadata.format_version());
+            changes.insert(0, TableUpdate::UpgradeFormatVersion { format_version });
+            changes.insert(0, TableUpdate::AssignUuid { uuid });
+        } else if !changes.iter().any(|change| matches!(change, TableUpdate::AddSnapshot { .. })) {
+            let base = &built.metadata;
+            let schema = base.current_schema().clone();
+            let notes = HashMap::new();
+            let added = Added { files: &[], spec: base.default_partition_spec().clone() };
+            let plan = Plan { base, schema, added, removed: Removed::Nothing, same_rows: true, notes };
+            let snapshot = snapshot::write(&self.io, plan, attempted).await?;
+            let builder = TableMetadataBuilder::new_from_metadata(built.metadata, None);
+            changes.extend(super::write::finish(builder, snapshot)?.changes);
+        }
+        hold(attempted, written);
+        catalog.commit(table, before, changes).await
+    }
+}
+
 /// Up to one pause more.
 fn jitter() -> Duration {
     let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
     PAUSE.mul_f64((random % 1000) as f64 / 1000.0)
 }
 
-fn next_location(current: Option<&Current>, metadata: &TableMetadata) -> Result<MetadataLocation> {
+/// Where the next metadata file of a table goes.
+pub(crate) fn next_location(current: Option<&Current>, metadata: &TableMetadata) -> Result<MetadataLocation> {
     let before = match current {
         // Another program may name its files otherwise: then the count starts anew.
         Some(Current::Table(state)) => state.location.parse::<MetadataLocation>().ok(),

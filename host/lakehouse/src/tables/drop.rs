@@ -11,6 +11,7 @@ use iceberg::table::Table;
 use iceberg::{TableIdent, drop_table_data};
 
 use super::{Tables, maintenance};
+use crate::catalog::{Catalog, Files};
 use crate::error;
 
 const KEPT_FOR: Duration = Duration::from_secs(3600);
@@ -18,25 +19,36 @@ const KEPT_FOR: Duration = Duration::from_secs(3600);
 impl Tables {
     /// Drops a table or view; nothing happens if there is none.
     pub(crate) async fn drop(&self, table: &TableName) -> Result<()> {
-        while let Some(entry) = self.inner.catalog.get(table).await? {
-            // False: it was changed meanwhile, and the newer one is dropped.
-            if self.inner.catalog.remove(&entry).await? {
-                break;
+        match &self.inner.catalog {
+            Catalog::Sqlite(catalog) => {
+                while let Some(entry) = catalog.get(table).await? {
+                    // False: it was changed meanwhile, and the newer one is dropped.
+                    if catalog.remove(&entry, Files::Deleted).await? {
+                        break;
+                    }
+                }
+            }
+            Catalog::Rest(catalog) => {
+                if let Some(current) = self.inner.current(table).await? {
+                    catalog.drop(table, &current).await?;
+                }
             }
         }
         self.remove_dropped().await
     }
 
     /// Deletes the files of tables that were dropped long enough ago.
-    pub(super) async fn remove_dropped(&self) -> Result<()> {
+    pub(crate) async fn remove_dropped(&self) -> Result<()> {
         self.remove_dropped_before(KEPT_FOR).await
     }
 
-    pub(super) async fn remove_dropped_before(&self, age: Duration) -> Result<()> {
-        for location in self.inner.catalog.dropped(age).await? {
+    pub(crate) async fn remove_dropped_before(&self, age: Duration) -> Result<()> {
+        // Another program's catalog removes files itself.
+        let Catalog::Sqlite(catalog) = &self.inner.catalog else { return Ok(()) };
+        for location in catalog.dropped(age).await? {
             // What cannot be deleted now is tried again the next time.
             match self.remove_files(&location).await {
-                Ok(()) => self.inner.catalog.forget_dropped(&location).await?,
+                Ok(()) => catalog.forget_dropped(&location).await?,
                 Err(error) => tracing::warn!(location, %error, "the files of a dropped table could not all be deleted"),
             }
         }

@@ -232,7 +232,7 @@ impl FileWriter {
 
     async fn start(&mut self) -> Result<OpenFile> {
         let location = format!("{}/{}-{}.parquet", self.folder, self.prefix, uuid::Uuid::now_v7().simple());
-        self.written.add(location.clone());
+        self.written.add(&self.io, location.clone());
         let output = self.io.new_output(&location).map_err(error::iceberg("opening a data file"))?;
         let output = output.writer().await.map_err(error::iceberg("opening a data file"))?;
         let properties = WriterProperties::builder()

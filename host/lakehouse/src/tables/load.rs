@@ -1,6 +1,5 @@
 //! Tables and views as they are now, for the engine and for answers.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use asgard_contract::{Error, Result, TableName};
@@ -12,8 +11,7 @@ use futures::TryStreamExt as _;
 use iceberg::spec::{SnapshotRef, TableMetadata};
 
 use super::{Current, DataFile, Inner, Loaded, LoadedTable, TableState, Tables, loaded, manifests, read};
-use crate::catalog::Kind;
-use crate::storage;
+use crate::catalog::plain;
 
 /// Which of a table's snapshots is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,40 +126,36 @@ impl Tables {
         Ok(loaded)
     }
 
-    /// The Iceberg table at a location (`file:///…`), if there is one: the catalog's if it knows one there, otherwise by its
-    /// newest metadata file. None: the location holds no Iceberg table (it may hold plain Parquet files).
+    /// The Iceberg table at a location (`file:///…`, `s3://…`), if there is one: the catalog's if it knows one there,
+    /// otherwise by its newest metadata file. None: the location holds no Iceberg table (it may hold plain Parquet files).
     ///
     /// # Errors
-    /// `unsupported` for storage that is not this machine's.
+    /// `unsupported` and `unavailable` for a location that is in none of the lakehouse's places.
     pub(crate) async fn load_location(&self, location: &str) -> Result<Option<LoadedTable>> {
-        let folder = storage::path_of(location)?;
-        for entry in self.inner.catalog.entries().await? {
-            if entry.kind == Kind::Table && table_folder(&entry.metadata_location) == Some(folder) {
-                let Loaded::Table(table) = self.load(&entry.name).await? else { continue };
+        let folder = location.trim_end_matches('/');
+        for name in self.inner.catalog.candidates_at(folder).await? {
+            if self.inner.current(&name).await?.is_none() {
+                continue;
+            }
+            let Loaded::Table(table) = self.load(&name).await? else { continue };
+            if plain(&table.location) == plain(folder) {
                 return Ok(Some(table));
             }
         }
-        let Some(newest) = newest_metadata(folder).await else { return Ok(None) };
-        let location = format!("file://{}", newest.display());
-        let state = self.inner.read_table(&location).await?;
-        let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let names = self.inner.stores.names(&format!("{folder}/metadata")).await?;
+        let Some(newest) = newest_metadata(&names) else { return Ok(None) };
+        let state = self.inner.read_table(&format!("{folder}/metadata/{newest}")).await?;
+        let name = folder.rsplit('/').next().unwrap_or_default();
         Ok(Some(self.inner.load_table(&TableName::new("location", name), &state).await?))
     }
 
     /// The error for a table that is not there, naming the nearest that is.
     pub(super) async fn not_found(&self, table: &TableName) -> Result<Error> {
-        let entries = self.inner.catalog.entries().await?;
+        let entries = self.inner.catalog.list(None).await?;
+        let distance = datafusion::common::utils::datafusion_strsim::levenshtein;
         let near = entries
             .iter()
-            .map(|entry| {
-                (
-                    datafusion::common::utils::datafusion_strsim::levenshtein(
-                        &entry.name.to_string(),
-                        &table.to_string(),
-                    ),
-                    &entry.name,
-                )
-            })
+            .map(|entry| (distance(&entry.name.to_string(), &table.to_string()), &entry.name))
             .filter(|(distance, name)| *distance <= 3 || name.name == table.name)
             .min_by_key(|(distance, _)| *distance);
         Ok(Error::not_found(match near {
@@ -207,24 +201,12 @@ impl Inner {
     }
 }
 
-/// The folder of the table that a metadata file belongs to.
-fn table_folder(metadata_location: &str) -> Option<&Path> {
-    storage::path_of(metadata_location).ok()?.parent()?.parent()
-}
-
 /// The newest metadata file of a table that no catalog of ours knows: versions count up in the files' names.
-async fn newest_metadata(folder: &Path) -> Option<std::path::PathBuf> {
-    let mut entries = tokio::fs::read_dir(folder.join("metadata")).await.ok()?;
-    let mut newest: Option<(u64, std::path::PathBuf)> = None;
-    while let Ok(Some(entry)) = entries.next_entry().await {
-        let name = entry.file_name();
-        let Some(name) = name.to_str().filter(|name| name.ends_with(".metadata.json")) else { continue };
+fn newest_metadata(names: &[String]) -> Option<&str> {
+    let versions = names.iter().filter(|name| name.ends_with(".metadata.json")).map(|name| {
         // `00012-….metadata.json`, or a Hadoop table's `v12.metadata.json`.
         let digits: String = name.trim_start_matches('v').chars().take_while(char::is_ascii_digit).collect();
-        let version = digits.parse().unwrap_or(0);
-        if newest.as_ref().is_none_or(|(known, _)| version >= *known) {
-            newest = Some((version, entry.path()));
-        }
-    }
-    newest.map(|(_, path)| path)
+        (digits.parse::<u64>().unwrap_or(0), name.as_str())
+    });
+    versions.max_by_key(|(version, _)| *version).map(|(_, name)| name)
 }

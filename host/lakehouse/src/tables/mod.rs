@@ -20,7 +20,7 @@ pub(crate) mod layout;
 mod load;
 mod loaded;
 pub(crate) mod maintenance;
-mod manifests;
+pub(crate) mod manifests;
 mod metrics;
 mod partial;
 mod read;
@@ -34,7 +34,6 @@ mod views;
 mod write;
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use asgard_contract::{Result, TableName};
@@ -43,14 +42,18 @@ use iceberg::io::FileIO;
 use iceberg::spec::{TableMetadata, ViewMetadata};
 
 pub use alter::Change;
+pub(crate) use commit::next_location;
 pub use load::AsOf;
 pub use loaded::TableInfo;
 pub(crate) use loaded::{DataFile, Loaded, LoadedTable, LoadedView};
 pub(crate) use read::shape;
+pub(crate) use undo::Uncommitted;
 pub(crate) use views::ViewDefinition;
+pub(crate) use write::{created_properties, delete_after_commit};
 
-use crate::catalog::{Catalog, Entry, Kind};
-use crate::{error, storage};
+use crate::catalog::{Catalog, Entry, Found, Kind, RestCatalog, RestConfig, SqliteCatalog};
+use crate::storage::{Storage, StorageLocation, Stores, file_io};
+use crate::{CatalogConfig, LakehouseConfig, error};
 
 /// What the stream writer builds on.
 pub(crate) mod parts {
@@ -89,6 +92,8 @@ pub(crate) struct Reads {
 pub(crate) struct Inner {
     pub(crate) catalog: Catalog,
     pub(crate) io: FileIO,
+    /// The places that `io` reads and writes.
+    pub(crate) stores: Stores,
     /// Where the Iceberg crate's own reader does its work.
     pub(crate) runtime: Runtime,
     /// URL of the folder of tables without a location of their own.
@@ -141,22 +146,36 @@ impl Current {
 }
 
 impl Tables {
-    /// Opens the tables below a folder, which is made if it is not there.
+    /// Opens the tables of a lakehouse; its folder is made if it is not there.
     ///
     /// # Errors
     /// `unavailable` when folder or catalog cannot be opened.
-    pub(crate) async fn open(folder: &Path) -> Result<Self> {
-        let folder = std::path::absolute(folder).map_err(error::io("finding the lakehouse's folder"))?;
-        let warehouse = folder.join("warehouse");
-        tokio::fs::create_dir_all(&warehouse).await.map_err(error::io("making the lakehouse's folder"))?;
-        let location = storage::location_of(&warehouse)
-            .map_err(|message| asgard_contract::Error::invalid("lakehouse.storage", message))?;
-        let catalog = Catalog::open(&folder.join("catalog.db"), &crate::NAMESPACES).await?;
+    pub(crate) async fn open(config: &LakehouseConfig) -> Result<Self> {
+        let folder = std::path::absolute(&config.folder).map_err(error::io("finding the lakehouse's folder"))?;
+        tokio::fs::create_dir_all(&folder).await.map_err(error::io("making the lakehouse's folder"))?;
+        let storage = match &config.storage {
+            Some(storage) => storage.clone(),
+            None => Storage::open(StorageLocation::Local { folder: folder.join("warehouse") })
+                .map_err(|error| error.in_field("lakehouse.storage"))?,
+        };
+        let stores = Stores::default();
+        stores.add(&storage)?;
+        let catalog = match &config.catalog {
+            CatalogConfig::Sqlite => {
+                Catalog::Sqlite(SqliteCatalog::open(&folder.join("catalog.db"), &crate::NAMESPACES).await?)
+            }
+            CatalogConfig::Rest { uri, warehouse, authorization } => {
+                let (uri, warehouse, authorization) = (uri.clone(), warehouse.clone(), authorization.clone());
+                let config = RestConfig { uri, warehouse, authorization };
+                Catalog::Rest(RestCatalog::new(config).map_err(|error| error.in_field("lakehouse.catalog"))?)
+            }
+        };
         let inner = Arc::new(Inner {
             catalog,
-            io: FileIO::new_with_fs(),
+            io: file_io(&stores),
+            stores,
             runtime: Runtime::current(),
-            warehouse: location,
+            warehouse: storage.url(),
             cache: Mutex::default(),
         });
         let tables = Self { inner };
@@ -166,8 +185,7 @@ impl Tables {
 
     /// Tables and views of a namespace, by name.
     pub(crate) async fn list(&self, namespace: &str) -> Result<Vec<TableName>> {
-        let entries = self.inner.catalog.entries().await?;
-        Ok(entries.into_iter().map(|entry| entry.name).filter(|name| name.namespace == namespace).collect())
+        Ok(self.inner.catalog.list(Some(namespace)).await?.into_iter().map(|entry| entry.name).collect())
     }
 
     /// Where the files of a table go that has no location of its own; a URL.
@@ -177,19 +195,41 @@ impl Tables {
 }
 
 impl Inner {
+    /// URL of the folder of tables without a location of their own.
+    pub(crate) fn warehouse(&self) -> &str {
+        &self.warehouse
+    }
+
+    /// Deletes a file that is not needed any more.
+    pub(crate) fn delete(&self, location: &str) {
+        undo::delete(&self.io, location);
+    }
+
     pub(crate) fn location_of(&self, table: &TableName) -> String {
         format!("{}/{}/{}", self.warehouse, table.namespace, table.name)
     }
 
     /// The table or view as the catalog has it now.
     pub(crate) async fn current(&self, table: &TableName) -> Result<Option<Current>> {
-        match self.catalog.get(table).await? {
-            Some(entry) => Ok(Some(self.read(&entry).await?)),
+        match self.catalog.find(table).await? {
+            Some(Found::Entry(entry)) => Ok(Some(self.read(&entry).await?)),
+            Some(Found::Current(current)) => Ok(Some(self.known(table, current))),
             None => {
                 self.lock().remove(table);
                 Ok(None)
             }
         }
+    }
+
+    /// What is known already of this metadata, and what was made of it; else it is known from now on.
+    fn known(&self, table: &TableName, current: Current) -> Current {
+        if let Some(cached) = self.lock().get(table)
+            && cached.current.location() == current.location()
+        {
+            return cached.current.clone();
+        }
+        self.remember(table, current.clone());
+        current
     }
 
     async fn read(&self, entry: &Entry) -> Result<Current> {
@@ -214,7 +254,7 @@ impl Inner {
         Ok(TableState { location: location.to_owned(), metadata: Arc::new(metadata) })
     }
 
-    fn remember(&self, table: &TableName, current: Current) {
+    pub(crate) fn remember(&self, table: &TableName, current: Current) {
         self.lock().insert(table.clone(), Cached { current, loaded: None });
     }
 

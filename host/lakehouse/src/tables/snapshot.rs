@@ -77,7 +77,7 @@ pub(crate) async fn write(io: &FileIO, plan: Plan<'_>, undo: &Uncommitted) -> Re
     }
 
     let location = format!("{}/metadata/snap-{}-1-{}.avro", base.location(), writer.snapshot_id, writer.commit);
-    undo.add(location.clone());
+    undo.add(io, location.clone());
     let output = io.new_output(&location).map_err(error::iceberg("writing a manifest list"))?;
     let output = output.writer().await.map_err(error::iceberg("writing a manifest list"))?;
     let sequence = base.next_sequence_number();
@@ -205,7 +205,7 @@ impl Writer<'_> {
     ) -> Result<ManifestWriter> {
         let name = uuid::Uuid::now_v7();
         let location = format!("{}/metadata/{}-m{}.avro", self.plan.base.location(), self.commit, name.simple());
-        self.undo.add(location.clone());
+        self.undo.add(self.io, location.clone());
         let output = self.io.new_output(&location).map_err(error::iceberg("writing a manifest"))?;
         let builder = ManifestWriterBuilder::new(output, Some(self.snapshot_id), schema.clone(), spec.clone());
         Ok(match content {

@@ -10,19 +10,21 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use iceberg::io::FileIO;
+
 use crate::storage;
 
 /// Files to be deleted unless they are kept.
 #[derive(Debug, Default)]
 pub(crate) struct Uncommitted {
-    files: Mutex<Vec<String>>,
+    files: Mutex<Vec<(FileIO, String)>>,
     held: AtomicBool,
 }
 
 impl Uncommitted {
     /// Notes a file, before it is made.
-    pub(crate) fn add(&self, location: impl Into<String>) {
-        self.lock().push(location.into());
+    pub(crate) fn add(&self, io: &FileIO, location: impl Into<String>) {
+        self.lock().push((io.clone(), location.into()));
     }
 
     /// From here on the files may be part of the table.
@@ -40,7 +42,7 @@ impl Uncommitted {
         self.lock().extend(std::mem::take(&mut *other.lock()));
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(FileIO, String)>> {
         // A panic while the list is locked leaves it whole.
         self.files.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -51,19 +53,34 @@ impl Drop for Uncommitted {
         if self.held.load(Ordering::SeqCst) {
             return;
         }
-        for file in self.lock().iter() {
-            delete(file);
+        for (io, file) in self.lock().iter() {
+            delete(io, file);
         }
     }
 }
 
-/// Deletes a file of this machine. One that stays costs space and nothing else, so a failure is only logged.
-pub(crate) fn delete(location: &str) {
-    let Ok(path) = storage::path_of(location) else { return };
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            tracing::warn!(location, %error, "a file that is not needed any more could not be deleted");
+/// Deletes a file: one of this machine at once, an object beside the work that goes on. One that stays costs space and nothing
+/// else, so a failure is only logged.
+pub(crate) fn delete(io: &FileIO, location: &str) {
+    let warn = |error: &dyn std::fmt::Display| {
+        tracing::warn!(location, %error, "a file that is not needed any more could not be deleted");
+    };
+    if let Some(path) = storage::path_of(location) {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => warn(&error),
+            _ => {}
         }
-        _ => {}
+        return;
+    }
+    match tokio::runtime::Handle::try_current() {
+        Ok(runtime) => {
+            let (io, location) = (io.clone(), location.to_owned());
+            runtime.spawn(async move {
+                if let Err(error) = io.delete(&location).await {
+                    tracing::warn!(location, %error, "an object that is not needed any more could not be deleted");
+                }
+            });
+        }
+        Err(error) => warn(&error),
     }
 }

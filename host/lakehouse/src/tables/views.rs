@@ -10,13 +10,13 @@ use asgard_contract::lakehouse::{Dialect, Written};
 use asgard_contract::{Error, Result, TableName};
 use iceberg::io::FileIO;
 use iceberg::spec::{ViewMetadata, ViewMetadataBuilder, ViewRepresentations, ViewVersion};
-use iceberg::{NamespaceIdent, ViewCreation};
+use iceberg::{NamespaceIdent, ViewCreation, ViewUpdate};
 use serde_json::json;
 
 use super::undo::Uncommitted;
 use super::write::notes;
 use super::{Current, Tables, ViewState, evolution};
-use crate::catalog::{Kind, NAME};
+use crate::catalog::{Catalog, Kind, NAME, SqliteCatalog};
 use crate::error;
 use crate::types::from_arrow;
 
@@ -43,25 +43,53 @@ impl Tables {
                 return Ok(answer);
             }
             let current = self.inner.current(view).await?;
-            let metadata = self.next_version(view, key, &definition, current.as_ref())?;
-            let (version, name) = (metadata.current_version_id(), uuid::Uuid::new_v4());
-            let location = format!("{}/metadata/{version:05}-{name}.metadata.json", metadata.location());
-            let written = Uncommitted::default();
-            written.add(location.clone());
-            let text = serde_json::to_vec(&metadata).map_err(|error| Error::internal(error.to_string()))?;
-            let output = self.inner.io.new_output(&location).map_err(error::iceberg("writing a view's metadata"))?;
-            output.write(text.into()).await.map_err(error::iceberg("writing a view's metadata"))?;
-            written.hold();
-            let expected = current.as_ref().map(Current::location);
-            if self.inner.catalog.swap(view, expected, Kind::View, &location).await? {
-                if let Some(table) = current.as_ref().and_then(Current::table) {
-                    self.inner.catalog.remember_dropped(&table.location).await?;
+            let (metadata, changes) = self.next_version(view, key, &definition, current.as_ref())?;
+            let location = metadata.location().to_owned();
+            let done = match &self.inner.catalog {
+                Catalog::Sqlite(catalog) => self.swap_view(catalog, view, current.as_ref(), &metadata).await?,
+                Catalog::Rest(catalog) => {
+                    let before = match &current {
+                        Some(Current::View(state)) => Some(state.metadata.as_ref()),
+                        Some(table @ Current::Table(_)) => {
+                            catalog.drop(view, table).await?;
+                            None
+                        }
+                        None => None,
+                    };
+                    catalog.commit_view(view, before, &metadata, changes).await?
                 }
-                return Ok(Written { location: metadata.location().to_owned(), ..Written::default() });
+            };
+            if done.is_some() {
+                return Ok(Written { location, ..Written::default() });
             }
-            written.release();
         }
         Err(Error::unavailable(format!("`{view}` is written to by too many at a time: try again")))
+    }
+
+    /// None: another commit came in between.
+    async fn swap_view(
+        &self,
+        catalog: &SqliteCatalog,
+        view: &TableName,
+        current: Option<&Current>,
+        metadata: &ViewMetadata,
+    ) -> Result<Option<()>> {
+        let (version, name) = (metadata.current_version_id(), uuid::Uuid::new_v4());
+        let location = format!("{}/metadata/{version:05}-{name}.metadata.json", metadata.location());
+        let written = Uncommitted::default();
+        written.add(&self.inner.io, location.clone());
+        let text = serde_json::to_vec(metadata).map_err(|error| Error::internal(error.to_string()))?;
+        let output = self.inner.io.new_output(&location).map_err(error::iceberg("writing a view's metadata"))?;
+        output.write(text.into()).await.map_err(error::iceberg("writing a view's metadata"))?;
+        written.hold();
+        if !catalog.swap(view, current.map(Current::location), Kind::View, &location).await? {
+            written.release();
+            return Ok(None);
+        }
+        if let Some(table) = current.and_then(Current::table) {
+            catalog.remember_dropped(&table.location).await?;
+        }
+        Ok(Some(()))
     }
 
     fn next_version(
@@ -70,7 +98,7 @@ impl Tables {
         key: &str,
         definition: &ViewDefinition,
         current: Option<&Current>,
-    ) -> Result<ViewMetadata> {
+    ) -> Result<(ViewMetadata, Vec<ViewUpdate>)> {
         let dialect = match definition.dialect {
             Dialect::Spark => "spark",
             Dialect::Trino => "trino",
@@ -113,7 +141,8 @@ impl Tables {
             )
             .map_err(what())?,
         };
-        Ok(builder.build().map_err(what())?.metadata)
+        let built = builder.build().map_err(what())?;
+        Ok((built.metadata, built.changes))
     }
 }
 

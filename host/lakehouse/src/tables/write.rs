@@ -268,10 +268,21 @@ pub(crate) fn created(schema: &Schema, location: &str) -> Result<TableMetadataBu
         SortOrder::unsorted_order(),
         location.to_owned(),
         FormatVersion::V2,
-        // Old metadata files go when a hundred newer ones have been written.
-        HashMap::from([("write.metadata.delete-after-commit.enabled".to_owned(), "true".to_owned())]),
+        created_properties(),
     )
     .map_err(error::iceberg("making a table's metadata"))
+}
+
+const DELETE_AFTER_COMMIT: &str = "write.metadata.delete-after-commit.enabled";
+
+/// The properties that every new table has: old metadata files go when a hundred newer ones have been written.
+pub(crate) fn created_properties() -> HashMap<String, String> {
+    HashMap::from([(DELETE_AFTER_COMMIT.to_owned(), "true".to_owned())])
+}
+
+/// Whether a table's properties say so.
+pub(crate) fn delete_after_commit(properties: &HashMap<String, String>) -> bool {
+    properties.get(DELETE_AFTER_COMMIT).is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
 /// Makes a snapshot the table's current one.

@@ -1,5 +1,6 @@
 //! Ingestion: sources, sinks, and the syncs between them.
 
+mod events;
 mod ingestions;
 mod sinks;
 mod sources;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 pub use ingestions::{
     Ingestion, IngestionPatch, Job, NewIngestion, Schedule, ScheduleType, StreamChoice, StreamResult,
 };
+pub(crate) use sinks::Record as SinkRecord;
 pub use sinks::{NewSink, Sink, SinkPatch};
 pub use sources::{NewSource, Source, SourcePatch};
 

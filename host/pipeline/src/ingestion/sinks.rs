@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use asgard_contract::connector::Sink as ContractSink;
 use asgard_contract::{Error, Result};
-use asgard_lakehouse::storage::{Storage, StorageLocation};
+use asgard_lakehouse::storage::Storage;
 use asgard_plugins::schema;
 use asgard_store::ResourceKind;
 use chrono::{DateTime, Utc};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::sources::merge;
 use crate::concealment::{conceal, masked};
 use crate::environments::Active;
-use crate::{Page, Paged, Pipeline, names, new_id};
+use crate::{Page, Paged, Pipeline, names, new_id, storage};
 
 /// A sink to be made.
 #[derive(Debug, Clone)]
@@ -45,9 +45,9 @@ pub struct Sink {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Record {
-    pub(super) sink_type: String,
-    pub(super) configuration: Value,
+pub(crate) struct Record {
+    pub(crate) sink_type: String,
+    pub(crate) configuration: Value,
     pub(super) workspace: String,
 }
 
@@ -121,7 +121,7 @@ impl Pipeline {
         let schema = schema_of(&new.sink_type)?;
         let configuration = schema::validate(&schema, &new.config, "config")?;
         self.refuse_taken_name(active, ResourceKind::Sink, "sink", &new.name).await?;
-        storage(active, &new.sink_type, &configuration)?.check().await.map_err(|error| error.in_field("config"))?;
+        self.try_sink(active, &new.sink_type, &configuration).await?;
 
         let id = new_id();
         let concealed = conceal(&schema, configuration, None, &format!("sink-{id}"));
@@ -171,7 +171,7 @@ impl Pipeline {
             let concealed = conceal(&schema, configuration, Some(&record.configuration), &owner);
             self.put_secrets(active, &concealed.secrets).await?;
             let revealed = self.revealed(active, &concealed.configuration).await?;
-            storage(active, &record.sink_type, &revealed)?.check().await.map_err(|error| error.in_field("config"))?;
+            self.try_sink(active, &record.sink_type, &revealed).await?;
             record.configuration = concealed.configuration;
         }
         self.store.update(&active.name, ResourceKind::Sink, id, &name, resource.revision, &record).await?;
@@ -196,35 +196,20 @@ impl Pipeline {
 
     /// The sink's storage, with its secrets in place.
     pub(super) async fn sink_storage(&self, active: &Active, record: &Record) -> Result<Storage> {
-        storage(active, &record.sink_type, &self.revealed(active, &record.configuration).await?)
+        storage::of_sink(&active.folder, &record.sink_type, &self.revealed(active, &record.configuration).await?)
+    }
+
+    /// Tests a target, and lets tables be there.
+    async fn try_sink(&self, active: &Active, sink_type: &str, configuration: &Value) -> Result<()> {
+        let tried = async {
+            let storage = storage::of_sink(&active.folder, sink_type, configuration)?;
+            storage.check().await.map_err(storage::in_sink)?;
+            active.lakehouse.add_storage(&storage)
+        };
+        tried.await.map_err(|error| error.in_field("config"))
     }
 
     async fn revealed(&self, active: &Active, configuration: &Value) -> Result<Value> {
-        let mut revealed = configuration.clone();
-        if let Some(fields) = revealed.as_object_mut() {
-            for value in fields.values_mut() {
-                if let Some(name) = value.as_str().and_then(asgard_capabilities::secrets::reference) {
-                    *value = Value::String(self.store.secret(&active.name, name).await?);
-                }
-            }
-        }
-        Ok(revealed)
+        storage::revealed(&self.store, &active.name, configuration).await
     }
-}
-
-fn storage(active: &Active, sink_type: &str, configuration: &Value) -> Result<Storage> {
-    let text = |field: &str| configuration.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let location = if sink_type == "s3" {
-        StorageLocation::S3 {
-            bucket: text("s3_bucket_name"),
-            region: text("s3_bucket_region"),
-            prefix: text("s3_bucket_path"),
-            endpoint: configuration.get("s3_endpoint").and_then(Value::as_str).map(str::to_owned),
-            access_key_id: text("access_key_id"),
-            secret_access_key: text("secret_access_key"),
-        }
-    } else {
-        StorageLocation::Local { folder: active.folder.join("sinks").join(text("path")) }
-    };
-    Storage::open(location)
 }

@@ -15,6 +15,7 @@ use asgard_tasks::{Handler, StepContext, StepOutcome, Task, TaskFilter};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use super::events::Events;
 use super::ingestions::{StreamResult, full_name, table_of};
 use crate::Pipeline;
 use crate::environments::Active;
@@ -130,7 +131,7 @@ async fn run(pipeline: &Arc<Pipeline>, task: &Task, context: &StepContext, state
     }
 
     let connector = bound.plugin.connector(bound.call(&task.id, context.log()).await?);
-    let mut sync = connector.open(&ingestion).await?;
+    let mut events = Events::of(connector.open(&ingestion).await?);
     let mut writers = Writers {
         lakehouse: &active.lakehouse,
         location: storage,
@@ -142,7 +143,7 @@ async fn run(pipeline: &Arc<Pipeline>, task: &Task, context: &StepContext, state
     writers.open.resize_with(writers.streams.len(), || None);
     loop {
         let event = tokio::select! {
-            event = sync.next() => event?,
+            event = events.next() => event?,
             () = context.cancelled() => return Ok(Ended::Interrupted),
         };
         match event {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use asgard_capabilities::lakehouse::Engine as _;
 use asgard_contract::Progress;
 use asgard_contract::lakehouse::{Dialect, Input, Output, Statement, TableWrite, WriteMode};
-use asgard_lakehouse::{Lakehouse, LakehouseConfig, rows_from_json, rows_to_json};
+use asgard_lakehouse::{CatalogConfig, Lakehouse, LakehouseConfig, rows_from_json, rows_to_json};
 use asgard_plugin_iceberg_features::historical::{ROWS, Spine, input_name, statement};
 use asgard_sdk::feature_source::{Dtype, Feature, FeatureView, Selection};
 use asgard_sdk::json::{Map, Value};
@@ -28,7 +28,12 @@ struct World {
 impl World {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let config = LakehouseConfig { folder: folder.path().to_owned(), limits: Default::default() };
+        let config = LakehouseConfig {
+            folder: folder.path().to_owned(),
+            catalog: CatalogConfig::Sqlite,
+            storage: None,
+            limits: Default::default(),
+        };
         Self { lakehouse: Lakehouse::open(config).await.unwrap(), _folder: folder }
     }
 

@@ -1,11 +1,11 @@
 //! Exactly once: however often host, source and network break, the tables are those of an undisturbed run.
 
+use asgard_journey::proxy::Proxy;
 use asgard_plugin_postgres::inspection::provision;
 use asgard_sdk::connector::SyncMode;
 use asgard_sdk::json;
 
 use crate::lake::Lake;
-use crate::proxy::Proxy;
 use crate::server::{Database, Server};
 
 /// Of each mode; three modes make more than two hundred.
@@ -121,7 +121,7 @@ fn is_the_same_as_undisturbed(mode: SyncMode, name: &str) {
         )
     });
     let database = server.database(name, &tables.collect::<String>());
-    let proxy = Proxy::start(server.port());
+    let proxy = Proxy::start(server.port()).unwrap();
     let method = if mode == SyncMode::ChangeDataCapture { "CDC" } else { "Standard" };
     let database = database.with(json::json!({"replication_method": {"method": method}}));
     let streams = database.selections(mode);

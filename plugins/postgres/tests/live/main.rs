@@ -9,7 +9,6 @@ mod interruptions;
 mod lake;
 mod names;
 mod network;
-mod proxy;
 mod server;
 mod sync;
 mod types;

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use asgard_journey::s3::S3;
 use libtest_mimic::Trial;
 
 use crate::world::{World, test, until};
@@ -16,6 +17,8 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "the_commands_for_operating_a_host_run", |world| run(world, "docs/operating.md")),
         test(world, "the_commands_of_the_tutorial_run", |world| run(world, "docs/tutorial.md")),
         test(world, "the_commands_about_tables_run", |world| run(world, "docs/tables.md")),
+        test(world, "the_commands_about_storage_run", |world| run(world, "docs/storage.md")),
+        test(world, "the_python_of_the_documents_reads_the_lakehouse", python),
         test(world, "every_document_with_commands_is_run", complete),
     ]
 }
@@ -29,7 +32,7 @@ const LIMIT: Duration = Duration::from_secs(300);
 fn complete(_: &World) {
     let documents = std::fs::read_dir("../../docs").unwrap().map(|entry| entry.unwrap().path());
     let with_commands: Vec<PathBuf> = documents
-        .filter(|path| path.is_file() && !commands(&std::fs::read_to_string(path).unwrap()).is_empty())
+        .filter(|path| path.is_file() && !blocks(&std::fs::read_to_string(path).unwrap(), "console").is_empty())
         .collect();
     let this = include_str!("commands.rs");
     for document in with_commands {
@@ -38,13 +41,14 @@ fn complete(_: &World) {
     }
 }
 
-/// The lines of a document's `console` blocks.
-fn commands(text: &str) -> Vec<&str> {
+/// The lines of a document's blocks in a language.
+fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
+    let start = format!("```{language}");
     let mut inside = false;
     let mut found = Vec::new();
     for line in text.lines() {
         match line {
-            "```console" => inside = true,
+            line if line == start => inside = true,
             "```" => inside = false,
             command if inside => found.push(command),
             _ => {}
@@ -60,7 +64,7 @@ fn run(world: &World, document: &str) {
     let address = client.base().strip_prefix("http://").unwrap().to_owned();
     let data = world.full_data();
     let mut script = vec!["set -euo pipefail".to_owned()];
-    for line in commands(&text) {
+    for line in blocks(&text, "console") {
         let line = line.replace("target/release/asgard", "asgard");
         if ELSEWHERE.iter().any(|start| line.starts_with(start)) || line.starts_with("export SOURCE_") {
             continue;
@@ -73,6 +77,7 @@ fn run(world: &World, document: &str) {
         script.push(line);
     }
     std::fs::write(folder.join("password.txt"), "a secret").unwrap();
+    std::fs::write(folder.join("keys.txt"), format!("{}:{}", S3::ACCESS_KEY, S3::SECRET_KEY)).unwrap();
     let source = world.source();
     let mut shell = shell(world, &script.join("\n"));
     shell
@@ -83,11 +88,28 @@ fn run(world: &World, document: &str) {
         .env("SOURCE_DATABASE", &source.database)
         .env("SOURCE_USER", &source.username)
         .env("SOURCE_PASSWORD", &source.password);
+    if text.contains("$S3_ENDPOINT") {
+        shell
+            .env("S3_ENDPOINT", world.s3().endpoint())
+            .env("S3_ACCESS_KEY_ID", S3::ACCESS_KEY)
+            .env("S3_SECRET_ACCESS_KEY", S3::SECRET_KEY);
+    }
     let log = folder.join("said");
     let said = std::fs::File::create(&log).unwrap();
     let mut child = shell.stdout(said.try_clone().unwrap()).stderr(said).spawn().unwrap();
     let status = until(&format!("the commands of {document}"), LIMIT, || child.try_wait().unwrap());
     assert!(status.success(), "{document}: {}", std::fs::read_to_string(&log).unwrap());
+}
+
+fn python(world: &World) {
+    let client = world.after_journey();
+    for document in ["README.md", "docs/iceberg.md"] {
+        let text = std::fs::read_to_string(Path::new("../..").join(document)).unwrap();
+        let script = blocks(&text, "python").join("\n").replace("http://127.0.0.1:8000", client.base());
+        assert!(script.contains("load_catalog"), "{document}");
+        let output = Command::new(world.python()).arg("-c").arg(&script).output().unwrap();
+        assert!(output.status.success(), "{document}: {}", String::from_utf8_lossy(&output.stderr));
+    }
 }
 
 /// Starts a host as the document says, on a port and in a folder of the test's own, until it is ready.

@@ -10,20 +10,24 @@
 
 mod bad_models;
 mod capture;
+mod catalogs;
 mod cli;
 mod commands;
 mod durability;
 mod environments;
 mod features;
 mod gold;
+mod iceberg;
 mod idempotency;
 mod ingestion;
+mod interruptions;
 mod journey;
 mod lakehouse;
 mod openapi;
 mod readback;
 mod readme;
 mod requests;
+mod s3;
 mod silver;
 mod world;
 
@@ -52,7 +56,11 @@ fn main() -> ExitCode {
         features::trials(&world),
         journey::trials(&world),
         lakehouse::trials(&world),
+        interruptions::trials(&world),
         readback::trials(&world),
+        iceberg::trials(&world),
+        s3::trials(&world),
+        catalogs::trials(&world),
         bad_models::trials(&world),
         requests::trials(&world),
         idempotency::trials(&world),

@@ -7,14 +7,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use asgard_journey::client::{Answer, Client};
 use asgard_journey::host::{Built, Host};
+use asgard_journey::s3::S3;
 use asgard_journey::source::FactorySource;
 use asgard_journey::steps::{Figures, Journey, Source};
 use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
 
 /// An environment without model roles: no Python, no MLflow, so a host with it is up at once.
-pub(crate) const LIGHT: &str = include_str!("light.toml");
-
 /// A model's first training may have to make the Python environment.
 pub(crate) const MODEL_WITHIN: Duration = Duration::from_secs(900);
 
@@ -26,6 +25,7 @@ pub(crate) struct World {
     full: OnceLock<Mutex<Host>>,
     light: OnceLock<Mutex<Host>>,
     journey: OnceLock<Figures>,
+    s3: OnceLock<S3>,
 }
 
 impl World {
@@ -37,6 +37,7 @@ impl World {
             full: OnceLock::new(),
             light: OnceLock::new(),
             journey: OnceLock::new(),
+            s3: OnceLock::new(),
         })
     }
 
@@ -63,6 +64,12 @@ impl World {
 
     pub(crate) fn factory(&self) -> &FactorySource {
         self.factory.get_or_init(|| FactorySource::start(&self.folder("postgres")).expect("a source"))
+    }
+
+    /// A store that speaks S3's protocol.
+    pub(crate) fn s3(&self) -> &S3 {
+        let weed = self.python().with_file_name("weed");
+        self.s3.get_or_init(|| S3::start(&weed, &self.folder("s3")).expect("a store"))
     }
 
     /// A host with the built-in environment, MLflow and all, with the journey behind it.
@@ -103,11 +110,14 @@ impl World {
         host.lock().expect("no test panics with the host").client()
     }
 
+    pub(crate) fn light_data(&self) -> PathBuf {
+        self.light();
+        self.folder("light")
+    }
+
     /// A host of the test's own, without model roles.
     pub(crate) fn start_light(&self, data: &Path) -> Result<Host> {
-        let file = self.folder.path().join("light.toml");
-        std::fs::write(&file, LIGHT)?;
-        Host::start_with(&self.built, data, 0, &["--first-environment", &file.to_string_lossy()])
+        Host::start_light(&self.built, data, 0)
     }
 
     /// Ends everything. Called once, after all tests.
@@ -115,6 +125,7 @@ impl World {
         drop(self.full);
         drop(self.light);
         drop(self.factory);
+        drop(self.s3);
     }
 }
 

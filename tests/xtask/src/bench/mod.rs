@@ -1,7 +1,12 @@
 //! `cargo xtask bench`: measurements side by side with a peer, in one run, on optimised builds. Never part of the tests.
 
+mod cdc;
+mod ingest;
 mod journey;
+mod lab;
+mod merge;
 mod predict;
+mod process;
 mod serve;
 mod step;
 
@@ -9,6 +14,7 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use self::process::Costs;
 use crate::shell::say;
 
 /// Measure, beside a peer.
@@ -31,10 +37,16 @@ enum Name {
     Serve,
     /// Predictions over HTTP, beside `mlflow models serve` on the same model.
     Predict,
+    /// PostgreSQL to Iceberg, beside `psql`, ConnectorX and dlt.
+    Ingest,
+    /// One per cent of changes into ten million rows, beside PyIceberg.
+    Merge,
+    /// Changes a second and their lag, beside `pg_recvlogical`.
+    Cdc,
 }
 
 /// One figure of ours beside one of a peer's.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Measurement {
     pub(crate) name: &'static str,
     pub(crate) ours: f64,
@@ -45,6 +57,13 @@ pub(crate) struct Measurement {
     pub(crate) ratio: Option<f64>,
     /// Peak resident memory of our process.
     pub(crate) rss_mb: Option<f64>,
+    pub(crate) peer_rss_mb: Option<f64>,
+    pub(crate) cpu_seconds: Option<f64>,
+    pub(crate) peer_cpu_seconds: Option<f64>,
+    /// That we worked through.
+    pub(crate) rows_per_second: Option<f64>,
+    #[serde(skip)]
+    seconds: Option<f64>,
 }
 
 impl Measurement {
@@ -55,7 +74,20 @@ impl Measurement {
         peer_name: &'static str,
         unit: &'static str,
     ) -> Self {
-        Self { name, ours, peer, peer_name, unit, ratio: peer.map(|peer| ours / peer), rss_mb: None }
+        let ratio = peer.map(|peer| ours / peer);
+        Self { name, ours, peer, peer_name, unit, ratio, ..Self::default() }
+    }
+
+    pub(crate) fn with_costs(mut self, ours: Costs, peer: Option<Costs>) -> Self {
+        (self.seconds, self.cpu_seconds, self.rss_mb) = (Some(ours.seconds), Some(ours.cpu_seconds), Some(ours.rss_mb));
+        (self.peer_cpu_seconds, self.peer_rss_mb) = (peer.map(|peer| peer.cpu_seconds), peer.map(|peer| peer.rss_mb));
+        self
+    }
+
+    /// After [`Measurement::with_costs`].
+    pub(crate) fn with_rows(mut self, rows: u64) -> Self {
+        self.rows_per_second = self.seconds.map(|seconds| rows as f64 / seconds);
+        self
     }
 
     pub(crate) fn with_rss(mut self, megabytes: f64) -> Self {
@@ -74,6 +106,9 @@ impl Bench {
                 Name::Journey => journey::measure()?,
                 Name::Serve => serve::measure()?,
                 Name::Predict => predict::measure()?,
+                Name::Ingest => ingest::measure()?,
+                Name::Merge => merge::measure()?,
+                Name::Cdc => cdc::measure()?,
             };
             for measurement in &measurements {
                 self.print(measurement)?;
@@ -92,8 +127,17 @@ impl Bench {
         if let (Some(peer), Some(ratio)) = (measurement.peer, measurement.ratio) {
             print!("   {peer_name}: {peer:.3} {unit}   ratio {ratio:.3}");
         }
+        if let Some(rows) = measurement.rows_per_second {
+            print!("   {rows:.0} rows/s");
+        }
+        if let Some(cpu) = measurement.cpu_seconds {
+            print!("   CPU {cpu:.1} s");
+        }
         if let Some(rss) = measurement.rss_mb {
             print!("   {rss:.0} MB");
+        }
+        if let (Some(cpu), Some(rss)) = (measurement.peer_cpu_seconds, measurement.peer_rss_mb) {
+            print!("   peer: CPU {cpu:.1} s, {rss:.0} MB");
         }
         println!();
         Ok(())

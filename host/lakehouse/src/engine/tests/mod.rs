@@ -34,7 +34,12 @@ impl TestLakehouse {
 
     async fn with(limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let config = LakehouseConfig { folder: folder.path().join("lakehouse"), limits };
+        let config = LakehouseConfig {
+            folder: folder.path().join("lakehouse"),
+            catalog: crate::CatalogConfig::Sqlite,
+            storage: None,
+            limits,
+        };
         Self { lakehouse: Lakehouse::open(config).await.unwrap(), folder }
     }
 

@@ -14,7 +14,7 @@ use iceberg::io::FileIO;
 use iceberg::spec::{TableMetadata, TableMetadataBuilder};
 use serde::{Deserialize, Serialize};
 
-use super::{SNAPSHOTS_KEPT_FOR, references};
+use super::{SNAPSHOTS_KEPT_FOR, check_collected_here, is_collected_here, references};
 use crate::error;
 use crate::tables::commit::{Next, Transaction, check_writable};
 use crate::tables::undo::{Uncommitted, delete};
@@ -57,13 +57,15 @@ impl Tables {
     /// Deletes what earlier runs left, and forgets snapshots.
     ///
     /// # Errors
-    /// `not-found`, and those of catalog and storage.
+    /// `not-found`; `unsupported` for a table whose catalog does this itself; those of catalog and storage.
     pub(crate) async fn expire(&self, table: &TableName, expiry: &Expiry) -> Result<Expired> {
         self.expire_keeping(table, expiry, SNAPSHOTS_KEPT_FOR).await
     }
 
     pub(super) async fn expire_keeping(&self, table: &TableName, expiry: &Expiry, kept: Duration) -> Result<Expired> {
-        check_writable(table, &self.table_state(table).await?.metadata)?;
+        let state = self.table_state(table).await?;
+        check_writable(table, &state.metadata)?;
+        check_collected_here(table, &state.metadata)?;
         let mut expired =
             Expired { files_deleted: self.delete_left(table, expiry.readers).await?, ..Expired::default() };
         let mut forgetting = Forgetting::new(expiry, kept);
@@ -86,20 +88,23 @@ impl Tables {
             for location in read_list(&self.inner.io, &due.list).await? {
                 // A snapshot that was brought back, by whomever, has its files still.
                 if !needed.contains(&location) {
-                    delete(&location);
+                    delete(&self.inner.io, &location);
                     deleted += 1;
                 }
             }
         }
         let mut settled = Settled { due: &due };
         self.inner.commit(table, &mut settled, &[]).await?;
-        due.iter().for_each(|due| delete(&due.list));
+        due.iter().for_each(|due| delete(&self.inner.io, &due.list));
         Ok(deleted)
     }
 }
 
 /// Whether there are snapshots to forget, or files to delete that were left.
 pub(super) fn is_due(metadata: &TableMetadata, expiry: &Expiry, kept: Duration) -> Result<bool> {
+    if !is_collected_here(metadata) {
+        return Ok(false);
+    }
     let forgetting = Forgetting::new(expiry, kept);
     let kept = forgetting.kept(metadata)?;
     let before = Utc::now().timestamp_millis() - i64::try_from(expiry.readers.as_millis()).unwrap_or(i64::MAX);
@@ -181,7 +186,7 @@ impl Transaction for Forgetting {
         files.sort_unstable();
 
         let list = format!("{}/metadata/left-{}.json", metadata.location(), uuid::Uuid::now_v7().simple());
-        undo.add(list.clone());
+        undo.add(&tables.io, list.clone());
         let text = serde_json::to_vec(&files).map_err(|error| Error::internal(error.to_string()))?;
         let output = tables.io.new_output(&list).map_err(failed())?;
         output.write(text.into()).await.map_err(failed())?;

@@ -64,13 +64,30 @@ impl Tables {
     }
 }
 
+/// Iceberg's property by which a catalog says that files of a table may be shared with what the table does not show: Nessie
+/// sets it, whose branches and history do.
+const COLLECTED_HERE: &str = "gc.enabled";
+
+fn is_collected_here(metadata: &TableMetadata) -> bool {
+    metadata.properties().get(COLLECTED_HERE).is_none_or(|value| !value.eq_ignore_ascii_case("false"))
+}
+
+fn check_collected_here(table: &TableName, metadata: &TableMetadata) -> Result<()> {
+    if is_collected_here(metadata) {
+        return Ok(());
+    }
+    Err(Error::unsupported(format!(
+        "`{table}` has the property `{COLLECTED_HERE}=false`: its catalog alone knows which snapshots and files are needed, and removes the rest itself"
+    )))
+}
+
 /// Deletes what expired snapshots of a table left: the table is dropped, and nobody reads it any more.
 pub(super) async fn delete_all_left(io: &iceberg::io::FileIO, metadata: &TableMetadata) -> Result<()> {
     for left in expire::left(metadata)? {
         for location in expire::read_list(io, &left.list).await? {
-            super::undo::delete(&location);
+            super::undo::delete(io, &location);
         }
-        super::undo::delete(&left.list);
+        super::undo::delete(io, &left.list);
     }
     Ok(())
 }

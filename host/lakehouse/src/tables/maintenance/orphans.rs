@@ -5,14 +5,17 @@
 //! expired snapshots left to a later run.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use asgard_contract::{Result, TableName};
+use chrono::{DateTime, TimeDelta, Utc};
 
+use super::check_collected_here;
 use super::expire::{self, left};
+use crate::catalog::{Catalog, plain};
+use crate::storage::FileInfo;
 use crate::tables::{TableState, Tables, manifests};
-use crate::{error, storage, stream};
+use crate::{error, stream};
 
 /// Shorter than this, files of writers under way would go.
 const YOUNGEST: Duration = Duration::from_secs(24 * 3600);
@@ -42,7 +45,7 @@ impl Tables {
     /// Finds files that no snapshot has, and deletes them.
     ///
     /// # Errors
-    /// `not-found`; `unsupported` for storage that cannot be listed here.
+    /// `not-found`; `unsupported` for a table whose catalog does this itself; those of storage.
     pub(crate) async fn remove_orphans(&self, table: &TableName, search: &OrphanSearch) -> Result<Orphans> {
         let search = OrphanSearch { older_than: search.older_than.max(YOUNGEST), ..*search };
         self.remove_orphans_older(table, &search).await
@@ -50,31 +53,31 @@ impl Tables {
 
     pub(super) async fn remove_orphans_older(&self, table: &TableName, search: &OrphanSearch) -> Result<Orphans> {
         let state = self.table_state(table).await?;
-        let location = state.metadata.location().to_owned();
-        let folder = storage::path_of(&location)?.to_owned();
+        check_collected_here(table, &state.metadata)?;
+        let location = state.metadata.location().trim_end_matches('/').to_owned();
         // Listed first: what is written while the table's own files are read is not in the list.
-        let found = old_files(&folder, search.older_than).await?;
+        let found = self.old_files(&location, search.older_than).await?;
         let needed = self.needed(&state).await?;
         let mut orphans = Orphans::default();
-        if self.in_dropped_tables(&folder).await? {
+        if self.in_dropped_tables(&location).await? {
             return Ok(orphans);
         }
-        for (path, bytes) in found.into_iter().filter(|(path, _)| !needed.contains(path)) {
+        for file in found.into_iter().filter(|file| !needed.contains(plain(&file.location))) {
             orphans.files += 1;
-            orphans.bytes += bytes;
-            if orphans.locations.len() < NAMED {
-                orphans.locations.push(format!("file://{}", path.display()));
-            }
+            orphans.bytes += file.bytes;
             if !search.dry_run {
-                tokio::fs::remove_file(&path)
-                    .await
-                    .map_err(error::io(format_args!("deleting `{}`", path.display())))?;
+                let what = || error::iceberg(format!("deleting `{}`", file.location));
+                self.inner.io.delete(&file.location).await.map_err(what())?;
+            }
+            if orphans.locations.len() < NAMED {
+                orphans.locations.push(file.location);
             }
         }
         Ok(orphans)
     }
 
-    async fn needed(&self, state: &TableState) -> Result<HashSet<PathBuf>> {
+    /// Without schemes: writers write them differently.
+    async fn needed(&self, state: &TableState) -> Result<HashSet<String>> {
         let (io, metadata) = (&self.inner.io, &state.metadata);
         let mut needed = manifests::reachable(io, metadata).await?;
         needed.insert(state.location.clone());
@@ -84,40 +87,25 @@ impl Tables {
             needed.extend(expire::read_list(io, &left.list).await?);
             needed.insert(left.list);
         }
-        needed.iter().map(|location| Ok(storage::path_of(location)?.to_owned())).collect()
+        Ok(needed.iter().map(|location| plain(location).to_owned()).collect())
     }
 
     /// A table that was dropped may have lived in the same folder: its readers have an hour, and its files go by then.
-    async fn in_dropped_tables(&self, folder: &Path) -> Result<bool> {
-        let dropped = self.inner.catalog.dropped(Duration::ZERO).await?;
-        let lived = |location: &String| storage::path_of(location).is_ok_and(|path| path.starts_with(folder));
-        Ok(dropped.iter().any(lived))
+    async fn in_dropped_tables(&self, folder: &str) -> Result<bool> {
+        let Catalog::Sqlite(catalog) = &self.inner.catalog else { return Ok(false) };
+        let within = format!("{}/", plain(folder));
+        let dropped = catalog.dropped(Duration::ZERO).await?;
+        Ok(dropped.iter().any(|location| plain(location).starts_with(&within)))
     }
-}
 
-async fn old_files(folder: &Path, older_than: Duration) -> Result<Vec<(PathBuf, u64)>> {
-    let before = SystemTime::now().checked_sub(older_than).unwrap_or(SystemTime::UNIX_EPOCH);
-    let (mut open, mut found) = (vec![folder.join("data"), folder.join("metadata")], Vec::new());
-    while let Some(folder) = open.pop() {
-        let what = || format!("listing `{}`", folder.display());
-        let mut entries = match tokio::fs::read_dir(&folder).await {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error::io(what())(error)),
-        };
-        while let Some(entry) = entries.next_entry().await.map_err(error::io(what()))? {
-            let about = match entry.metadata().await {
-                Ok(about) => about,
-                // Deleted meanwhile.
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(error::io(what())(error)),
-            };
-            if about.is_dir() {
-                open.push(entry.path());
-            } else if about.is_file() && about.modified().is_ok_and(|modified| modified <= before) {
-                found.push((entry.path(), about.len()));
-            }
+    async fn old_files(&self, location: &str, older_than: Duration) -> Result<Vec<FileInfo>> {
+        let age = TimeDelta::from_std(older_than).unwrap_or(TimeDelta::MAX);
+        let before = Utc::now().checked_sub_signed(age).unwrap_or(DateTime::<Utc>::MIN_UTC);
+        let mut found = Vec::new();
+        for folder in ["data", "metadata"] {
+            let files = self.inner.stores.files(&format!("{location}/{folder}")).await?;
+            found.extend(files.into_iter().filter(|file| file.modified <= before));
         }
+        Ok(found)
     }
-    Ok(found)
 }

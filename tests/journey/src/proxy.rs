@@ -1,20 +1,26 @@
-//! A network between the connector and the server that breaks after so many bytes.
+//! A network between a client and a server of this machine, which breaks after so many bytes.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use anyhow::Result;
+
 /// Passes connections on while bytes are left.
-pub(crate) struct Proxy {
+pub struct Proxy {
     port: u16,
     left: Arc<AtomicI64>,
 }
 
 impl Proxy {
-    pub(crate) fn start(server: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
+    /// Passes on to a port of this machine.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub fn start(server: u16) -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let port = listener.local_addr()?.port();
         let left = Arc::new(AtomicI64::new(i64::MAX));
         let shared = Arc::clone(&left);
         // Ends with the process: nobody connects to it after its test.
@@ -22,25 +28,27 @@ impl Proxy {
             for client in listener.incoming().map_while(Result::ok) {
                 let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else { continue };
                 for (from, to) in [(&client, &server), (&server, &client)] {
-                    let (from, to, left) = (from.try_clone().unwrap(), to.try_clone().unwrap(), Arc::clone(&shared));
+                    let (Ok(from), Ok(to)) = (from.try_clone(), to.try_clone()) else { continue };
+                    let left = Arc::clone(&shared);
                     std::thread::spawn(move || pump(from, to, &left));
                 }
             }
         });
-        Self { port, left }
+        Ok(Self { port, left })
     }
 
-    pub(crate) fn port(&self) -> u16 {
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
         self.port
     }
 
     /// The network breaks after so many bytes in both directions together.
-    pub(crate) fn break_after(&self, bytes: i64) {
+    pub fn break_after(&self, bytes: i64) {
         self.left.store(bytes, Ordering::SeqCst);
     }
 
     /// Nothing breaks any more.
-    pub(crate) fn mend(&self) {
+    pub fn mend(&self) {
         self.break_after(i64::MAX);
     }
 }

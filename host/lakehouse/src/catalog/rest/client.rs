@@ -1,0 +1,199 @@
+//! Requests of the protocol: paths, authorization, and what an answer means.
+
+use std::time::Duration;
+
+use asgard_contract::{Error, Result};
+use reqwest::{Method, Response, StatusCode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::sync::OnceCell;
+use url::Url;
+
+use super::auth::{Authorization, Authorizer};
+use crate::iceberg_rest::wire::Configuration;
+
+/// A catalog that does not take a connection within this time is away.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+
+/// Catalogs write metadata files within a request.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+
+/// How a catalog is reached.
+#[derive(Debug, Clone)]
+pub(crate) struct RestConfig {
+    pub(crate) uri: String,
+    pub(crate) warehouse: Option<String>,
+    pub(crate) authorization: Option<Authorization>,
+}
+
+#[derive(Debug)]
+pub(super) struct Client {
+    http: reqwest::Client,
+    base: Url,
+    config: RestConfig,
+    authorizer: Authorizer,
+    /// What comes before the paths, as the catalog says itself; asked for once.
+    prefix: OnceCell<String>,
+}
+
+/// What became of a request that the catalog understood.
+#[derive(Debug)]
+pub(super) enum Answer<T> {
+    Done(T),
+    /// 404, with the reason.
+    Missing(String),
+    /// 409: it is there already, or a requirement is not met.
+    Conflict(String),
+    /// The catalog does not do that.
+    Unsupported(String),
+}
+
+impl<T> Answer<T> {
+    /// What was looked for, if it is there.
+    pub(super) fn found(self) -> Result<Option<T>> {
+        match self {
+            Self::Done(value) => Ok(Some(value)),
+            Self::Missing(_) | Self::Unsupported(_) => Ok(None),
+            Self::Conflict(message) => Err(Error::conflict(message)),
+        }
+    }
+}
+
+impl Client {
+    pub(super) fn new(config: RestConfig) -> Result<Self> {
+        let wrong = |why: &dyn std::fmt::Display| {
+            Error::invalid("uri", format!("`{}` is no address of a catalog: {why}", config.uri))
+        };
+        let base = Url::parse(&format!("{}/", config.uri.trim_end_matches('/'))).map_err(|error| wrong(&error))?;
+        if !matches!(base.scheme(), "http" | "https") {
+            return Err(wrong(&"expected `http://…` or `https://…`"));
+        }
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_WITHIN)
+            .timeout(ANSWER_WITHIN)
+            .user_agent(concat!("asgard/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| Error::internal(format!("no HTTP client: {error}")))?;
+        let authorizer = Authorizer::new(config.authorization.clone());
+        Ok(Self { http, base, config, authorizer, prefix: OnceCell::new() })
+    }
+
+    pub(super) fn uri(&self) -> &str {
+        &self.config.uri
+    }
+
+    pub(super) async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &[&str],
+        body: Option<&Value>,
+    ) -> Result<Answer<T>> {
+        let url = self.url(path).await?;
+        let response = self.request(method, url, body).await?;
+        self.answer(response).await
+    }
+
+    pub(super) async fn delete(&self, path: &[&str], query: Option<(&str, &str)>) -> Result<()> {
+        let mut url = self.url(path).await?;
+        if let Some((name, value)) = query {
+            url.query_pairs_mut().append_pair(name, value);
+        }
+        let response = self.request(Method::DELETE, url, None).await?;
+        if response.status().is_success() || response.status() == StatusCode::NOT_FOUND {
+            return Ok(());
+        }
+        match self.answer::<Value>(response).await? {
+            Answer::Done(_) | Answer::Missing(_) => Ok(()),
+            Answer::Conflict(message) => Err(Error::conflict(message)),
+            Answer::Unsupported(message) => Err(Error::unsupported(message)),
+        }
+    }
+
+    async fn url(&self, path: &[&str]) -> Result<Url> {
+        let prefix = self.prefix.get_or_try_init(|| self.ask_prefix()).await?;
+        // The prefix is part of a path as it is; names are not.
+        let mut url = self
+            .base
+            .join(&format!("v1/{prefix}"))
+            .map_err(|error| Error::internal(format!("the catalog's prefix `{prefix}` fits no URL: {error}")))?;
+        url.path_segments_mut()
+            .map_err(|()| Error::internal("the catalog's address has no path"))?
+            .pop_if_empty()
+            .extend(path);
+        Ok(url)
+    }
+
+    async fn ask_prefix(&self) -> Result<String> {
+        let mut url = self.base.join("v1/config").map_err(|error| Error::internal(error.to_string()))?;
+        if let Some(warehouse) = &self.config.warehouse {
+            url.query_pairs_mut().append_pair("warehouse", warehouse);
+        }
+        let response = self.request(Method::GET, url, None).await?;
+        match self.answer::<Configuration>(response).await? {
+            Answer::Done(mut configuration) => {
+                let told = configuration.overrides.remove("prefix").or_else(|| configuration.defaults.remove("prefix"));
+                Ok(told.map(|prefix| format!("{}/", prefix.trim_matches('/'))).unwrap_or_default())
+            }
+            Answer::Missing(message) | Answer::Conflict(message) | Answer::Unsupported(message) => Err(Error::invalid(
+                "uri",
+                format!("`{}` does not answer as an Iceberg REST catalog: {message}", self.config.uri),
+            )),
+        }
+    }
+
+    async fn request(&self, method: Method, url: Url, body: Option<&Value>) -> Result<Response> {
+        let away = |error: &reqwest::Error| {
+            let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            Error::unavailable(format!("the catalog at {} does not answer: {error}{cause}", self.config.uri))
+        };
+        let mut request = self.http.request(method, url);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let request = self.authorizer.authorize(&self.http, &self.base, request).await?;
+        request.send().await.map_err(|error| away(&error))
+    }
+
+    async fn answer<T: DeserializeOwned>(&self, response: Response) -> Result<Answer<T>> {
+        let status = response.status();
+        let bytes = response
+            .bytes()
+            .await
+            .map_err(|error| Error::unavailable(format!("the catalog at {} broke off: {error}", self.config.uri)))?;
+        if status.is_success() {
+            // An empty answer is a `null`.
+            let text: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
+            return serde_json::from_slice(text).map(Answer::Done).map_err(|error| {
+                Error::internal(format!("the catalog at {} answered what cannot be read: {error}", self.config.uri))
+            });
+        }
+        let message = message(&bytes).unwrap_or_else(|| format!("it answered {status}"));
+        let said = format!("the catalog at {}: {message}", self.config.uri);
+        match status {
+            StatusCode::NOT_FOUND => Ok(Answer::Missing(said)),
+            StatusCode::CONFLICT => Ok(Answer::Conflict(said)),
+            StatusCode::NOT_ACCEPTABLE | StatusCode::NOT_IMPLEMENTED | StatusCode::METHOD_NOT_ALLOWED => {
+                Ok(Answer::Unsupported(said))
+            }
+            StatusCode::UNAUTHORIZED => Err(Error::unauthenticated(said)),
+            StatusCode::FORBIDDEN => Err(Error::forbidden(said)),
+            status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+                Err(Error::unavailable(said))
+            }
+            _ => Err(Error::InvalidInput { field: None, message: said }),
+        }
+    }
+}
+
+fn message(body: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Body {
+        error: Inner,
+    }
+    #[derive(Deserialize)]
+    struct Inner {
+        message: String,
+    }
+    serde_json::from_slice::<Body>(body).ok().map(|body| body.error.message)
+}

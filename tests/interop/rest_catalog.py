@@ -1,0 +1,143 @@
+"""Attaches PyIceberg and DuckDB to a host's Iceberg REST catalog, and works with it as a user would.
+
+    rest_catalog.py HOST_URL STEP
+
+Each step is a scenario of its own and says what it found as one line of JSON, for the test to compare.
+
+Needs: pyiceberg[pyarrow], duckdb, duckdb-extension-{iceberg,avro,httpfs}.
+"""
+
+import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+from pyiceberg.catalog import load_catalog
+from pyiceberg.exceptions import CommitFailedException
+from pyiceberg.expressions import EqualTo
+from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.schema import Schema
+from pyiceberg.transforms import BucketTransform, IdentityTransform
+from pyiceberg.types import LongType, NestedField, StringType
+
+ROWS = pa.table({"id": pa.array([1, 2, 3], pa.int64()), "place": ["a", "b", "a"]})
+
+
+def catalog(url: str):
+    return load_catalog("asgard", type="rest", uri=f"{url}/iceberg")
+
+
+def extension(name: str) -> str:
+    """The file of one of DuckDB's extensions."""
+    package = Path(find_spec(f"duckdb_extension_{name}").origin).parent
+    return str(next(package.rglob(f"{name}.duckdb_extension")))
+
+
+def duck(url: str) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(config={"allow_unsigned_extensions": "true"})
+    for name in ("httpfs", "avro", "iceberg"):
+        connection.execute(f"LOAD '{extension(name)}'")
+    connection.execute(f"ATTACH 'lake' AS lake (TYPE iceberg, ENDPOINT '{url}/iceberg', AUTHORIZATION_TYPE 'none')")
+    return connection
+
+
+def read(url: str) -> dict:
+    """What both see of `gold.to_read`, which the host wrote."""
+    theirs = catalog(url).load_table("gold.to_read").scan().to_arrow().sort_by("n").to_pylist()
+    connection = duck(url)
+    ducks = connection.execute("SELECT n, word FROM lake.gold.to_read ORDER BY n").fetchall()
+    names = [".".join(name) for name in catalog(url).list_tables("gold")]
+    return {"pyiceberg": theirs, "duckdb": [list(row) for row in ducks], "listed": "gold.to_read" in names}
+
+
+def evolve(url: str) -> dict:
+    """Creates, appends, evolves and deletes in `silver.evolved`."""
+    cat = catalog(url)
+    table = cat.create_table("silver.evolved", schema=ROWS.schema)
+    table.append(ROWS)
+    with table.update_schema() as update:
+        update.add_column("amount", LongType())
+    table.append(pa.table({"id": [4], "place": ["c"], "amount": [40]}))
+    table.delete(EqualTo("id", 2))
+    with table.transaction() as transaction:
+        transaction.set_properties({"owner": "tests"})
+    return {"rows": table.refresh().scan().to_arrow().num_rows, "snapshots": len(table.snapshots())}
+
+
+def partition(url: str) -> dict:
+    """A table partitioned by value and by bucket."""
+    schema = Schema(NestedField(1, "id", LongType()), NestedField(2, "place", StringType()))
+    spec = PartitionSpec(
+        PartitionField(source_id=2, field_id=1000, transform=IdentityTransform(), name="place"),
+        PartitionField(source_id=1, field_id=1001, transform=BucketTransform(4), name="id_bucket"),
+    )
+    table = catalog(url).create_table("silver.partitioned", schema=schema, partition_spec=spec)
+    table.append(ROWS)
+    return {"rows": table.scan(EqualTo("place", "a")).to_arrow().num_rows}
+
+
+def stage(url: str) -> dict:
+    """A table that its first commit makes, rows and all."""
+    with catalog(url).create_table_transaction("silver.staged", schema=ROWS.schema) as transaction:
+        with transaction.update_snapshot().fast_append() as append:
+            from pyiceberg.io.pyarrow import _dataframe_to_data_files
+
+            files = _dataframe_to_data_files(
+                table_metadata=transaction.table_metadata, df=ROWS, io=transaction._table.io
+            )
+            for file in files:
+                append.append_data_file(file)
+    return {"rows": catalog(url).load_table("silver.staged").scan().to_arrow().num_rows}
+
+
+def race(url: str) -> dict:
+    """Many appends at once: each is there or its writer was told."""
+    catalog(url).create_table("silver.raced", schema=ROWS.schema)
+
+    def append(_: int) -> bool:
+        try:
+            catalog(url).load_table("silver.raced").append(ROWS.slice(0, 1))
+            return True
+        except CommitFailedException:
+            return False
+
+    with ThreadPoolExecutor(8) as pool:
+        done = sum(pool.map(append, range(24)))
+    return {"told": done, "rows": catalog(url).load_table("silver.raced").scan().to_arrow().num_rows}
+
+
+def lifecycle(url: str) -> dict:
+    """Namespaces and tables are made, renamed, dropped, registered again."""
+    cat = catalog(url)
+    cat.create_namespace("lab", {"owner": "tests"})
+    cat.update_namespace_properties("lab", removals={"owner"}, updates={"purpose": "tries"})
+    first = cat.create_table("lab.first", schema=ROWS.schema)
+    first.append(ROWS)
+    cat.rename_table("lab.first", "lab.second")
+    again = cat.create_table("lab.first", schema=ROWS.schema)
+    metadata = cat.load_table("lab.second").metadata_location
+    cat.drop_table("lab.second")
+    cat.register_table("lab.third", metadata)
+    rows = cat.load_table("lab.third").scan().to_arrow().num_rows
+    apart = again.location() != cat.load_table("lab.third").location()
+    cat.drop_table("lab.first")
+    cat.purge_table("lab.third")
+    properties = cat.load_namespace_properties("lab")
+    cat.drop_namespace("lab")
+    return {"rows": rows, "apart": apart, "properties": properties, "left": cat.namespace_exists("lab")}
+
+
+def ducks(url: str) -> dict:
+    """DuckDB makes a table, writes to it and reads it."""
+    connection = duck(url)
+    connection.execute("CREATE TABLE lake.silver.ducks (id BIGINT, name VARCHAR)")
+    connection.execute("INSERT INTO lake.silver.ducks VALUES (1, 'mallard'), (2, 'teal')")
+    return {"rows": connection.execute("SELECT COUNT(*) FROM lake.silver.ducks").fetchone()[0]}
+
+
+if __name__ == "__main__":
+    step = {function.__name__: function for function in (read, evolve, partition, stage, race, lifecycle, ducks)}
+    print(json.dumps(step[sys.argv[2]](sys.argv[1])))

@@ -1,0 +1,73 @@
+//! One per cent of changes merged into ten million rows, beside PyIceberg's upsert of the same rows into the same table.
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+
+use super::lab::{Lab, catalog, script};
+use super::{Measurement, process};
+use crate::python;
+use crate::shell::say;
+
+const ROWS: u64 = 10_000_000;
+
+/// Every hundredth row, and the last thousand of them are new.
+const CHANGES: u64 = 100_000;
+
+/// A peer that needs longer than this is told to have needed longer.
+const WITHIN: Duration = Duration::from_secs(900);
+
+const PYICEBERG: [&str; 1] = ["pyiceberg[pyarrow,sql-sqlite]==0.12.0"];
+
+pub(super) fn measure() -> Result<Vec<Measurement>> {
+    let python = python::environment("bench-pyiceberg", &PYICEBERG)?;
+    let lab = Lab::start("bench-merge", &[])?;
+    say(&format!("making {ROWS} rows, and {CHANGES} changes"));
+    let changes = format!("SELECT n * 100 + 100000 AS id, {COLUMNS} FROM ({}) AS t (n)", numbers(5));
+    let changes = lab.gold(&json!({"name": "changes", "sql_query": changes}))?;
+    ensure!(changes == CHANGES, "{changes} changes");
+    let target = format!(
+        "{{% if is_incremental() %}} SELECT * FROM {{{{ ref('changes') }}}} {{% else %}} SELECT n AS id, {COLUMNS} FROM ({}) AS t (n) {{% endif %}}",
+        numbers(7)
+    );
+    let model = json!({"name": "target", "materialization": "incremental", "incremental_strategy": "merge",
+        "unique_key": ["id"], "sql_query": target});
+    let made = lab.gold(&model)?;
+    ensure!(made == ROWS, "{made} rows");
+
+    let folder = lab.peer_folder("pyiceberg")?;
+    let prepare = |step: &str| {
+        let mut command = Command::new(&python);
+        command.arg(script("pyiceberg_upsert.py")).arg(step).current_dir(&folder);
+        command
+    };
+    // The peer's table is made of our files before our merge changes them.
+    let copied = process::run(prepare("copy").arg(catalog(&lab.host)?), &folder, WITHIN)?;
+    copied.context("the peer's table was not made in time")?;
+
+    say("merging");
+    let (rows, ours) = process::of_host(&lab.host, || lab.gold(&model))?;
+    let expected = ROWS + 1000;
+    ensure!(rows == expected, "{rows} rows after the merge, expected {expected}");
+
+    say("PyIceberg's upsert");
+    let theirs = process::run(&mut prepare("upsert"), &folder, WITHIN)?.map(|(costs, _)| costs);
+    let name = if theirs.is_some() { "PyIceberg upsert" } else { "PyIceberg upsert (given up after 900 s)" };
+    let seconds = theirs.map_or(WITHIN.as_secs_f64(), |costs| costs.seconds);
+    let measurement = Measurement::new("merge", ours.seconds, Some(seconds), name, "s");
+    Ok(vec![measurement.with_costs(ours, theirs).with_rows(CHANGES)])
+}
+
+/// Beside `id`, of a number `n`.
+const COLUMNS: &str = "n % 1000 AS customer, CAST(n AS DOUBLE) * 0.37 AS weight, 'order ' || CAST(n AS VARCHAR) AS label, n % 2 = 0 AS done";
+
+/// A query of the numbers of so many digits.
+fn numbers(digits: u32) -> String {
+    let sum: Vec<String> = (0..digits).map(|digit| format!("d{digit}.d * {}", 10_u64.pow(digit))).collect();
+    let from: Vec<String> = (0..digits)
+        .map(|digit| format!("(VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS d{digit} (d)"))
+        .collect();
+    format!("SELECT CAST({} AS BIGINT) FROM {}", sum.join(" + "), from.join(" CROSS JOIN "))
+}
