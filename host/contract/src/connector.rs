@@ -83,6 +83,12 @@ pub struct Ingestion {
     pub sink: Sink,
     pub streams: Vec<StreamSelection>,
     pub handle: Option<Vec<u8>>,
+    /// As a sync: how many [`Part`]s the host would read beside it.
+    #[serde(default)]
+    pub parts: u32,
+    /// As a part: its moment.
+    #[serde(default)]
+    pub moment: Option<Vec<u8>>,
 }
 
 /// What `provision` and `retire` are about.
@@ -132,9 +138,20 @@ impl Rows {
     }
 }
 
+/// Streams that another instance may read at the same time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Indices into the streams of the sync.
+    pub streams: Vec<u32>,
+    /// Opaque: how the other instance sees the source as it was at the same moment.
+    pub moment: Vec<u8>,
+}
+
 /// What an event of a sync says.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
+    /// Instances of their own are to read these streams.
+    Divided(Vec<Part>),
     Rows(Rows),
     /// The stream lost all of its rows, staged ones included.
     Truncated {

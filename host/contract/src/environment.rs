@@ -280,6 +280,8 @@ pub struct Limits {
     pub log_lines: u32,
     pub query_seconds: u64,
     pub query_memory_bytes: u64,
+    /// Streams of one sync that are read at the same time, where the connector can.
+    pub parallel_streams: u32,
 }
 
 impl Default for Limits {
@@ -292,6 +294,7 @@ impl Default for Limits {
             log_lines: 1000,
             query_seconds: 600,
             query_memory_bytes: 2 << 30,
+            parallel_streams: 4,
         }
     }
 }

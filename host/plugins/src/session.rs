@@ -58,7 +58,19 @@ impl Session {
             permits.push(place(&runtime.syncs, call, "syncs").await?);
         }
         permits.push(place(&runtime.instances, call, "calls of plugins").await?);
+        Ok(Self::with(plugin, call, permits))
+    }
 
+    /// For a sync, if there is a place free. None: there is not.
+    pub(crate) fn open_at_once(plugin: &Plugin, call: &Arc<Call>) -> Option<Self> {
+        let runtime = plugin.runtime();
+        let places = [&runtime.syncs, &runtime.instances];
+        let permits = places.into_iter().map(|places| Arc::clone(places).try_acquire_owned().ok());
+        Some(Self::with(plugin, call, permits.collect::<Option<Vec<_>>>()?))
+    }
+
+    fn with(plugin: &Plugin, call: &Arc<Call>, permits: Vec<OwnedSemaphorePermit>) -> Self {
+        let runtime = plugin.runtime();
         let log = Logbook::new(Arc::clone(&call.log), call.limits.log_lines);
         let meter = Arc::new(Meter::default());
         let mut store = Store::new(runtime.engine(), Host::new(plugin.clone(), Arc::clone(call), log.clone()));
@@ -74,7 +86,7 @@ impl Session {
                 Ok(UpdateDeadline::Yield(1))
             }
         });
-        Ok(Self { store, plugin: plugin.clone(), call: Arc::clone(call), log, meter, usable: true, _permits: permits })
+        Self { store, plugin: plugin.clone(), call: Arc::clone(call), log, meter, usable: true, _permits: permits }
     }
 
     /// Runs one call within the limits.

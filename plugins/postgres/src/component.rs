@@ -44,7 +44,8 @@ impl Guest for Postgres {
     }
 
     fn open(ingestion: Ingestion) -> Result<Sync> {
-        let run = sync::Run::new(Box::new(Lent), ingestion, context::task_id())?;
+        let mut run = sync::Run::new(Box::new(Lent), ingestion, context::task_id())?;
+        run.join()?;
         Ok(Sync::new(OpenSync(RefCell::new(run))))
     }
 

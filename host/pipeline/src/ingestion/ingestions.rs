@@ -354,6 +354,8 @@ impl Pipeline {
             sink: sink.body.contract(&sink.id, &sink.name),
             streams: resource.body.streams,
             handle: (!resource.body.handle.is_empty()).then_some(resource.body.handle),
+            parts: 0,
+            moment: None,
         })
     }
 

@@ -131,11 +131,12 @@ async fn run(pipeline: &Arc<Pipeline>, task: &Task, context: &StepContext, state
     }
 
     let connector = bound.plugin.connector(bound.call(&task.id, context.log()).await?);
-    let mut events = Events::of(connector.open(&ingestion).await?);
+    let streams = ingestion.streams.clone();
+    let mut events = Events::open(&connector, ingestion, active.document.limits.parallel_streams).await?;
     let mut writers = Writers {
         lakehouse: &active.lakehouse,
         location: storage,
-        streams: ingestion.streams,
+        streams,
         owner,
         sync_id: &task.id,
         open: Vec::new(),
@@ -193,13 +194,8 @@ async fn run(pipeline: &Arc<Pipeline>, task: &Task, context: &StepContext, state
                 context.progress(progress(state, index));
             }
             Event::Progress(progress) => context.progress(progress),
-            Event::Waiting(milliseconds) => {
-                let pause = std::time::Duration::from_millis(u64::from(milliseconds));
-                tokio::select! {
-                    () = tokio::time::sleep(pause) => {}
-                    () = context.cancelled() => return Ok(Ended::Interrupted),
-                }
-            }
+            // What they ask for has been done.
+            Event::Waiting(_) | Event::Divided(_) => {}
             Event::StreamFailed { stream, error } => {
                 let index = position(state, stream)?;
                 writers.close(index);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use asgard_contract::connector::{
-    Change, Event, Ingestion, ResourceDefinition, RowData, Rows, Sink, Source, SourceType, StreamDescriptor,
+    Change, Event, Ingestion, Part, ResourceDefinition, RowData, Rows, Sink, Source, SourceType, StreamDescriptor,
     StreamSelection, SyncMode,
 };
 use asgard_contract::{Error, Result};
@@ -74,9 +74,26 @@ impl Connector {
     /// # Errors
     /// The plugin's own; `unavailable` when as many syncs run as may.
     pub async fn open(&self, ingestion: &Ingestion) -> Result<Sync> {
+        self.open_in(Session::open(&self.plugin, &self.call, Lifetime::Sync).await?, ingestion).await
+    }
+
+    /// Room for so many parts of a sync, or for as many as there is room for at this moment: a sync that waited for room
+    /// while it holds some would keep others waiting for ever.
+    pub fn room(&self, parts: u32) -> Vec<Room> {
+        (0..parts).map_while(|_| Session::open_at_once(&self.plugin, &self.call)).map(Room).collect()
+    }
+
+    /// Opens a part of a sync.
+    ///
+    /// # Errors
+    /// The plugin's own.
+    pub async fn open_part(&self, room: Room, ingestion: &Ingestion) -> Result<Sync> {
+        self.open_in(room.0, ingestion).await
+    }
+
+    async fn open_in(&self, mut session: Session, ingestion: &Ingestion) -> Result<Sync> {
         let exports = self.exports()?;
         let ingestion = wit::Ingestion::from(ingestion.clone());
-        let mut session = Session::open(&self.plugin, &self.call, Lifetime::Sync).await?;
         let (instance, resource) = session
             .run("open", move |store| {
                 Box::pin(async move {
@@ -98,6 +115,9 @@ impl Connector {
         step!(self, asgard_connector_connector.call_cancel(&ingestion))
     }
 }
+
+/// A place for one more instance.
+pub struct Room(Session);
 
 /// A sync under way. Its instance and its connections go when this is dropped.
 pub struct Sync {
@@ -165,6 +185,8 @@ impl From<Ingestion> for wit::Ingestion {
             sink: ingestion.sink.into(),
             streams: list(ingestion.streams),
             handle: ingestion.handle,
+            parts: ingestion.parts,
+            moment: ingestion.moment,
         }
     }
 }
@@ -236,6 +258,7 @@ impl From<wit::StreamDescriptor> for StreamDescriptor {
 impl From<wit::Event> for Event {
     fn from(event: wit::Event) -> Self {
         match event {
+            wit::Event::Divided(parts) => Self::Divided(list(parts)),
             wit::Event::Rows(rows) => Self::Rows(rows.into()),
             wit::Event::Truncated(stream) => Self::Truncated { stream },
             wit::Event::Evolved(wit::Evolution { stream, columns }) => Self::Evolved { stream, columns: list(columns) },
@@ -248,6 +271,12 @@ impl From<wit::Event> for Event {
             wit::Event::StreamFailed((stream, error)) => Self::StreamFailed { stream, error: error.into() },
             wit::Event::Done => Self::Done,
         }
+    }
+}
+
+impl From<wit::Part> for Part {
+    fn from(part: wit::Part) -> Self {
+        Self { streams: part.streams, moment: part.moment }
     }
 }
 

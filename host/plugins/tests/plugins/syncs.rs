@@ -39,6 +39,8 @@ pub(crate) fn ingestion(stream: &str, checkpoint: Option<u8>) -> Ingestion {
             checkpoint: checkpoint.map(|reached| vec![reached]),
         }],
         handle: None,
+        parts: 0,
+        moment: None,
     }
 }
 

@@ -1,4 +1,5 @@
-//! A sync: streams one after the other over one connection, all of one snapshot; then the changes of captured streams.
+//! A sync: streams one after the other over one connection, all of one snapshot; then the changes of captured streams. Streams
+//! that are read whole may be divided among several instances ([`parts`]), which read the same snapshot.
 //!
 //! Every stream is read in a transaction of isolation level REPEATABLE READ, so all of them show the database at one
 //! moment. A savepoint before each stream lets one fail while the others go on, and rolling back to it after the stream
@@ -18,6 +19,7 @@ mod captured;
 mod changes;
 mod checkpoint;
 mod incremental;
+mod parts;
 mod plan;
 mod start;
 mod stream;
@@ -90,7 +92,11 @@ pub struct Run {
     task: String,
     streams: Vec<StreamSelection>,
     states: Vec<Option<State>>,
-    /// Streams that are out: they failed, or their table is gone.
+    /// How many parts the host would read beside this.
+    parts: u32,
+    /// Of a part: the snapshot that it reads.
+    moment: Option<String>,
+    /// Streams that are out: they failed, their table is gone, or a part has them.
     failed: Vec<bool>,
     next: usize,
     session: Option<Session>,
@@ -114,7 +120,7 @@ enum Phase {
 }
 
 impl Run {
-    /// A sync for the task. Nothing is connected to before the first event is asked for.
+    /// A sync for the task. Nothing is connected to before the first event is asked for, or [`Run::join`] is called.
     ///
     /// # Errors
     /// `invalid-input` for the source's configuration.
@@ -131,6 +137,8 @@ impl Run {
             states,
             failed: vec![false; streams.len()],
             streams,
+            parts: ingestion.parts,
+            moment: ingestion.moment.map(|moment| String::from_utf8_lossy(&moment).into_owned()),
             next: 0,
             session: None,
             capture: None,

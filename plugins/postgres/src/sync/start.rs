@@ -33,7 +33,10 @@ impl Run {
             self.start_capture(&captured)?;
         }
         self.phase = Phase::Between;
-        self.next_event()
+        match self.divide()? {
+            Some(divided) => Ok(divided),
+            None => self.next_event(),
+        }
     }
 
     fn start_capture(&mut self, captured: &[usize]) -> Result<()> {

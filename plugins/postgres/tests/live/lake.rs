@@ -101,7 +101,7 @@ impl Lake {
             }
             Event::StreamFailed((stream, error)) => self.tables[stream as usize].failure = Some(error),
             Event::Progress(_) | Event::Waiting(_) => {}
-            Event::Moved(_) => panic!("nothing moves by itself"),
+            Event::Moved(_) | Event::Divided(_) => panic!("nothing moves by itself, and no parts were asked for"),
             Event::Done => return false,
         }
         true

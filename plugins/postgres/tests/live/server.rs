@@ -173,7 +173,16 @@ impl Database<'_> {
             configuration: "{}".to_owned(),
             handle: None,
         };
-        Ingestion { id: self.name.clone(), name: "ingestion".to_owned(), source, sink, streams, handle: None }
+        Ingestion {
+            id: self.name.clone(),
+            name: "ingestion".to_owned(),
+            source,
+            sink,
+            streams,
+            handle: None,
+            parts: 0,
+            moment: None,
+        }
     }
 
     pub(crate) fn execute(&self, script: &str) {
@@ -202,6 +211,20 @@ impl Database<'_> {
 
     /// A sync of the streams under a task.
     pub(crate) fn open(&self, task: &str, streams: Vec<StreamSelection>) -> Run {
-        Run::new(Box::new(self.network.clone()), self.ingestion(streams), task.to_owned()).unwrap()
+        self.open_divided(task, streams, 0)
+    }
+
+    /// A sync that may give so many parts away.
+    pub(crate) fn open_divided(&self, task: &str, streams: Vec<StreamSelection>, parts: u32) -> Run {
+        let ingestion = Ingestion { parts, ..self.ingestion(streams) };
+        Run::new(Box::new(self.network.clone()), ingestion, task.to_owned()).unwrap()
+    }
+
+    /// A part of a sync.
+    pub(crate) fn open_part(&self, task: &str, streams: Vec<StreamSelection>, moment: Vec<u8>) -> Result<Run> {
+        let ingestion = Ingestion { moment: Some(moment), ..self.ingestion(streams) };
+        let mut run = Run::new(Box::new(self.network.clone()), ingestion, task.to_owned())?;
+        run.join()?;
+        Ok(run)
     }
 }

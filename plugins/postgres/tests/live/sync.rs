@@ -57,7 +57,7 @@ impl Outcome {
                 let index = self.room(stream);
                 self.errors[index] = Some(error);
             }
-            Event::Progress(_) | Event::Waiting(_) | Event::Evolved(_) => {}
+            Event::Progress(_) | Event::Waiting(_) | Event::Evolved(_) | Event::Divided(_) => {}
             Event::Moved(_) | Event::Truncated(_) => panic!("{event:?} where tables are read"),
             Event::Done => return false,
         }
@@ -106,6 +106,38 @@ fn all_streams_show_the_moment_of_the_first() {
     while outcome.take(run.next_event().unwrap()) {}
     assert_eq!((outcome.ids(0), outcome.ids(1)), (vec![1, 2, 3], vec![1, 2, 3, 4, 5]));
     assert!(outcome.checkpoints.iter().all(|checkpoint| checkpoint.as_ref().unwrap().complete));
+}
+
+#[test]
+fn parts_of_a_sync_show_its_moment_too() {
+    let server = Server::shared();
+    let database = two_tables(&server, "parts");
+    let streams = database.selections(SyncMode::FullRefreshOverwrite);
+    let mut whole = database.open_divided("task", streams.clone(), 3);
+    let Event::Divided(parts) = whole.next_event().unwrap() else { panic!("two streams are enough") };
+    assert_eq!(parts.len(), 1, "{parts:?}");
+    database
+        .execute("INSERT INTO first VALUES (100); DELETE FROM second WHERE id > 1; INSERT INTO second VALUES (200)");
+    let given = parts[0].streams[0] as usize;
+    let mut part = database.open_part("task", vec![streams[given].clone()], parts[0].moment.clone()).unwrap();
+    let (part, whole) = (finish(&mut part), finish(&mut whole));
+
+    let ids = [vec![1, 2, 3], vec![1, 2, 3, 4, 5]];
+    assert_eq!((part.ids(0), whole.ids(1 - given)), (ids[given].clone(), ids[1 - given].clone()));
+    assert!(whole.ids(given).is_empty(), "the part has it");
+    assert!(part.checkpoints[0].as_ref().unwrap().complete);
+}
+
+#[test]
+fn a_moment_that_has_passed_is_told_as_what_may_be_tried_again() {
+    let server = Server::shared();
+    let database = two_tables(&server, "passed");
+    let streams = database.selections(SyncMode::FullRefreshOverwrite);
+    let mut whole = database.open_divided("task", streams.clone(), 1);
+    let Event::Divided(parts) = whole.next_event().unwrap() else { panic!("two streams are enough") };
+    drop(whole);
+    let error = database.open_part("task", streams, parts[0].moment.clone()).err().unwrap();
+    assert!(matches!(&error, Error::Unavailable(_)) && words(&error).contains("snapshot"), "{error:?}");
 }
 
 #[test]
