@@ -96,6 +96,9 @@ pub struct Grants {
     pub services: Vec<String>,
     #[serde(default)]
     pub objects: bool,
+    /// Folders to read: absolute paths, or paths below the environment's own folder, which are made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
     #[serde(default)]
     pub key_value: bool,
     #[serde(default)]
@@ -110,7 +113,8 @@ pub struct HttpGrant {
     pub host: String,
     #[serde(default)]
     pub credential: Option<Credential>,
-    /// Whether `secret://NAME` in a request's body is replaced by the secret.
+    /// Whether `secret://NAME` in a request's body is replaced by the secret, and a bearer token or a password that the
+    /// plugin names by reference is sent.
     #[serde(default)]
     pub substitute_secrets: bool,
 }

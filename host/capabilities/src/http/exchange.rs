@@ -11,7 +11,7 @@ use url::Url;
 
 use super::connector::Unconnected;
 use super::policy::{Attached, Granted};
-use super::{Client, Request, Response, credentials, substitution};
+use super::{Client, Credential, Request, Response, credentials, substitution};
 use crate::addresses::Host;
 use crate::resolve::connect_error;
 use crate::sockets::tls;
@@ -38,10 +38,12 @@ pub(super) struct Step {
     url: Url,
     pub(super) headers: HeaderMap,
     body: Bytes,
+    /// What the plugin wants attached.
+    pub(super) credential: Option<Credential>,
 }
 
 impl Step {
-    pub(super) fn first(request: Request, body_limit: u64) -> Result<Self> {
+    pub(super) fn first(request: Request, credential: Option<Credential>, body_limit: u64) -> Result<Self> {
         let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| {
             Error::invalid("method", format!("`{}` is no method: expected `GET`, `POST`, …", request.method))
         })?;
@@ -67,7 +69,7 @@ impl Step {
                 format!("the body has {} bytes; {body_limit} are allowed (`limits.http_body_bytes`)", body.len());
             return Err(Error::invalid("body", message));
         }
-        Ok(Self { method, url: parse_url(&request.url)?, headers, body })
+        Ok(Self { method, url: parse_url(&request.url)?, headers, body, credential })
     }
 
     pub(super) fn url(&self) -> &Url {
@@ -101,6 +103,7 @@ impl Step {
             for name in &PRIVATE {
                 next.headers.remove(name);
             }
+            next.credential = None;
         }
         // As all clients do, against the letter of the first two.
         let becomes_get = response.status == 303 && self.method != Method::HEAD || self.method == Method::POST;
@@ -158,7 +161,10 @@ impl Client {
             .body(body.clone())
             .map_err(|error| Error::invalid("url", error.to_string()))?;
         *request.headers_mut() = step.headers.clone();
-        if let Some(attachment) = &attached.credential {
+        if let Some(credential) = &step.credential {
+            let attachment = self.asked_for(credential, attached, step).await?;
+            credentials::attach_resolved(&attachment, &mut request, &step.url)?;
+        } else if let Some(attachment) = &attached.credential {
             credentials::attach(attachment, &mut request, &step.url, environment, &*self.secrets).await?;
         }
         let target =
@@ -173,6 +179,27 @@ impl Client {
             Ok(answer) => self.read(answer, &target).await,
             Err(error) => Err(self.explain(&error, step, &target)),
         }
+    }
+
+    /// The credential that the plugin names, with its secrets, if the grant allows it.
+    async fn asked_for(
+        &self,
+        credential: &Credential,
+        attached: &Attached,
+        step: &Step,
+    ) -> Result<credentials::Resolved> {
+        if attached.credential.is_some() {
+            return Err(Error::invalid("credential", "the grant has a credential for this host: leave it out"));
+        }
+        if credentials::is_shown_to_the_server(credential) && !attached.substitute_secrets {
+            let (host, port) = step.target()?;
+            return Err(self.holder.forbidden(
+                &format!("send a secret to `{host}:{port}`"),
+                "http",
+                "add `substitute_secrets = true` to the entry for this host in",
+            ));
+        }
+        credentials::resolve(credential, &self.holder.caller.environment, &*self.secrets).await
     }
 
     async fn read(&self, answer: http::Response<hyper::body::Incoming>, target: &str) -> Result<Response> {

@@ -43,6 +43,25 @@ pub struct Request {
     pub timeout_ms: u32,
 }
 
+/// What a plugin wants its request sent with; secrets are references. See `wit/http`.
+#[derive(Debug, Clone)]
+pub enum Credential {
+    Bearer {
+        secret: String,
+    },
+    Basic {
+        username: String,
+        secret: String,
+    },
+    AwsSigv4 {
+        access_key_id: String,
+        secret_access_key: String,
+        session_token: Option<String>,
+        region: String,
+        service: String,
+    },
+}
+
 /// Any status is an answer.
 #[derive(Debug, Clone)]
 pub struct Response {
@@ -70,11 +89,24 @@ impl Client {
     /// `forbidden` for a host that is not granted; `unavailable` tells refused, unreachable, unknown host, time out and TLS
     /// apart; `invalid-input` for what is no request, or a body over the limit.
     pub async fn send(&self, request: Request) -> Result<Response> {
+        self.deliver(request, None).await
+    }
+
+    /// One exchange with a credential that the plugin names by references. A redirect to another origin goes without it.
+    ///
+    /// # Errors
+    /// As [`Client::send`]; `invalid-input` where the grant has a credential of its own; `forbidden` for a secret that would go
+    /// to the server as it is, without `substitute_secrets`; `not-found` for a secret that is not there.
+    pub async fn send_as(&self, request: Request, credential: Credential) -> Result<Response> {
+        self.deliver(request, Some(credential)).await
+    }
+
+    async fn deliver(&self, request: Request, credential: Option<Credential>) -> Result<Response> {
         // Without the query, which may hold what does not belong into logs.
         let target = request.url.split(['?', '#']).next().unwrap_or_default().to_owned();
         let limit = Duration::from_millis(request.timeout_ms.max(1).into()).min(self.longest);
         let sending = async {
-            tokio::time::timeout(limit, self.follow(request)).await.unwrap_or_else(|_| {
+            tokio::time::timeout(limit, self.follow(request, credential)).await.unwrap_or_else(|_| {
                 let ms = limit.as_millis();
                 Err(Error::unavailable(format!("`{target}` did not answer within {ms} ms")))
             })
@@ -82,8 +114,8 @@ impl Client {
         self.holder.using("http", "send", &target, sending).await
     }
 
-    async fn follow(&self, request: Request) -> Result<Response> {
-        let mut step = exchange::Step::first(request, self.body_limit)?;
+    async fn follow(&self, request: Request, credential: Option<Credential>) -> Result<Response> {
+        let mut step = exchange::Step::first(request, credential, self.body_limit)?;
         for _ in 0..=MOST_REDIRECTS {
             let response = self.exchange(&step).await?;
             match step.redirected(&response)? {

@@ -28,6 +28,11 @@ pub(super) struct Keys {
 }
 
 impl Keys {
+    /// As a plugin names them: the key's id in clear, the rest resolved from references.
+    pub(super) fn new(access: String, secret: String, session: Option<String>) -> Self {
+        Self { access, secret, session }
+    }
+
     /// From `ACCESS_KEY:SECRET_KEY` or `ACCESS_KEY:SECRET_KEY:SESSION_TOKEN`; neither key has a colon in it.
     ///
     /// # Errors

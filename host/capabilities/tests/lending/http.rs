@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use asgard_capabilities::http::{Request, Response};
+use asgard_capabilities::http::{Credential, Request, Response};
 use asgard_contract::{Error, Result};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
@@ -300,4 +300,67 @@ async fn a_server_that_closed_its_connection_is_asked_again() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     serving.abort();
+}
+
+fn bearer(secret: &str) -> Credential {
+    Credential::Bearer { secret: secret.to_owned() }
+}
+
+async fn send_as(host: &TestHost, request: Request, credential: Credential) -> Result<Response> {
+    host.lent().http.unwrap().send_as(request, credential).await
+}
+
+#[tokio::test]
+async fn a_credential_that_a_plugin_names_is_attached_by_the_host() {
+    let server = Server::start(echo).await;
+    let host = TestHost::new(r#"silver.grants.http = [{ host = "127.0.0.1:*", substitute_secrets = true }]"#);
+    let seen = send_as(&host, get(&server.url("/")), bearer("secret://password")).await.unwrap();
+    assert!(text(&seen).to_lowercase().contains("authorization: bearer pencil"), "{}", text(&seen));
+    let basic = Credential::Basic { username: "ada".to_owned(), secret: "secret://password".to_owned() };
+    let seen = send_as(&host, get(&server.url("/")), basic).await.unwrap();
+    assert!(text(&seen).contains("Basic YWRhOnBlbmNpbA=="), "{}", text(&seen));
+
+    let plain = send_as(&host, get(&server.url("/")), bearer("hunter2")).await.unwrap_err();
+    assert!(!plain.to_string().contains("hunter2"), "{plain}");
+    let mut taken = get(&server.url("/"));
+    taken.headers.push(("Authorization".to_owned(), "mine".to_owned()));
+    let error = send_as(&host, taken, bearer("secret://password")).await.unwrap_err();
+    assert!(error.to_string().contains("`authorization`"), "{error}");
+}
+
+#[tokio::test]
+async fn a_secret_goes_to_a_server_as_it_is_only_by_grant_and_a_signature_without() {
+    let server = Server::start(echo).await;
+    let host = TestHost::new(LOOPBACK);
+    let key = |session_token: Option<&str>| Credential::AwsSigv4 {
+        access_key_id: "AKID".to_owned(),
+        secret_access_key: "secret://password".to_owned(),
+        session_token: session_token.map(str::to_owned),
+        region: "eu-west-1".to_owned(),
+        service: "s3".to_owned(),
+    };
+    for credential in [bearer("secret://password"), key(Some("secret://password"))] {
+        let error = send_as(&host, get(&server.url("/")), credential).await.unwrap_err();
+        assert!(matches!(error, Error::Forbidden { .. }), "{error:?}");
+        assert!(error.to_string().contains("substitute_secrets"), "{error}");
+    }
+    let signed = send_as(&host, get(&server.url("/b/k")), key(None)).await.unwrap();
+    let signed = text(&signed);
+    assert!(signed.contains("Credential=AKID/") && signed.contains("/eu-west-1/s3/aws4_request"), "{signed}");
+    assert!(!signed.contains("pencil"), "{signed}");
+
+    let own =
+        r#"silver.grants.http = [{ host = "127.0.0.1:*", credential = { type = "bearer", secret = "password" } }]"#;
+    let error = send_as(&TestHost::new(own), get(&server.url("/")), key(None)).await.unwrap_err();
+    assert!(error.to_string().contains("the grant has a credential"), "{error}");
+}
+
+#[tokio::test]
+async fn a_redirect_to_another_origin_goes_without_the_credential() {
+    let other = Server::start(echo).await;
+    let target = other.url("/there");
+    let server = Server::start(move |_| (format!("302 Found\r\nLocation: {target}"), Vec::new())).await;
+    let host = TestHost::new(r#"silver.grants.http = [{ host = "127.0.0.1:*", substitute_secrets = true }]"#);
+    let seen = send_as(&host, get(&server.url("/")), bearer("secret://password")).await.unwrap();
+    assert!(text(&seen).contains("/there") && !text(&seen).contains("pencil"), "{}", text(&seen));
 }
