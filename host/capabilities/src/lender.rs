@@ -14,7 +14,9 @@ use crate::holder::Holder;
 use crate::objects::{ObjectSpace, Objects};
 use crate::policies::Policies;
 use crate::processes::Programs;
-use crate::{Lent, credentials, http, key_value, lakehouse, placeholders, processes, secrets, services, sockets};
+use crate::{
+    Lent, credentials, files, http, key_value, lakehouse, placeholders, processes, secrets, services, sockets,
+};
 
 /// A call waits for a service that is starting at most this long: half of what a step may take by default.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -82,7 +84,7 @@ impl Lender {
                         return Err(Error::invalid(format!("{field}.configuration"), message));
                     }
                 }
-                let parsed = Policies::parse(&binding.grants, &environment);
+                let parsed = Policies::parse(&binding.grants, &environment, &backing.folder);
                 let parsed = parsed.map_err(|error| error.in_field(&format!("{field}.grants")))?;
                 policies.push((binding.grants.clone(), Arc::new(parsed)));
             }
@@ -104,7 +106,10 @@ impl Lender {
     pub fn lend(&self, caller: Caller, asks: &BTreeSet<Capability>, grants: &Grants) -> Result<Lent> {
         let policies = match self.policies.iter().find(|(known, _)| known == grants) {
             Some((_, policies)) => Arc::clone(policies),
-            None => Arc::new(Policies::parse(grants, &self.environment).map_err(|error| error.in_field("grants"))?),
+            None => Arc::new(
+                Policies::parse(grants, &self.environment, &self.backing.folder)
+                    .map_err(|error| error.in_field("grants"))?,
+            ),
         };
         let limits = &self.environment.limits;
         let step = Duration::from_secs(limits.step_seconds.max(1));
@@ -157,6 +162,9 @@ impl Lender {
         }
         if let (true, Some(space)) = (asked(Capability::Objects), &objects) {
             lent.objects = Some(Objects { holder: holder.clone(), space: space.clone(), largest_get: largest_value });
+        }
+        if let (true, Some(granted)) = (asked(Capability::Files), &policies.files) {
+            lent.files = Some(files::Folders { holder: holder.clone(), granted: Arc::clone(granted) });
         }
         if asked(Capability::KeyValue) && policies.key_value {
             lent.key_value = Some(key_value::KeyValue {

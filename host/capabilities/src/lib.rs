@@ -13,6 +13,7 @@ mod resolve;
 
 pub mod addresses;
 pub mod credentials;
+pub mod files;
 pub mod http;
 pub mod key_value;
 pub mod lakehouse;
@@ -34,6 +35,7 @@ pub struct Lent {
     pub processes: Option<processes::Processes>,
     pub services: Option<services::Services>,
     pub objects: Option<objects::Objects>,
+    pub files: Option<files::Folders>,
     pub key_value: Option<key_value::KeyValue>,
     pub lakehouse: Option<lakehouse::Lakehouse>,
 }

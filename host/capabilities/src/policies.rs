@@ -1,13 +1,14 @@
 //! All grants of one binding, parsed.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use asgard_contract::environment::{Environment, Grants};
 use asgard_contract::{Error, Result};
 
 use crate::addresses::Addresses;
-use crate::{http, lakehouse};
+use crate::{files, http, lakehouse};
 
 /// What a binding lends, capability by capability.
 pub(crate) struct Policies {
@@ -18,16 +19,17 @@ pub(crate) struct Policies {
     pub(crate) processes: Arc<BTreeSet<String>>,
     pub(crate) services: Arc<BTreeSet<String>>,
     pub(crate) objects: bool,
+    pub(crate) files: Option<Arc<files::Policy>>,
     pub(crate) key_value: bool,
     pub(crate) lakehouse: Arc<lakehouse::Namespaces>,
 }
 
 impl Policies {
-    /// Reads the grants of a binding of `environment`.
+    /// Reads the grants of a binding of `environment`, which has a `folder` of its own.
     ///
     /// # Errors
     /// `invalid-input` with the grant that cannot be read, or that names what the environment lacks.
-    pub(crate) fn parse(grants: &Grants, environment: &Environment) -> Result<Self> {
+    pub(crate) fn parse(grants: &Grants, environment: &Environment, folder: &Path) -> Result<Self> {
         let http = http::Policy::parse(&grants.http)?;
         if let Some((index, name)) = http.services().find(|(_, name)| !environment.services.contains_key(*name)) {
             let message = format!("the environment has no service `{name}`: add `[services.{name}]`");
@@ -44,6 +46,10 @@ impl Policies {
             processes: programs("processes", &grants.processes, environment)?,
             services: programs("services", &grants.services, environment)?,
             objects: grants.objects,
+            files: (!grants.files.is_empty())
+                .then(|| files::Policy::parse(&grants.files, folder))
+                .transpose()?
+                .map(Arc::new),
             key_value: grants.key_value,
             lakehouse: Arc::new(
                 lakehouse::Namespaces::parse(&grants.lakehouse).map_err(|error| error.in_field("lakehouse"))?,

@@ -15,13 +15,14 @@ pub(crate) const INTERFACES: [(Interface, &str); 7] = [
 ];
 
 /// The capabilities with the names under which components import them, less the version.
-pub(crate) const CAPABILITIES: [(Capability, &str); 9] = [
+pub(crate) const CAPABILITIES: [(Capability, &str); 10] = [
     (Capability::Http, "asgard:http/client"),
     (Capability::Sockets, "asgard:sockets/tcp"),
     (Capability::Credentials, "asgard:credentials/password"),
     (Capability::Processes, "asgard:processes/processes"),
     (Capability::Services, "asgard:services/services"),
     (Capability::Objects, "asgard:objects/objects"),
+    (Capability::Files, "asgard:files/folders"),
     (Capability::KeyValue, "asgard:key-value/store"),
     (Capability::Lakehouse, "asgard:lakehouse/lakehouse"),
     (Capability::Kubernetes, "asgard:kubernetes/resources"),

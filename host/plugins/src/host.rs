@@ -28,7 +28,7 @@ pub(crate) struct Host {
 impl Host {
     pub(crate) fn new(plugin: Plugin, call: Arc<Call>, log: Logbook) -> Self {
         let growth = Growth::new(&call.limits);
-        let wasi = wasi::context(&log);
+        let wasi = wasi::context(&log, call.lent.files.as_ref());
         Self { plugin, call, log, growth, table: ResourceTable::new(), wasi }
     }
 
@@ -44,6 +44,7 @@ impl Host {
             Capability::Processes => "`grants.processes = [\"PROGRAM\"]`",
             Capability::Services => "`grants.services = [\"PROGRAM\"]`",
             Capability::Objects => "`grants.objects = true`",
+            Capability::Files => "`grants.files = [\"/FOLDER\"]`",
             Capability::KeyValue => "`grants.key_value = true`",
             Capability::Lakehouse => "`grants.lakehouse = { read = [\"bronze\"], write = [\"silver\"] }`",
             Capability::Kubernetes => "`grants.kubernetes`",

@@ -1,8 +1,9 @@
-//! The part of WASI that Rust's standard library imports on its own: streams, clocks, random numbers, and an empty
-//! world of files, arguments and variables. What a plugin needs beyond that it gets from a capability, under a grant.
+//! The part of WASI that Rust's standard library imports on its own: streams, clocks, random numbers, and a world of files,
+//! arguments and variables that is empty but for folders that were lent. What a plugin needs beyond that it gets from a capability, under a grant.
 //!
 //! Not offered: `wasi:sockets` and `wasi:http` (use the capabilities `sockets` and `http`).
 
+use asgard_capabilities::files::Folders;
 use bytes::Bytes;
 use wasmtime::component::Linker;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream, WasiCli, WasiCliView};
@@ -11,7 +12,7 @@ use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
 use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, random};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 use wasmtime_wasi::random::WasiRandom;
-use wasmtime_wasi::{WasiCtx, WasiView};
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiView};
 
 use crate::host::Host;
 use crate::logbook::{Channel, Logbook};
@@ -65,12 +66,21 @@ pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     filesystem::preopens::add_to_linker::<Host, WasiFilesystem>(linker, Host::filesystem)
 }
 
-/// No folder, no argument, no variable; the standard streams go to the log.
-pub(crate) fn context(log: &Logbook) -> WasiCtx {
-    WasiCtx::builder()
+/// No argument, no variable, no folder but those that were lent, to read; the standard streams go to the log.
+///
+/// A folder is open as a descriptor, and paths are resolved below it segment by segment: neither `..` nor a symbolic link leads
+/// out. One that is not there is left out; whoever asks `asgard:files` for a path in it is told.
+pub(crate) fn context(log: &Logbook, files: Option<&Folders>) -> WasiCtx {
+    let mut builder = WasiCtx::builder();
+    builder
         .stdout(LogStream { log: log.clone(), channel: Channel::Output })
-        .stderr(LogStream { log: log.clone(), channel: Channel::Error })
-        .build()
+        .stderr(LogStream { log: log.clone(), channel: Channel::Error });
+    for folder in files.into_iter().flat_map(Folders::granted) {
+        if let Err(error) = builder.preopened_dir(folder, folder.to_string_lossy(), FsPerms::ReadOnly) {
+            tracing::debug!(folder = %folder.display(), %error, "a granted folder cannot be opened");
+        }
+    }
+    builder.build()
 }
 
 #[derive(Clone)]

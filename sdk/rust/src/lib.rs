@@ -52,6 +52,7 @@ mod rows;
 mod state;
 
 pub use bindings::imports::asgard::credentials::password as credentials;
+pub use bindings::imports::asgard::files::folders;
 pub use bindings::imports::asgard::http::client as http;
 pub use bindings::imports::asgard::key_value::store as key_value;
 pub use bindings::imports::asgard::kubernetes::resources as kubernetes;

@@ -90,13 +90,14 @@ impl TestHost {
     }
 }
 
-const ALL: [Capability; 8] = [
+const ALL: [Capability; 9] = [
     Capability::Http,
     Capability::Sockets,
     Capability::Credentials,
     Capability::Processes,
     Capability::Services,
     Capability::Objects,
+    Capability::Files,
     Capability::KeyValue,
     Capability::Lakehouse,
 ];

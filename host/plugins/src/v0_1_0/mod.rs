@@ -8,6 +8,7 @@ mod types;
 
 mod context;
 mod credentials;
+mod files;
 mod http;
 mod key_value;
 mod lakehouse;
@@ -43,6 +44,7 @@ pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     asgard::processes::processes::add_to_linker::<Host, HasSelf<Host>>(linker, |host| host)?;
     asgard::services::services::add_to_linker::<Host, HasSelf<Host>>(linker, |host| host)?;
     asgard::objects::objects::add_to_linker::<Host, HasSelf<Host>>(linker, |host| host)?;
+    asgard::files::folders::add_to_linker::<Host, HasSelf<Host>>(linker, |host| host)?;
     asgard::key_value::store::add_to_linker::<Host, HasSelf<Host>>(linker, |host| host)?;
     asgard::lakehouse::lakehouse::add_to_linker::<Host, HasSelf<Host>>(linker, |host| host)
 }

@@ -14,6 +14,7 @@ async fn a_capability_without_a_grant_is_forbidden_with_what_to_add() {
         ("processes", "grants.processes"),
         ("services", "grants.services"),
         ("objects", "grants.objects = true"),
+        ("files", "grants.files"),
         ("key-value", "grants.key_value = true"),
         ("lakehouse", "grants.lakehouse"),
     ];

@@ -39,7 +39,9 @@ pub(crate) fn runtime() -> &'static Runtime {
 pub(crate) fn manifest(fixture: &str) -> Manifest {
     let (interface, capabilities) = match fixture {
         "rows" => ("connector", ""),
-        "greedy" => ("transform", r#""http", "sockets", "processes", "services", "objects", "key-value", "lakehouse""#),
+        "greedy" => {
+            ("transform", r#""http", "sockets", "processes", "services", "objects", "files", "key-value", "lakehouse""#)
+        }
         _ => ("transform", ""),
     };
     parse_manifest(&format!(
