@@ -206,7 +206,7 @@ mod tests {
     fn the_built_in_environment_is_a_readable_file() {
         let local = parse(LOCAL).unwrap();
         assert_eq!(local.name, "local");
-        assert_eq!(local.bindings(Role::Ingestion).len(), 1);
+        assert_eq!(local.bindings(Role::Ingestion).len(), 2);
         assert!(local.build.is_none());
     }
 

@@ -614,7 +614,10 @@ fn selection(
         }
     }
     match selection.sync_mode {
-        SyncMode::IncrementalAppend | SyncMode::IncrementalMerge if selection.cursor.is_none() => {
+        // A stream without any finds by itself what is new.
+        SyncMode::IncrementalAppend | SyncMode::IncrementalMerge
+            if selection.cursor.is_none() && !stream.cursor_columns.is_empty() =>
+        {
             Err(Error::invalid(format!("{field}.cursorField"), "an incremental sync needs a cursor column"))
         }
         SyncMode::IncrementalMerge | SyncMode::ChangeDataCapture if selection.primary_key.is_empty() => {
