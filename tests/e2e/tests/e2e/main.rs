@@ -16,6 +16,7 @@ mod commands;
 mod durability;
 mod environments;
 mod features;
+mod files;
 mod gold;
 mod iceberg;
 mod idempotency;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         silver::trials(&world),
         gold::trials(&world),
         features::trials(&world),
+        files::trials(&world),
         journey::trials(&world),
         lakehouse::trials(&world),
         interruptions::trials(&world),
