@@ -2,8 +2,15 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array as _, ArrayRef, Int64Array, RecordBatch, StringArray};
-use arrow_cast::{CastOptions, cast_with_options};
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::{
+    Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, DecimalType, Time64NanosecondType,
+    TimestampNanosecondType, UInt64Type,
+};
+use arrow_array::{
+    Array as _, ArrayRef, Decimal128Array, Int64Array, RecordBatch, StringArray, Time64MicrosecondArray,
+    TimestampMicrosecondArray,
+};
 use arrow_schema::{DataType, Field, FieldRef, Fields, TimeUnit};
 use asgard_sdk::{Column, Error};
 use parquet::arrow::ProjectionMask;
@@ -105,7 +112,7 @@ impl File {
     ///
     /// # Errors
     /// Pages that cannot be read; those of the location.
-    pub fn next(&mut self) -> Result<Next, Fault> {
+    pub fn advance(&mut self) -> Result<Next, Fault> {
         if self.reader.is_none() {
             if self.group >= self.metadata.num_row_groups() {
                 return Ok(Next::End);
@@ -169,9 +176,7 @@ pub fn aligned(
                 Arc::new(Int64Array::from_iter_values((first..).take(rows).map(u64::cast_signed)))
             }
             _ => match batch.column_by_name(&column.name) {
-                Some(array) => {
-                    held(array).map_err(|error| Fault::content(format!("column `{}`: {error}", column.name)))?
-                }
+                Some(array) => held(array),
                 None => nothing(rows),
             },
         };
@@ -180,23 +185,41 @@ pub fn aligned(
     columns.iter().map(one).collect()
 }
 
-/// Types that the host's tables take as others.
-fn held(array: &ArrayRef) -> Result<ArrayRef, arrow_schema::ArrowError> {
-    let wanted = match array.data_type() {
-        DataType::UInt64 => DataType::Decimal128(20, 0),
-        DataType::Decimal32(precision, scale)
-        | DataType::Decimal64(precision, scale)
-        | DataType::Decimal128(precision, scale)
-        | DataType::Decimal256(precision, scale)
-            if *precision > 38 || *scale < 0 || scale.unsigned_abs() > *precision =>
-        {
-            DataType::Utf8
+/// Types that the host's tables take as others. By hand: the crate that casts any type to any other is larger than all the rest.
+fn held(array: &ArrayRef) -> ArrayRef {
+    match array.data_type() {
+        DataType::UInt64 => {
+            let values: Decimal128Array = array.as_primitive::<UInt64Type>().unary(i128::from);
+            Arc::new(values.with_data_type(DataType::Decimal128(20, 0)))
         }
-        DataType::Timestamp(TimeUnit::Nanosecond, zone) => DataType::Timestamp(TimeUnit::Microsecond, zone.clone()),
-        DataType::Time64(TimeUnit::Nanosecond) => DataType::Time64(TimeUnit::Microsecond),
-        _ => return Ok(Arc::clone(array)),
-    };
-    cast_with_options(array, &wanted, &CastOptions { safe: false, ..CastOptions::default() })
+        DataType::Decimal32(precision, scale) if is_beyond(*precision, *scale) => digits::<Decimal32Type>(array),
+        DataType::Decimal64(precision, scale) if is_beyond(*precision, *scale) => digits::<Decimal64Type>(array),
+        DataType::Decimal128(precision, scale) if is_beyond(*precision, *scale) => digits::<Decimal128Type>(array),
+        DataType::Decimal256(precision, scale) if is_beyond(*precision, *scale) => digits::<Decimal256Type>(array),
+        DataType::Timestamp(TimeUnit::Nanosecond, zone) => {
+            let values: TimestampMicrosecondArray =
+                array.as_primitive::<TimestampNanosecondType>().unary(|nanoseconds| nanoseconds.div_euclid(1000));
+            Arc::new(values.with_timezone_opt(zone.clone()))
+        }
+        DataType::Time64(TimeUnit::Nanosecond) => {
+            let values: Time64MicrosecondArray =
+                array.as_primitive::<Time64NanosecondType>().unary(|nanoseconds| nanoseconds / 1000);
+            Arc::new(values)
+        }
+        _ => Arc::clone(array),
+    }
+}
+
+/// Whether tables have no such decimal.
+fn is_beyond(precision: u8, scale: i8) -> bool {
+    precision > 38 || scale < 0 || scale.unsigned_abs() > precision
+}
+
+/// Decimals as text.
+fn digits<T: DecimalType>(array: &ArrayRef) -> ArrayRef {
+    let decimals = array.as_primitive::<T>();
+    let text = |row: usize| decimals.is_valid(row).then(|| decimals.value_as_string(row));
+    Arc::new((0..decimals.len()).map(text).collect::<StringArray>())
 }
 
 /// The stream's columns with those of the file that it has not yet; none where nothing is new.
@@ -267,7 +290,7 @@ impl RowGroups for Group<'_> {
     }
 
     fn column_chunks(&self, column: usize) -> parquet::errors::Result<Box<dyn PageIterator>> {
-        Ok(Box::new(ChunkPages::new(self.chunks, self.group.column(column), self.num_rows())))
+        Ok(Box::new(ChunkPages::new(self.chunks, self.group.column(column))))
     }
 
     fn row_groups(&self) -> Box<dyn Iterator<Item = &RowGroupMetaData> + '_> {

@@ -3,7 +3,7 @@
 //! | file | what it does |
 //! | --- | --- |
 //! | `chunks` | bytes of the file by ranges, the last ones kept |
-//! | `pages` | pages compressed with zstd, which the crate cannot decompress without C |
+//! | `pages` | their headers and what decompresses them, without C |
 //! | `types` | what Parquet's types are in a table, and two of them together |
 //! | `file` | a file: its columns, and its rows as Arrow |
 

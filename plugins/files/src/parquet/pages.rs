@@ -1,9 +1,10 @@
-//! Pages of column chunks that are compressed with zstd.
+//! Pages of column chunks: their headers, and what decompresses them.
 //!
-//! The crate's own zstd is C, which a component has not. A page's header is a few numbers in Thrift's compact protocol; it is read
-//! here, the page is decompressed in Rust, and the crate goes on from there.
+//! The crate's own zstd is C, which a component has not, and its other codecs bring what compresses along, which is most of them. A
+//! page's header is a few numbers in Thrift's compact protocol; it is read here, the page is decompressed in Rust, and the crate
+//! goes on from there.
 
-use std::sync::Arc;
+use std::io::Read as _;
 
 use bytes::Bytes;
 use parquet::basic::{Compression, Encoding};
@@ -11,7 +12,6 @@ use parquet::column::page::{Page, PageIterator, PageMetadata, PageReader};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::reader::ChunkReader as _;
-use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::chunks::Chunks;
 
@@ -22,17 +22,15 @@ const LARGEST_HEADER: usize = 16 << 20;
 /// A larger page does not fit in the sandbox together with its values.
 const LARGEST_PAGE: usize = 128 << 20;
 
+/// What brotli reads at once.
+const BROTLI_BUFFER: usize = 4 << 10;
+
 /// The pages of one column chunk.
-pub(super) struct ChunkPages(Option<Result<Box<dyn PageReader>>>);
+pub(super) struct ChunkPages(Option<Pages>);
 
 impl ChunkPages {
-    pub(super) fn new(chunks: &Chunks, column: &ColumnChunkMetaData, rows: usize) -> Self {
-        let reader: Result<Box<dyn PageReader>> = match column.compression() {
-            Compression::ZSTD(_) => Ok(Box::new(ZstdPages::new(chunks, column))),
-            _ => SerializedPageReader::new(Arc::new(chunks.clone()), column, rows, None)
-                .map(|reader| Box::new(reader) as Box<dyn PageReader>),
-        };
-        Self(Some(reader))
+    pub(super) fn new(chunks: &Chunks, column: &ColumnChunkMetaData) -> Self {
+        Self(Some(Pages::new(chunks, column)))
     }
 }
 
@@ -40,24 +38,56 @@ impl Iterator for ChunkPages {
     type Item = Result<Box<dyn PageReader>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.0.take()
+        self.0.take().map(|pages| Ok(Box::new(pages) as Box<dyn PageReader>))
     }
 }
 
 impl PageIterator for ChunkPages {}
 
-struct ZstdPages {
+/// Decompresses into `bytes`, which has the size that must come out.
+fn decompress(compression: Compression, packed: &[u8], bytes: &mut [u8]) -> std::result::Result<(), String> {
+    let written = match compression {
+        Compression::SNAPPY => {
+            snap::raw::Decoder::new().decompress(packed, bytes).map_err(|error| error.to_string())?
+        }
+        Compression::LZ4_RAW => lz4_flex::block::decompress_into(packed, bytes).map_err(|error| error.to_string())?,
+        Compression::ZSTD(_) => {
+            ruzstd::decoding::FrameDecoder::new().decode_all(packed, bytes).map_err(|error| error.to_string())?
+        }
+        Compression::GZIP(_) => {
+            let mut decoder = flate2::read::MultiGzDecoder::new(packed);
+            decoder.read_exact(bytes).map(|()| bytes.len()).map_err(|error| error.to_string())?
+        }
+        Compression::BROTLI(_) => {
+            let mut decoder = brotli_decompressor::Decompressor::new(packed, BROTLI_BUFFER);
+            decoder.read_exact(bytes).map(|()| bytes.len()).map_err(|error| error.to_string())?
+        }
+        Compression::UNCOMPRESSED | Compression::LZO | Compression::LZ4 => {
+            return Err(format!("{compression} is not read: write the file with SNAPPY or ZSTD"));
+        }
+    };
+    if written == bytes.len() { Ok(()) } else { Err("it is shorter than its header says".to_owned()) }
+}
+
+struct Pages {
     chunks: Chunks,
+    compression: Compression,
     next: u64,
     end: u64,
     /// The header of the next page and its length, where somebody looked at it.
     peeked: Option<(Header, u64)>,
 }
 
-impl ZstdPages {
+impl Pages {
     fn new(chunks: &Chunks, column: &ColumnChunkMetaData) -> Self {
         let (start, length) = column.byte_range();
-        Self { chunks: chunks.clone(), next: start, end: start.saturating_add(length), peeked: None }
+        Self {
+            chunks: chunks.clone(),
+            compression: column.compression(),
+            next: start,
+            end: start.saturating_add(length),
+            peeked: None,
+        }
     }
 
     fn header(&mut self) -> Result<Option<(Header, u64)>> {
@@ -89,18 +119,15 @@ impl ZstdPages {
         // Levels of the second form are never compressed.
         let levels =
             usize::try_from(header.def_levels.saturating_add(header.rep_levels)).map_err(|_| wrong("has no levels"))?;
-        let buf = if header.is_compressed && size > levels {
+        let is_compressed = header.is_compressed && self.compression != Compression::UNCOMPRESSED;
+        let buf = if is_compressed && size > levels {
             let (plain, packed) =
                 compressed.split_at_checked(levels).ok_or_else(|| wrong("is shorter than its levels"))?;
             let mut bytes = vec![0; size];
             let (head, tail) = bytes.split_at_mut_checked(levels).ok_or_else(|| wrong("is shorter than its levels"))?;
             head.copy_from_slice(plain);
-            let written = ruzstd::decoding::FrameDecoder::new()
-                .decode_all(packed, tail)
-                .map_err(|error| wrong(&format!("is not compressed as it should be: {error}")))?;
-            if written != tail.len() {
-                return Err(wrong("is shorter than its header says"));
-            }
+            decompress(self.compression, packed, tail)
+                .map_err(|why| wrong(&format!("is not compressed as it should be: {why}")))?;
             Bytes::from(bytes)
         } else {
             compressed.clone()
@@ -133,7 +160,7 @@ impl ZstdPages {
     }
 }
 
-impl PageReader for ZstdPages {
+impl PageReader for Pages {
     fn get_next_page(&mut self) -> Result<Option<Page>> {
         while let Some((header, length)) = self.header()? {
             let size = usize::try_from(header.compressed)
@@ -166,7 +193,7 @@ impl PageReader for ZstdPages {
     }
 }
 
-impl Iterator for ZstdPages {
+impl Iterator for Pages {
     type Item = Result<Page>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -167,7 +167,7 @@ fn text_rows(
 
 fn parquet_rows(file: &mut parquet::File, path: &str, needs: &Needs<'_>) -> std::result::Result<Piece, Fault> {
     let evolved = parquet::extended(needs.columns, file.columns())?;
-    let (batch, first) = match file.next()? {
+    let (batch, first) = match file.advance()? {
         parquet::Next::Rows { batch, first } => (batch, first),
         parquet::Next::GroupEnd => return Ok(Piece::Nothing),
         parquet::Next::End => return Ok(Piece::End),

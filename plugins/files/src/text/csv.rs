@@ -163,7 +163,10 @@ mod tests {
         Dialect { delimiter: b',', quote: Some(b'"'), header: true, null_values: vec![String::new()] }
     }
 
-    fn read(rows: &mut CsvRows) -> Result<Vec<(u64, Vec<Option<String>>)>, String> {
+    /// A line and its fields.
+    type Row = (u64, Vec<Option<String>>);
+
+    fn read(rows: &mut CsvRows) -> Result<Vec<Row>, String> {
         let mut all = Vec::new();
         loop {
             let mut row = Vec::new();
@@ -192,7 +195,7 @@ mod tests {
         let names = rows.names().join(",");
         match read(&mut rows) {
             Ok(all) => {
-                let row = |(line, row): &(u64, Vec<Option<String>>)| {
+                let row = |(line, row): &Row| {
                     let fields: Vec<&str> = row.iter().map(|field| field.as_deref().unwrap_or("∅")).collect();
                     format!("{line}:{}", fields.join(","))
                 };
