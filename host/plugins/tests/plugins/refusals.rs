@@ -64,7 +64,7 @@ async fn a_capability_that_is_used_and_not_asked_for_is_named_with_the_line_to_w
     assert_eq!(
         refused.to_string(),
         "the component imports the capability `sockets`, and plugin.toml does not ask for it: write `capabilities = \
-         [\"http\", \"sockets\", \"processes\", \"services\", \"objects\", \"key-value\", \"lakehouse\"]`"
+         [\"http\", \"sockets\", \"processes\", \"services\", \"objects\", \"files\", \"key-value\", \"lakehouse\"]`"
     );
     let Error::InvalidInput { field, .. } = Error::from(refused) else { panic!() };
     assert_eq!(field.as_deref(), Some("manifest.capabilities"));
