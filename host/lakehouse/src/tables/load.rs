@@ -11,7 +11,7 @@ use futures::TryStreamExt as _;
 use iceberg::spec::{SnapshotRef, TableMetadata};
 
 use super::{Current, DataFile, Inner, Loaded, LoadedTable, TableState, Tables, loaded, manifests, read};
-use crate::catalog::plain;
+use crate::catalog::{Catalog, plain};
 
 /// Which of a table's snapshots is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +83,13 @@ impl Tables {
             None => Err(self.not_found(table).await?),
             Some(Current::View(state)) => Ok(Loaded::View(loaded::view(table, &state)?)),
             Some(Current::Table(state)) => {
-                let snapshot = as_of.of(table, &state.metadata)?;
+                let snapshot = as_of.of(table, &state.metadata).map_err(|error| match (&self.inner.catalog, error) {
+                    (Catalog::Rest(_), Error::InvalidInput { field, message }) => Error::InvalidInput {
+                        field,
+                        message: format!("{message}. Its catalog may show the newest snapshot alone, as Nessie does"),
+                    },
+                    (_, error) => error,
+                })?;
                 Ok(Loaded::Table(self.inner.load_snapshot(table, &state, snapshot.as_ref()).await?))
             }
         }

@@ -13,6 +13,7 @@
 
 mod auth;
 mod client;
+mod updates;
 
 use asgard_contract::{Error, Result, TableName};
 use iceberg::spec::{MAIN_BRANCH, TableMetadata, ViewMetadata};
@@ -105,7 +106,8 @@ impl RestCatalog {
     ) -> Result<Option<TableState>> {
         let requirements = before.map_or_else(|| vec![TableRequirement::NotExist], requirements);
         let commit = CommitTable { identifier: Some(Identifier::from(name)), requirements, updates };
-        let body = body(&commit)?;
+        let mut body = body(&commit)?;
+        updates::plain(&mut body, before);
         let mut answer: Answer<CommittedTable> =
             self.client.send(Method::POST, &path(name, "tables"), Some(&body)).await?;
         if before.is_none() && matches!(answer, Answer::Missing(_)) {
