@@ -13,6 +13,9 @@ use crate::client::Client;
 /// How long a host may take until it is ready; far more than it needs, since a busy machine is no defect.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
+/// An environment without model roles: no Python, no MLflow, so a host with it is up at once.
+pub const LIGHT: &str = include_str!("../light.toml");
+
 /// What `cargo xtask` built.
 #[derive(Debug, Clone)]
 pub struct Built {
@@ -37,9 +40,6 @@ impl Built {
         Ok(Self { asgard: path("ASGARD_BINARY")?, plugins: path("ASGARD_PLUGINS")? })
     }
 }
-
-/// The built-in environment without its model roles.
-pub const LIGHT: &str = include_str!("../light.toml");
 
 /// A running host; ends when dropped.
 pub struct Host {

@@ -3,7 +3,11 @@
 
 mod bench;
 mod build;
+mod cached;
 mod demo;
+mod java;
+mod live;
+mod maven;
 mod python;
 mod shell;
 mod test;

@@ -6,26 +6,21 @@ use std::process::Command;
 use anyhow::Result;
 use sha2::{Digest, Sha256};
 
-use crate::shell::{cache, run, say};
+use crate::cached;
+use crate::shell::run;
 
 /// The interpreter of an environment with these packages.
 pub(crate) fn environment(name: &str, requirements: &[&str]) -> Result<PathBuf> {
     let hash = Sha256::digest(requirements.join("\n").as_bytes());
     let hash: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    let folder = cache()?.join("python").join(format!("{name}-{hash}"));
-    let python = folder.join("bin/python");
-    // Written last: an environment that was cut short is made again.
-    let complete = folder.join("complete");
-    if complete.is_file() {
-        return Ok(python);
-    }
-    say(&format!("making a Python environment with {}", requirements.join(", ")));
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
-    run(Command::new(&python)
-        .args(["-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off"])
-        .args(requirements)
-        // Standard output is for the chore's own figures.
-        .stdout(std::io::stderr()))?;
-    std::fs::write(&complete, "")?;
-    Ok(python)
+    let what = format!("a Python environment with {}", requirements.join(", "));
+    let folder = cached::folder(&format!("python/{name}-{hash}"), &what, |folder| {
+        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder))?;
+        run(Command::new(folder.join("bin/python"))
+            .args(["-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off"])
+            .args(requirements)
+            // Standard output is for the chore's own figures.
+            .stdout(std::io::stderr()))
+    })?;
+    Ok(folder.join("bin/python"))
 }

@@ -2,11 +2,13 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
+use std::thread;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 
 use crate::build::{self, Profile};
+use crate::live::Live;
 use crate::python;
 use crate::shell::{cargo, say};
 
@@ -26,6 +28,9 @@ const REQUIREMENTS: [&str; 8] = [
 /// Run all tests.
 #[derive(Debug, Args)]
 pub(crate) struct Test {
+    /// Test against real backends too: several may be named, with commas between them.
+    #[arg(long, value_delimiter = ',')]
+    live: Vec<Live>,
     /// Passed on to `cargo test`: `-p asgard-store`, or a filter behind `--`.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
@@ -33,8 +38,13 @@ pub(crate) struct Test {
 
 impl Test {
     pub(crate) fn run(self) -> Result<()> {
+        // Registries answer while the host is built.
+        let live = self.live.clone();
+        let provided =
+            thread::spawn(move || live.iter().map(|backends| backends.provide()).collect::<Result<Vec<_>>>());
         let built = build::everything(Profile::Dev)?;
         let python = python::environment("tests", &REQUIREMENTS)?;
+        let live = provided.join().map_err(|_| anyhow!("what the live tests need could not be fetched"))??;
         say("running the tests");
         let mut command = cargo();
         command
@@ -43,6 +53,7 @@ impl Test {
             .env("ASGARD_BINARY", &built.asgard)
             .env("ASGARD_PLUGINS", &built.plugins)
             .env("ASGARD_TEST_PYTHON", python)
+            .envs(live.into_iter().flatten())
             .stdout(Stdio::piped());
         let mut child = command.spawn().context("cargo test does not start")?;
         let mut total = Total::default();

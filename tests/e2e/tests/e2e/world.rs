@@ -6,14 +6,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use asgard_journey::client::{Answer, Client};
-use asgard_journey::host::{Built, Host};
+use asgard_journey::host::{Built, Host, LIGHT};
 use asgard_journey::s3::S3;
 use asgard_journey::source::FactorySource;
 use asgard_journey::steps::{Figures, Journey, Source};
 use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
 
-/// An environment without model roles: no Python, no MLflow, so a host with it is up at once.
 /// A model's first training may have to make the Python environment.
 pub(crate) const MODEL_WITHIN: Duration = Duration::from_secs(900);
 

