@@ -1,0 +1,78 @@
+//! Nessie: a catalog with branches, here in memory, over one bucket.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Result;
+use asgard_journey::host::free_port;
+use asgard_journey::s3::S3;
+
+use crate::installed::Installed;
+use crate::process::Process;
+
+/// A running Nessie; ends when dropped.
+pub struct Nessie {
+    _process: Process,
+    port: u16,
+}
+
+impl Nessie {
+    /// The warehouse that there is.
+    pub const WAREHOUSE: &str = "lake";
+
+    /// Starts it and waits until it answers.
+    ///
+    /// # Errors
+    /// With the end of its log when it does not come up.
+    pub fn start(installed: &Installed, s3: &S3, folder: &Path) -> Result<Self> {
+        std::fs::create_dir_all(folder)?;
+        let port = free_port()?;
+        let settings = folder.join("nessie.properties");
+        std::fs::write(&settings, settings_of(port, free_port()?, s3))?;
+        let mut java = Command::new(installed.java.join("bin/java"));
+        java.args(["-Xms64m", "-Xmx384m", "-XX:+UseSerialGC"])
+            .arg(format!("-Dquarkus.config.locations=file:{}", settings.display()))
+            .arg("-jar")
+            .arg(&installed.nessie);
+        let mut process = Process::start("nessie", &mut java, folder)?;
+        let configuration = format!("http://127.0.0.1:{port}/iceberg/v1/config");
+        process.wait(|| ureq::get(&configuration).call().ok())?;
+        Ok(Self { _process: process, port })
+    }
+
+    /// Where its Iceberg REST catalog is: the branch `main`.
+    pub fn iceberg(&self) -> String {
+        format!("http://127.0.0.1:{}/iceberg", self.port)
+    }
+
+    /// Where its tables are: what an environment on it has to name as its storage.
+    pub fn storage() -> String {
+        format!("s3://{}/warehouse", S3::BUCKET)
+    }
+}
+
+fn settings_of(port: u16, management: u16, s3: &S3) -> String {
+    let (endpoint, bucket, warehouse) = (s3.endpoint(), S3::BUCKET, Nessie::WAREHOUSE);
+    let (access_key, secret_key) = (S3::ACCESS_KEY, S3::SECRET_KEY);
+    let options = "nessie.catalog.service.s3.default-options";
+    format!(
+        "quarkus.http.host=127.0.0.1
+quarkus.http.port={port}
+quarkus.management.host=127.0.0.1
+quarkus.management.port={management}
+quarkus.http.access-log.enabled=false
+quarkus.otel.sdk.disabled=true
+nessie.version.store.type=IN_MEMORY
+nessie.server.authentication.enabled=false
+nessie.catalog.default-warehouse={warehouse}
+nessie.catalog.warehouses.{warehouse}.location=s3://{bucket}/warehouse
+{options}.endpoint={endpoint}/
+{options}.region=us-east-1
+{options}.path-style-access=true
+{options}.request-signing-enabled=false
+{options}.access-key=urn:nessie-secret:quarkus:lake-secrets.s3
+lake-secrets.s3.name={access_key}
+lake-secrets.s3.secret={secret_key}
+"
+    )
+}

@@ -1,0 +1,59 @@
+//! Live tests: the built host beside real engines and catalogs, all at work on the same tables.
+//!
+//! `cargo xtask test --live data` runs them. Without it there is nothing to run. One file per behaviour; tests share the
+//! servers (see [`world`]) and give their tables names of their own.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test ends with the first thing that is not as it should be"
+)]
+
+mod engine;
+mod lake;
+mod nessie;
+mod races;
+mod reads;
+mod refusals;
+mod world;
+mod writes;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use asgard_live::installed::Installed;
+use libtest_mimic::Arguments;
+
+use crate::world::World;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    if !Installed::asked_for() {
+        return libtest_mimic::run(&arguments, Vec::new()).exit_code();
+    }
+    let world = match World::new() {
+        Ok(world) => Arc::new(world),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let trials = [
+        reads::trials(&world),
+        writes::trials(&world),
+        refusals::trials(&world),
+        races::trials(&world),
+        nessie::trials(&world),
+    ];
+    // All servers at once; whoever needs one waits for it.
+    let warm = (!arguments.list && arguments.filter.is_none()).then(|| world::warm_up(&world));
+    let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
+    for starting in warm.into_iter().flatten() {
+        let _ended = starting.join();
+    }
+    if let Ok(world) = Arc::try_unwrap(world) {
+        world.end(conclusion.has_failed());
+    }
+    conclusion.exit_code()
+}

@@ -1,0 +1,255 @@
+//! What all tests share: the servers, and a host with one environment for each kind of lakehouse. Each is started when first
+//! needed and ended at the end.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use asgard_journey::client::Client;
+use asgard_journey::host::{Built, Host, LIGHT};
+use asgard_journey::s3::S3;
+use asgard_journey::source::FactorySource;
+use asgard_live::installed::Installed;
+use asgard_live::nessie::Nessie;
+use asgard_live::spark::Spark;
+use asgard_live::trino::Trino;
+use libtest_mimic::{Failed, Trial};
+use serde_json::{Value, json};
+
+use crate::lake::Lake;
+
+/// A server, or why there is none: the first test that needs it starts it, every other one is told the same.
+type Server<T> = OnceLock<Result<T, String>>;
+
+/// Everything that tests share.
+pub(crate) struct World {
+    built: Built,
+    installed: Installed,
+    s3: Server<S3>,
+    nessie: Server<Nessie>,
+    trino: Server<Trino>,
+    spark: Server<Spark>,
+    source: Server<FactorySource>,
+    host: Server<Host>,
+    bucket: Server<Client>,
+    branch: Server<Client>,
+    attached: Server<()>,
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self {
+            built: Built::from_environment()?,
+            installed: Installed::from_environment()?,
+            s3: OnceLock::new(),
+            nessie: OnceLock::new(),
+            trino: OnceLock::new(),
+            spark: OnceLock::new(),
+            source: OnceLock::new(),
+            host: OnceLock::new(),
+            bucket: OnceLock::new(),
+            branch: OnceLock::new(),
+            attached: OnceLock::new(),
+            folder: tempfile::Builder::new().prefix("asgard-live").tempdir()?,
+        })
+    }
+
+    /// A store that speaks S3's protocol.
+    pub(crate) fn s3(&self) -> &S3 {
+        started("the store", &self.s3, || {
+            let python = std::env::var_os("ASGARD_TEST_PYTHON").context("ASGARD_TEST_PYTHON is not set")?;
+            S3::start(&Path::new(&python).with_file_name("weed"), &self.folder("s3"))
+        })
+    }
+
+    /// A catalog that other programs share.
+    pub(crate) fn nessie(&self) -> &Nessie {
+        started("Nessie", &self.nessie, || Nessie::start(&self.installed, self.s3(), &self.folder("nessie")))
+    }
+
+    /// Trino, with the catalogs `iceberg` and `nessie`: see [`World::attach`].
+    pub(crate) fn trino(&self) -> &Trino {
+        self.attach();
+        self.bare_trino()
+    }
+
+    /// Spark, with the catalogs `iceberg`, `disk` and `nessie`: see [`World::attach`].
+    pub(crate) fn spark(&self) -> &Spark {
+        self.attach();
+        self.bare_spark()
+    }
+
+    fn bare_trino(&self) -> &Trino {
+        started("Trino", &self.trino, || Trino::start(&self.installed, &self.folder("trino")))
+    }
+
+    fn bare_spark(&self) -> &Spark {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../interop/spark.py");
+        started("Spark", &self.spark, || Spark::start(&self.installed, &script, &self.folder("spark")))
+    }
+
+    /// The factory's database, whose changes can be captured.
+    pub(crate) fn source(&self) -> &FactorySource {
+        started("PostgreSQL", &self.source, || {
+            FactorySource::start_with(&self.folder("postgres"), &[("wal_level", "logical")])
+        })
+    }
+
+    fn host(&self) -> &Host {
+        started("the host", &self.host, || {
+            let file = self.folder.path().join("light.toml");
+            std::fs::write(&file, LIGHT)?;
+            let arguments = ["--first-environment", &file.to_string_lossy()];
+            Host::start_with(&self.built, &self.folder("host"), 0, &arguments)
+        })
+    }
+
+    /// An environment on this machine's disk, with a catalog of its own.
+    pub(crate) fn disk(&self) -> Lake {
+        Lake(self.host().client())
+    }
+
+    /// An environment in a bucket, with a catalog of its own.
+    pub(crate) fn bucket(&self) -> Lake {
+        let base = started("the environment in a bucket", &self.bucket, || {
+            let s3 = json!({"endpoint": self.s3().endpoint(), "secret": "keys"});
+            self.environment("bucket", &json!({"storage": format!("s3://{}/bucket", S3::BUCKET), "s3": s3}))
+        });
+        Lake(Client::new(base.base()))
+    }
+
+    /// An environment whose catalog is Nessie.
+    pub(crate) fn branch(&self) -> Lake {
+        let base = started("the environment on Nessie", &self.branch, || {
+            let s3 = json!({"endpoint": self.s3().endpoint(), "secret": "keys"});
+            let catalog = json!({"type": "rest", "uri": self.nessie().iceberg(), "warehouse": Nessie::WAREHOUSE});
+            self.environment("nessie", &json!({"catalog": catalog, "storage": Nessie::storage(), "s3": s3}))
+        });
+        Lake(Client::new(base.base()))
+    }
+
+    fn environment(&self, name: &str, lakehouse: &Value) -> Result<Client> {
+        let client = self.host().client();
+        let path = format!("/environments/{name}");
+        let mut document = client.get("/environments/local")?["document"].clone();
+        document["name"] = json!(name);
+        let put = |path: &str, body: &Value| {
+            let answer = client.send("PUT", path, Some(body), &[])?;
+            ensure!(answer.status < 300, "PUT {path} was answered with {}: {}", answer.status, answer.body);
+            Ok(())
+        };
+        put(&path, &document)?;
+        let keys = format!("{}:{}", S3::ACCESS_KEY, S3::SECRET_KEY);
+        put(&format!("{path}/secrets/keys"), &json!({"value": keys}))?;
+        document["lakehouse"] = lakehouse.clone();
+        put(&path, &document)?;
+        Ok(Client::new(format!("{}{path}", client.base())))
+    }
+
+    /// Attaches the engines to the lakehouses: `iceberg` is the environment in the bucket, under the name that the host's own
+    /// SQL has for it, so that its views mean the same to them.
+    fn attach(&self) {
+        started("attaching the engines", &self.attached, || {
+            let (disk, bucket) = (self.disk(), self.bucket());
+            self.branch();
+            let (nessie, s3) = (self.nessie().iceberg(), self.s3().endpoint());
+            let (bucket, disk) = (format!("{}/iceberg", bucket.0.base()), format!("{}/iceberg", disk.0.base()));
+            let trino = [
+                ("iceberg.catalog.type", "rest"),
+                ("fs.native-s3.enabled", "true"),
+                ("s3.endpoint", &s3),
+                ("s3.region", "us-east-1"),
+                ("s3.path-style-access", "true"),
+                ("s3.aws-access-key", S3::ACCESS_KEY),
+                ("s3.aws-secret-key", S3::SECRET_KEY),
+            ];
+            let uri = "iceberg.rest-catalog.uri";
+            self.bare_trino().attach("iceberg", &[&trino[..], &[(uri, bucket.as_str())]].concat())?;
+            let warehouse = ("iceberg.rest-catalog.warehouse", Nessie::WAREHOUSE);
+            self.bare_trino().attach("nessie", &[&trino[..], &[(uri, nessie.as_str()), warehouse]].concat())?;
+            let spark = [
+                ("type", "rest"),
+                // Tables that another program changes are loaded anew by every statement.
+                ("cache-enabled", "false"),
+                ("io-impl", "org.apache.iceberg.aws.s3.S3FileIO"),
+                ("client.region", "us-east-1"),
+                ("s3.endpoint", &s3),
+                ("s3.path-style-access", "true"),
+                ("s3.access-key-id", S3::ACCESS_KEY),
+                ("s3.secret-access-key", S3::SECRET_KEY),
+            ];
+            self.bare_spark().attach("iceberg", &[&spark[..], &[("uri", bucket.as_str())]].concat())?;
+            let warehouse = ("warehouse", Nessie::WAREHOUSE);
+            self.bare_spark().attach("nessie", &[&spark[..], &[("uri", nessie.as_str()), warehouse]].concat())?;
+            self.bare_spark().attach("disk", &[("type", "rest"), ("cache-enabled", "false"), ("uri", disk.as_str())])
+        });
+    }
+
+    fn folder(&self, name: &str) -> PathBuf {
+        let folder = self.folder.path().join(name);
+        std::fs::create_dir_all(&folder).expect("a folder for a server");
+        folder
+    }
+
+    /// Ends everything: the host first, whose services are the others. Called once, after all tests. Where one of them `failed`,
+    /// the servers' logs are kept.
+    pub(crate) fn end(mut self, failed: bool) {
+        if failed {
+            eprintln!("the servers' logs are kept in {}", self.folder.path().display());
+            self.folder.disable_cleanup(true);
+        }
+        drop((self.host, self.spark, self.trino, self.nessie, self.source, self.s3));
+    }
+}
+
+fn started<'a, T>(what: &str, server: &'a Server<T>, start: impl FnOnce() -> Result<T>) -> &'a T {
+    let server = server.get_or_init(|| {
+        // Another server that this one needs may have ended the test already.
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(start))
+            .unwrap_or_else(|_| Err(anyhow::anyhow!("what it needs did not start")))
+            .map_err(|error| format!("{error:#}"))
+    });
+    match server {
+        Ok(server) => server,
+        Err(error) => panic!("{what} did not start: {error}"),
+    }
+}
+
+/// Starts all servers side by side.
+pub(crate) fn warm_up(world: &Arc<World>) -> Vec<JoinHandle<()>> {
+    let starts: [fn(&World); 4] = [
+        |world| _ = world.bare_trino(),
+        |world| _ = world.bare_spark(),
+        |world| _ = world.nessie(),
+        |world| _ = world.source(),
+    ];
+    let start = |start: fn(&World)| {
+        let world = Arc::clone(world);
+        std::thread::spawn(move || start(&world))
+    };
+    starts.into_iter().map(start).collect()
+}
+
+/// A test with a sentence for a name.
+pub(crate) fn test(world: &Arc<World>, name: &str, body: impl FnOnce(&World) + Send + 'static) -> Trial {
+    let world = Arc::clone(world);
+    Trial::test(name, move || {
+        body(&world);
+        Ok::<(), Failed>(())
+    })
+}
+
+/// Waits until `look` finds something.
+pub(crate) fn until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "not within {} s: {what}", limit.as_secs());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
