@@ -83,13 +83,16 @@ impl Tables {
             None => Err(self.not_found(table).await?),
             Some(Current::View(state)) => Ok(Loaded::View(loaded::view(table, &state)?)),
             Some(Current::Table(state)) => {
-                let snapshot = as_of.of(table, &state.metadata).map_err(|error| match (&self.inner.catalog, error) {
-                    (Catalog::Rest(_), Error::InvalidInput { field, message }) => Error::InvalidInput {
-                        field,
-                        message: format!("{message}. Its catalog may show the newest snapshot alone, as Nessie does"),
-                    },
-                    (_, error) => error,
-                })?;
+                let snapshot =
+                    as_of.of(table, &state.metadata).map_err(|error| match (&self.inner.catalog, error) {
+                        (Catalog::Rest(_), Error::InvalidInput { field, message }) => Error::InvalidInput {
+                            field,
+                            message: format!(
+                                "{message}. Its catalog may show the newest snapshot alone, as Nessie does"
+                            ),
+                        },
+                        (_, error) => error,
+                    })?;
                 Ok(Loaded::Table(self.inner.load_snapshot(table, &state, snapshot.as_ref()).await?))
             }
         }
