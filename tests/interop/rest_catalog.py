@@ -126,8 +126,9 @@ def lifecycle(url: str) -> dict:
     cat.drop_table("lab.first")
     cat.purge_table("lab.third")
     properties = cat.load_namespace_properties("lab")
+    placed = properties.pop("location").endswith("/lab")
     cat.drop_namespace("lab")
-    return {"rows": rows, "apart": apart, "properties": properties, "left": cat.namespace_exists("lab")}
+    return {"rows": rows, "apart": apart, "properties": properties, "placed": placed, "left": cat.namespace_exists("lab")}
 
 
 def ducks(url: str) -> dict:

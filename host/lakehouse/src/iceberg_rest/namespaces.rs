@@ -27,12 +27,16 @@ impl ServedCatalog {
         Err(RestError::AlreadyExists(format!("namespace `{name}`")))
     }
 
+    /// A namespace with where its tables are, unless somebody set another place: Trino stages no table without knowing it, and
+    /// then takes the metadata of the one that it has just made for somebody else's files.
+    ///
     /// # Errors
     /// [`RestError::NoSuchNamespace`].
     pub async fn namespace(&self, levels: &[String]) -> RestResult<Namespace> {
         let name = self.existing_namespace(levels).await?;
         let properties = self.catalog.namespace(&name).await?;
-        let properties = properties.ok_or_else(|| RestError::NoSuchNamespace(name.clone()))?;
+        let mut properties = properties.ok_or_else(|| RestError::NoSuchNamespace(name.clone()))?;
+        properties.entry("location".to_owned()).or_insert_with(|| format!("{}/{name}", self.inner().warehouse()));
         Ok(Namespace { namespace: vec![name], properties })
     }
 

@@ -77,7 +77,8 @@ fn raced(world: &World) {
 
 fn lifecycle(world: &World) {
     let found = step(world, world.light().base(), "lifecycle");
-    assert_eq!(found, json!({"rows": 3, "apart": true, "properties": {"purpose": "tries"}, "left": false}));
+    let expected = json!({"rows": 3, "apart": true, "properties": {"purpose": "tries"}, "placed": true, "left": false});
+    assert_eq!(found, expected);
 }
 
 fn ducks(world: &World) {

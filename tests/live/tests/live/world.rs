@@ -159,6 +159,8 @@ impl World {
             let (bucket, disk) = (format!("{}/iceberg", bucket.0.base()), format!("{}/iceberg", disk.0.base()));
             let trino = [
                 ("iceberg.catalog.type", "rest"),
+                // Each table gets a folder of its own, whatever was there before.
+                ("iceberg.unique-table-location", "true"),
                 ("fs.native-s3.enabled", "true"),
                 ("s3.endpoint", &s3),
                 ("s3.region", "us-east-1"),
