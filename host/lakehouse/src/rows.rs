@@ -6,10 +6,12 @@ use std::sync::Arc;
 use arrow_array::{
     ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
+use arrow_cast::cast;
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
 use arrow_json::WriterBuilder;
 use arrow_json::writer::JsonArray;
+use arrow_schema::{ArrowError, DataType, FieldRef, Fields, Schema};
 use asgard_contract::{Error, Result};
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 use serde_json::{Map, Value};
@@ -19,10 +21,10 @@ use serde_json::{Map, Value};
 /// # Errors
 /// `internal` when it is no Arrow IPC stream.
 pub fn rows_to_json(ipc: &[u8]) -> Result<Vec<Map<String, Value>>> {
-    let failed = |error: arrow_schema::ArrowError| Error::internal(format!("the rows cannot be read: {error}"));
+    let failed = |error: ArrowError| Error::internal(format!("the rows cannot be read: {error}"));
     let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, JsonArray>(Vec::new());
     for batch in StreamReader::try_new(Cursor::new(ipc), None).map_err(failed)? {
-        writer.write(&batch.map_err(failed)?).map_err(failed)?;
+        writer.write(&batch.and_then(|batch| with_text_keys(&batch)).map_err(failed)?).map_err(failed)?;
     }
     writer.finish().map_err(failed)?;
     let text = writer.into_inner();
@@ -30,6 +32,34 @@ pub fn rows_to_json(ipc: &[u8]) -> Result<Vec<Map<String, Value>>> {
         return Ok(Vec::new());
     }
     serde_json::from_slice(&text).map_err(|error| Error::internal(format!("the rows cannot be read: {error}")))
+}
+
+/// A batch whose maps have text for keys, as JSON's objects do.
+fn with_text_keys(batch: &RecordBatch) -> std::result::Result<RecordBatch, ArrowError> {
+    let schema = batch.schema();
+    let fields: Fields = schema.fields().iter().map(text_keyed).collect();
+    if fields == *schema.fields() {
+        return Ok(batch.clone());
+    }
+    let columns = batch.columns().iter().zip(&fields).map(|(column, field)| cast(column, field.data_type()));
+    let columns = columns.collect::<std::result::Result<_, _>>()?;
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+}
+
+fn text_keyed(field: &FieldRef) -> FieldRef {
+    let of = match field.data_type() {
+        DataType::List(element) => DataType::List(text_keyed(element)),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(text_keyed).collect()),
+        DataType::Map(entry, sorted) => {
+            let DataType::Struct(fields) = entry.data_type() else { return Arc::clone(field) };
+            let [key, value] = fields.as_ref() else { return Arc::clone(field) };
+            let key = Arc::new(key.as_ref().clone().with_data_type(DataType::Utf8));
+            let fields = Fields::from(vec![key, text_keyed(value)]);
+            DataType::Map(Arc::new(entry.as_ref().clone().with_data_type(DataType::Struct(fields))), *sorted)
+        }
+        _ => return Arc::clone(field),
+    };
+    Arc::new(field.as_ref().clone().with_data_type(of))
 }
 
 /// JSON objects as an Arrow IPC stream: one column per name, typed by its values; `timestamp` is read as points in time.
@@ -135,6 +165,7 @@ pub(crate) fn time(text: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use arrow_array::builder::{Int32Builder, MapBuilder, StringBuilder};
     use serde_json::json;
 
     use super::*;
@@ -174,6 +205,20 @@ mod tests {
             };
             assert_eq!(field.as_deref(), Some(wanted));
         }
+    }
+
+    #[test]
+    fn maps_with_keys_of_any_type_are_objects() {
+        let mut numbers = MapBuilder::new(None, Int32Builder::new(), StringBuilder::new());
+        numbers.keys().append_value(-1);
+        numbers.values().append_value("minus");
+        numbers.append(true).unwrap();
+        let column: ArrayRef = Arc::new(numbers.finish());
+        let batch = RecordBatch::try_from_iter([("numbers", column)]).unwrap();
+        let mut writer = StreamWriter::try_new(Vec::new(), batch.schema_ref()).unwrap();
+        writer.write(&batch).and_then(|()| writer.finish()).unwrap();
+        let rows = rows_to_json(&writer.into_inner().unwrap()).unwrap();
+        assert_eq!(json!(rows), json!([{"numbers": {"-1": "minus"}}]));
     }
 
     #[test]
