@@ -9,10 +9,13 @@ use crate::engine::{Engine, assert_same};
 use crate::lake::Lake;
 use crate::world::{World, test};
 
+/// A test for each engine.
+type Test = (&'static str, fn(&World, Engine));
+
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     let mut trials = Vec::new();
     for engine in Engine::ALL {
-        let tests: [(&str, fn(&World, Engine)); 9] = [
+        let tests: [Test; 9] = [
             ("reads_every_type_as_the_host_does", types),
             ("reads_what_was_appended_merged_and_replaced", operations),
             ("reads_a_captured_table_without_the_deleted_rows", captured),
@@ -23,9 +26,8 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
             ("reads_a_table_as_it_was", as_of),
             ("reads_the_hosts_views", views),
         ];
-        let named = |(name, body): (&str, fn(&World, Engine))| {
-            test(world, &format!("{}_{name}", engine.name()), move |world| body(world, engine))
-        };
+        let named =
+            |(name, body): Test| test(world, &format!("{}_{name}", engine.name()), move |world| body(world, engine));
         trials.extend(tests.into_iter().map(named));
     }
     trials.push(test(world, "trino_reads_the_times_that_spark_has_no_type_for", times));
