@@ -4,7 +4,8 @@ use std::io::Cursor;
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
 };
 use arrow_cast::cast;
 use arrow_ipc::reader::StreamReader;
@@ -16,15 +17,30 @@ use asgard_contract::{Error, Result};
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 use serde_json::{Map, Value};
 
-/// The rows of an Arrow IPC stream as JSON objects. Nulls are there; times are RFC 3339.
+/// Digits of a decimal that a number of JSON keeps for every reader: most read it as 64-bit floating point.
+const DIGITS_OF_A_NUMBER: u32 = 15;
+
+/// The rows of an Arrow IPC stream as JSON objects. Nulls are there; times are RFC 3339. A column of decimals is one of texts
+/// when one of its values has more than 15 digits: as a number it would be another value.
 ///
 /// # Errors
 /// `internal` when it is no Arrow IPC stream.
 pub fn rows_to_json(ipc: &[u8]) -> Result<Vec<Map<String, Value>>> {
     let failed = |error: ArrowError| Error::internal(format!("the rows cannot be read: {error}"));
+    let reader = StreamReader::try_new(Cursor::new(ipc), None).map_err(failed)?;
+    let fields = reader.schema().fields().clone();
+    let batches = reader.collect::<std::result::Result<Vec<_>, _>>().map_err(failed)?;
+    let fields: Fields = fields
+        .iter()
+        .enumerate()
+        .map(|(index, field)| {
+            let long = batches.iter().any(|batch| has_long_decimal(batch.column(index)));
+            if long { Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8)) } else { text_keyed(field) }
+        })
+        .collect();
     let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, JsonArray>(Vec::new());
-    for batch in StreamReader::try_new(Cursor::new(ipc), None).map_err(failed)? {
-        writer.write(&batch.and_then(|batch| with_text_keys(&batch)).map_err(failed)?).map_err(failed)?;
+    for batch in batches {
+        writer.write(&with_fields(&batch, &fields).map_err(failed)?).map_err(failed)?;
     }
     writer.finish().map_err(failed)?;
     let text = writer.into_inner();
@@ -34,18 +50,23 @@ pub fn rows_to_json(ipc: &[u8]) -> Result<Vec<Map<String, Value>>> {
     serde_json::from_slice(&text).map_err(|error| Error::internal(format!("the rows cannot be read: {error}")))
 }
 
-/// A batch whose maps have text for keys, as JSON's objects do.
-fn with_text_keys(batch: &RecordBatch) -> std::result::Result<RecordBatch, ArrowError> {
-    let schema = batch.schema();
-    let fields: Fields = schema.fields().iter().map(text_keyed).collect();
-    if fields == *schema.fields() {
-        return Ok(batch.clone());
-    }
-    let columns = batch.columns().iter().zip(&fields).map(|(column, field)| cast(column, field.data_type()));
-    let columns = columns.collect::<std::result::Result<_, _>>()?;
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+fn has_long_decimal(column: &ArrayRef) -> bool {
+    let largest = 10_u128.pow(DIGITS_OF_A_NUMBER);
+    let decimals = column.as_any().downcast_ref::<Decimal128Array>();
+    decimals.is_some_and(|decimals| decimals.iter().flatten().any(|value| value.unsigned_abs() >= largest))
 }
 
+/// A batch whose columns are of these types.
+fn with_fields(batch: &RecordBatch, fields: &Fields) -> std::result::Result<RecordBatch, ArrowError> {
+    if fields == batch.schema().fields() {
+        return Ok(batch.clone());
+    }
+    let columns = batch.columns().iter().zip(fields).map(|(column, field)| cast(column, field.data_type()));
+    let columns = columns.collect::<std::result::Result<_, _>>()?;
+    RecordBatch::try_new(Arc::new(Schema::new(fields.clone())), columns)
+}
+
+/// The field with text for the keys of its maps, as JSON's objects have it.
 fn text_keyed(field: &FieldRef) -> FieldRef {
     let of = match field.data_type() {
         DataType::List(element) => DataType::List(text_keyed(element)),
@@ -219,6 +240,25 @@ mod tests {
         writer.write(&batch).and_then(|()| writer.finish()).unwrap();
         let rows = rows_to_json(&writer.into_inner().unwrap()).unwrap();
         assert_eq!(json!(rows), json!([{"numbers": {"-1": "minus"}}]));
+    }
+
+    #[test]
+    fn a_decimal_that_is_no_number_of_json_is_told_as_text() {
+        let decimals = |values: Vec<Option<i128>>| -> ArrayRef {
+            Arc::new(Decimal128Array::from(values).with_precision_and_scale(38, 3).unwrap())
+        };
+        let columns = [
+            ("short", decimals(vec![Some(-1_500), None])),
+            ("long", decimals(vec![Some(12_345_678_901_234_567_890_123), Some(1_500)])),
+        ];
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        let mut writer = StreamWriter::try_new(Vec::new(), batch.schema_ref()).unwrap();
+        writer.write(&batch).and_then(|()| writer.finish()).unwrap();
+        let rows = rows_to_json(&writer.into_inner().unwrap()).unwrap();
+        assert_eq!(
+            json!(rows),
+            json!([{"short": -1.5, "long": "12345678901234567890.123"}, {"short": null, "long": "1.500"}])
+        );
     }
 
     #[test]

@@ -97,7 +97,11 @@ impl Store {
     /// A transaction that writes. There is one at a time in this process: it must not wait for anything but the database,
     /// and never for a second one.
     pub(crate) async fn write(&self) -> StoreResult<Transaction<'static, Sqlite>> {
-        Ok(self.inner.writer.begin_with("BEGIN IMMEDIATE").await?)
+        let writer = self.inner.writer.clone();
+        // In a task of its own: given up halfway, as by a client that hangs up, a `BEGIN` of one's own wording leaves the one
+        // connection in a transaction that nobody ends. So it comes to its end, and what nobody waits for is rolled back.
+        let begun = tokio::spawn(async move { writer.begin_with("BEGIN IMMEDIATE").await });
+        Ok(begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))?)
     }
 
     pub(crate) fn cipher(&self) -> &Cipher {

@@ -161,7 +161,7 @@ fn primitive(name: &str, value: &Value) -> Value {
         ("double", Value::Number(number)) => json!(number.as_f64()),
         (decimal, value) if decimal.starts_with("decimal") => {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            json!(shortest(&text))
+            json!(shortest(&written_out(&text)))
         }
         (BASE64, Value::String(text)) => {
             let bytes = STANDARD.decode(text).unwrap_or_default();
@@ -181,6 +181,19 @@ fn time(text: &str) -> String {
         None => (text.as_str(), ""),
     };
     format!("{}{zone}", shortest(local))
+}
+
+/// `-1e-10`, as a small decimal is written that is a number, with all of its zeros.
+fn written_out(text: &str) -> String {
+    let parts = text.split_once('e').and_then(|(digits, exponent)| Some((digits, exponent.parse::<i32>().ok()?)));
+    match parts.zip(text.parse::<f64>().ok()) {
+        Some(((digits, exponent), number)) => {
+            let fraction = digits.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+            let places = i32::try_from(fraction).unwrap_or_default() - exponent;
+            format!("{number:.*}", usize::try_from(places).unwrap_or_default())
+        }
+        None => text.to_owned(),
+    }
 }
 
 /// Without zeros at the end of a fraction.
@@ -208,6 +221,7 @@ mod tests {
             ("timestamp", json!("2024-02-29 10:00:00.000000"), json!("2024-02-29T10:00:00")),
             ("time", json!("10:00:00.120000"), json!("10:00:00.12")),
             ("decimal(5,2)", json!(1.5), json!("1.50")),
+            ("decimal(38,12)", json!(-1.5e-10), json!("-0.000000000150")),
             ("float", json!(0.1), json!(0.100_000_001_490_116_12)),
             ("struct<a:float,b:string>", json!([0.1, null]), json!({"a": 0.1})),
         ] {

@@ -19,7 +19,7 @@ use crate::tables::Current;
 #[derive(Debug)]
 pub(crate) enum Catalog {
     Sqlite(SqliteCatalog),
-    Rest(RestCatalog),
+    Rest(Box<RestCatalog>),
 }
 
 /// A table or view of the catalog.

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use asgard_contract::{Result, TableName};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{FromRow, SqliteConnection, SqlitePool};
+use sqlx::{FromRow, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 use crate::error;
 
@@ -212,11 +212,18 @@ impl SqliteCatalog {
         self.swap_all(&[Swap { table, expected, kind, metadata }]).await
     }
 
+    /// A transaction that locks first: two that both read and then write would refuse each other instead of waiting.
+    async fn write(&self) -> Result<Transaction<'static, Sqlite>> {
+        let pool = self.pool.clone();
+        // In a task of its own: given up halfway, a `BEGIN` of one's own wording leaves a connection in a transaction that
+        // nobody ends. So it comes to its end, and what nobody waits for is rolled back.
+        let begun = tokio::spawn(async move { pool.begin_with("BEGIN IMMEDIATE").await });
+        begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed)).map_err(error::catalog("beginning a commit"))
+    }
+
     /// All of these swaps or none of them.
     pub(crate) async fn swap_all(&self, swaps: &[Swap<'_>]) -> Result<bool> {
-        // Lock first: two transactions that both read and then write would refuse each other instead of waiting.
-        let mut transaction =
-            self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(error::catalog("beginning a commit"))?;
+        let mut transaction = self.write().await?;
         for swap in swaps {
             if !swap.run(&mut transaction).await? {
                 transaction.rollback().await.map_err(error::catalog("undoing a commit"))?;
@@ -323,6 +330,18 @@ mod tests {
         assert!(two.swap(&table, Some("m1"), Kind::Table, "m3").await.unwrap());
         assert!(!one.swap(&table, Some("m1"), Kind::Table, "m4").await.unwrap());
         assert_eq!(one.get(&table).await.unwrap().unwrap().metadata_location, "m3");
+    }
+
+    #[tokio::test]
+    async fn commits_that_are_given_up_at_any_moment_leave_the_catalog_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let catalog = catalog(folder.path()).await;
+        for step in 0..300 {
+            let table = TableName::new("silver", format!("t{step}"));
+            let commit = catalog.swap(&table, None, Kind::Table, "m1");
+            let _ = tokio::time::timeout(Duration::from_micros(step * 5), commit).await;
+        }
+        assert!(catalog.swap(&TableName::new("silver", "last"), None, Kind::Table, "m1").await.unwrap());
     }
 
     #[tokio::test]

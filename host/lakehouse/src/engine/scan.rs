@@ -10,6 +10,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
+use arrow_schema::extension::{EXTENSION_TYPE_METADATA_KEY, EXTENSION_TYPE_NAME_KEY};
 use asgard_contract::Result;
 use async_trait::async_trait;
 use chrono::DateTime;
@@ -96,7 +97,7 @@ struct SnapshotTable {
 
 impl SnapshotTable {
     fn new(tables: &Tables, table: &LoadedTable) -> Result<Self> {
-        let schema = Arc::new(without_metadata(&table.schema));
+        let schema = Arc::new(without_ids(&table.schema));
         // A location that cannot be read is told before anything runs.
         table.files.iter().try_for_each(|file| tables.inner.stores.resolve(&file.location).map(drop))?;
         let statistics = summary(&table.files, table.exact_rows().is_some(), &schema);
@@ -163,11 +164,14 @@ impl SnapshotTable {
     }
 }
 
-/// Field ids are the table's; two fields that differ in them would be two types to the planner.
-fn without_metadata(schema: &Schema) -> Schema {
-    let fields: Vec<Field> =
-        schema.fields().iter().map(|field| field.as_ref().clone().with_metadata(Default::default())).collect();
-    Schema::new(fields)
+/// Field ids are the table's; two fields that differ in them would be two types to the planner. That bytes are a UUID stays.
+fn without_ids(schema: &Schema) -> Schema {
+    let fields = schema.fields().iter().map(|field| {
+        let mut metadata = field.metadata().clone();
+        metadata.retain(|name, _| [EXTENSION_TYPE_NAME_KEY, EXTENSION_TYPE_METADATA_KEY].contains(&name.as_str()));
+        field.as_ref().clone().with_metadata(metadata)
+    });
+    Schema::new(fields.collect::<Vec<Field>>())
 }
 
 fn partitioned_file(file: &DataFile, location: Path) -> PartitionedFile {

@@ -116,7 +116,7 @@ impl Inner {
         written: &[&Uncommitted],
     ) -> Result<Option<TableState>> {
         if let Some(view @ Current::View(_)) = current {
-            catalog.drop(table, view).await?;
+            catalog.remove(table, view).await?;
         }
         let before = current.and_then(Current::table).map(|state| state.metadata.as_ref());
         let mut changes = built.changes;

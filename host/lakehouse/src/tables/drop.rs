@@ -30,7 +30,7 @@ impl Tables {
             }
             Catalog::Rest(catalog) => {
                 if let Some(current) = self.inner.current(table).await? {
-                    catalog.drop(table, &current).await?;
+                    catalog.remove(table, &current).await?;
                 }
             }
         }

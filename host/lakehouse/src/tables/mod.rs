@@ -167,7 +167,8 @@ impl Tables {
             CatalogConfig::Rest { uri, warehouse, authorization } => {
                 let (uri, warehouse, authorization) = (uri.clone(), warehouse.clone(), authorization.clone());
                 let config = RestConfig { uri, warehouse, authorization };
-                Catalog::Rest(RestCatalog::new(config).map_err(|error| error.in_field("lakehouse.catalog"))?)
+                let catalog = RestCatalog::new(config).map_err(|error| error.in_field("lakehouse.catalog"))?;
+                Catalog::Rest(Box::new(catalog))
             }
         };
         let inner = Arc::new(Inner {

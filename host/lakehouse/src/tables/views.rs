@@ -51,7 +51,7 @@ impl Tables {
                     let before = match &current {
                         Some(Current::View(state)) => Some(state.metadata.as_ref()),
                         Some(table @ Current::Table(_)) => {
-                            catalog.drop(view, table).await?;
+                            catalog.remove(view, table).await?;
                             None
                         }
                         None => None,

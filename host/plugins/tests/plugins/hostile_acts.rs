@@ -66,9 +66,10 @@ async fn each_act_fails_with_its_own_error_while_good_calls_succeed() {
 #[tokio::test(flavor = "current_thread")]
 async fn a_guest_in_a_loop_shares_its_thread() {
     let hostile = plugin("hostile").await.transform(call(tight()).0);
+    // Compiled before: that takes as long as the loop may.
+    let good = plugin("echo").await.transform(call(tight()).0);
     let looping = tokio::spawn(async move { hostile.start(&run("loop")).await });
     tokio::task::yield_now().await;
-    let good = plugin("echo").await.transform(call(tight()).0);
     for _ in 0..10 {
         good.start(&run("SELECT 1")).await.unwrap();
     }

@@ -31,6 +31,18 @@ async fn writers_of_two_processes_wait_for_each_other() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_write_that_is_given_up_at_any_moment_keeps_nobody_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).await.unwrap();
+    for step in 0..300 {
+        let write = store.key_values_set("s", "b", vec![(step.to_string(), vec![0; 100])]);
+        // As a client that hangs up: the future is dropped wherever it is.
+        let _ = tokio::time::timeout(std::time::Duration::from_micros(step * 5), write).await;
+    }
+    store.key_values_set("s", "b", vec![("last".to_owned(), vec![1])]).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_first_start_of_two_processes_makes_one_database_and_one_key() {
     let folder = tempfile::tempdir().unwrap();
     let mut opening = JoinSet::new();

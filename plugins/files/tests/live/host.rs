@@ -151,6 +151,8 @@ impl Host {
             },
             streams: streams.into_iter().map(select).collect(),
             handle: None,
+            parts: 0,
+            moment: None,
         };
         let connector = self.plugin.connector(self.call("provision"));
         ingestion.handle = Some(connector.provision(&ResourceDefinition::Ingestion(ingestion.clone())).await.unwrap());

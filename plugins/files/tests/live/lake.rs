@@ -104,7 +104,7 @@ impl Lake {
             }
             Event::StreamFailed { error, .. } => self.failure = Some(error),
             Event::Progress(_) | Event::Waiting(_) => {}
-            Event::Truncated { .. } | Event::Moved { .. } => panic!("nothing of that kind"),
+            Event::Truncated { .. } | Event::Moved { .. } | Event::Divided(_) => panic!("nothing of that kind"),
             Event::Done => return false,
         }
         true

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use asgard_journey::client::{Answer, Client};
-use asgard_journey::host::{Built, Host, LIGHT};
+use asgard_journey::host::{Built, Host};
 use asgard_journey::s3::S3;
 use asgard_journey::source::FactorySource;
 use asgard_journey::steps::{Figures, Journey, Source};

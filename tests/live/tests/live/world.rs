@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use asgard_journey::client::Client;
-use asgard_journey::host::{Built, Host, LIGHT};
+use asgard_journey::host::{Built, Host};
 use asgard_journey::s3::S3;
 use asgard_journey::source::FactorySource;
 use asgard_live::installed::Installed;
@@ -99,12 +99,7 @@ impl World {
     }
 
     fn host(&self) -> &Host {
-        started("the host", &self.host, || {
-            let file = self.folder.path().join("light.toml");
-            std::fs::write(&file, LIGHT)?;
-            let arguments = ["--first-environment", &file.to_string_lossy()];
-            Host::start_with(&self.built, &self.folder("host"), 0, &arguments)
-        })
+        started("the host", &self.host, || Host::start_light(&self.built, &self.folder("host"), 0))
     }
 
     /// An environment on this machine's disk, with a catalog of its own.

@@ -178,9 +178,12 @@ impl Client {
             }
             StatusCode::UNAUTHORIZED => Err(Error::unauthenticated(said)),
             StatusCode::FORBIDDEN => Err(Error::forbidden(said)),
-            status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-                Err(Error::unavailable(said))
-            }
+            StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT => Err(Error::unavailable(said)),
+            // Some catalogs answer so to what they cannot make sense of; to ask again and again would only hide the reason.
+            status if status.is_server_error() => Err(Error::internal(said)),
             _ => Err(Error::InvalidInput { field: None, message: said }),
         }
     }

@@ -156,7 +156,7 @@ impl RestCatalog {
     }
 
     /// Drops a table or view; nothing happens if there is none.
-    pub(crate) async fn drop(&self, name: &TableName, current: &Current) -> Result<()> {
+    pub(crate) async fn remove(&self, name: &TableName, current: &Current) -> Result<()> {
         let (kind, query) = match current {
             Current::Table(_) => ("tables", Some(("purgeRequested", "true"))),
             Current::View(_) => ("views", None),

@@ -94,7 +94,11 @@ async fn inputs_are_tables_locations_json_lines_and_arrow() {
         let ipc = test.lakehouse.query(&read, 10).await.unwrap_or_else(|error| panic!("{input:?}: {error}"));
         assert_eq!(super::shown(&ipc), expected, "{input:?}");
     }
-    for (location, expected) in [("s3://bucket/x/", "`file://`"), ("file:///nowhere/", "nothing at")] {
+    for (location, expected) in [
+        ("s3://bucket/x/", "credentials for bucket `bucket`"),
+        ("ftp://x/", "`file:///…`"),
+        ("file:///nowhere/", "nothing at"),
+    ] {
         let read = with_input(Dialect::Spark, "SELECT * FROM t", "t", Input::Location(location.to_owned()));
         let error = test.lakehouse.query(&read, 10).await.unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");
