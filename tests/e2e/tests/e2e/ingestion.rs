@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::sync::Arc;
 
+use asgard_journey::client::Client;
 use libtest_mimic::Trial;
 use serde_json::json;
 
@@ -20,9 +21,45 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "a_second_sync_replaces_the_rows", replaced),
         test(world, "chosen_streams_only_are_copied", chosen),
         test(world, "a_table_that_vanished_fails_its_own_stream_and_no_other", vanished),
+        test(world, "a_text_of_two_hundred_megabytes_arrives_whole_where_memory_is_granted", large_text),
         test(world, "a_schedule_is_checked_and_gives_the_next_sync", schedule),
         test(world, "a_sink_that_cannot_be_written_is_refused", bad_sink),
     ]
+}
+
+fn large_text(world: &World) {
+    let (client, factory) = (world.light(), world.factory());
+    factory
+        .execute(
+            "CREATE SCHEMA large; CREATE TABLE large.letters (id int PRIMARY KEY, body text);
+             INSERT INTO large.letters VALUES (1, 'short'), (2, repeat('0123456789', 20 * 1024 * 1024)), (3, 'after')",
+        )
+        .unwrap();
+    // The limits that an environment has by default end such a sync with an error.
+    let mut document = client.get("/environments/local").unwrap()["document"].clone();
+    document["name"] = json!("large");
+    document["limits"]["memory_bytes"] = json!(1_u64 << 31);
+    document["limits"]["http_body_bytes"] = json!(1_u64 << 28);
+    let put = client.send("PUT", "/environments/large", Some(&document), &[]).unwrap();
+    assert_eq!(put.status, 200, "{}", put.body);
+    let client = Client::new(format!("{}/environments/large", client.base()));
+    let mut config = source_config(&world.source());
+    config["schemas"] = json!(["large"]);
+    let source = json!({"name": "large", "type": "postgres", "config": config});
+    let source = client.post("/datasource", &source).unwrap();
+    let sink = json!({"name": "large", "type": "local", "config": {"path": "large"}});
+    let sink = client.post("/sink", &sink).unwrap();
+    let ingestion = json!({"name": "large", "sourceId": source["id"], "destinationId": sink["id"]});
+    let ingestion = client.post("/ingestion", &ingestion).unwrap();
+    let job = ended_job(&client, ingestion["connectionId"].as_str().unwrap());
+    assert_eq!((&job["status"], &job["recordsCopied"]), (&json!("succeeded"), &json!(3)), "{job}");
+    let query = json!({"sql": "SELECT id, length(body) AS letters, right(body, 3) AS tail FROM bronze.letters ORDER BY id",
+        "dialect": "spark"});
+    let answer = client.post("/lakehouse/query", &query).unwrap();
+    let rows = json!([{"id": 1, "letters": 5, "tail": "ort"}, {"id": 2, "letters": 209_715_200, "tail": "789"},
+        {"id": 3, "letters": 5, "tail": "ter"}]);
+    assert_eq!(answer["rows"], rows);
+    factory.execute("DROP SCHEMA large CASCADE").unwrap();
 }
 
 fn wrong_password(world: &World) {

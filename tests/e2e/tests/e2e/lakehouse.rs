@@ -55,9 +55,14 @@ fn looked_at(world: &World) {
     gold(&client, "looked_at", &format!("SELECT id, CAST(id AS VARCHAR) AS name FROM ({}) AS t", numbers(250)))
         .unwrap();
     let listed = client.get("/lakehouse/tables?namespace=gold&page_size=1000").unwrap();
-    assert!(listed["tables"].as_array().unwrap().iter().any(|t| t["name"] == "looked_at" && t["type"] == "table"));
+    let found = |listed: &Value| {
+        let tables = listed["tables"].as_array().unwrap();
+        tables.iter().find(|table| table["name"] == "looked_at" && table["type"] == "table").cloned()
+    };
+    // Other tests make tables meanwhile, so only this one is compared.
     let same = client.get("/environments/local/lakehouse/tables?namespace=gold&page_size=1000").unwrap();
-    assert_eq!(same["total"], listed["total"]);
+    assert!(found(&listed).is_some());
+    assert_eq!(found(&same), found(&listed));
     let table = client.get("/lakehouse/tables/gold/looked_at").unwrap();
     assert_eq!((table["row_count"].as_u64(), table["data_files"].as_u64()), (Some(250), Some(1)), "{table}");
     assert_eq!(table["columns"][0], json!({"id": 1, "name": "id", "type": "long", "nullable": true, "doc": null}));
