@@ -15,6 +15,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arrow_schema::extension::Uuid;
 use asgard_contract::{Column, Result};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
 use datafusion::common::Result as PlanResult;
@@ -69,7 +70,11 @@ pub(super) fn conform(plan: LogicalPlan, shown: &HashMap<String, String>, naming
             Expr::Cast(Cast::new(Box::new(column), data_type.clone()))
         };
         exprs.push(value.alias(&name));
-        fields.push(Field::new(name, data_type, true));
+        let mut conformed = Field::new(name, data_type, true);
+        if field.try_extension_type::<Uuid>().is_ok() {
+            conformed = conformed.with_extension_type(Uuid);
+        }
+        fields.push(conformed);
     }
     let plan = project(plan, exprs).map_err(|error| wrong(None, error.strip_backtrace()))?;
     let schema = Schema::new(fields);
