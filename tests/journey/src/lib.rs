@@ -5,6 +5,8 @@ pub mod factory;
 pub mod host;
 pub mod postgres;
 pub mod proxy;
+pub mod random;
 pub mod s3;
 pub mod source;
 pub mod steps;
+pub mod waiting;

@@ -1,6 +1,7 @@
 //! Exactly once: however often host, source and network break, the tables are those of an undisturbed run.
 
 use asgard_journey::proxy::Proxy;
+use asgard_journey::random::Random;
 use asgard_plugin_postgres::inspection::provision;
 use asgard_sdk::connector::SyncMode;
 use asgard_sdk::json;
@@ -12,18 +13,6 @@ use crate::server::{Database, Server};
 const INTERRUPTIONS: u32 = 70;
 
 const SEED: u64 = 0x05ee_d0a5_9a4d;
-
-/// Xorshift: the same numbers with each run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % end
-    }
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Interruption {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use asgard_journey::client::Client;
 use asgard_journey::host::Host;
 use asgard_journey::proxy::Proxy;
+use asgard_journey::random::Random;
 use asgard_journey::source::FactorySource;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
@@ -18,19 +19,8 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
 
 const KILLS: u32 = 200;
 
+/// The same numbers with each run; what they meet depends on the machine.
 const SEED: u64 = 0x00a5_6a2d_17e5;
-
-/// Xorshift: the same numbers with each run; what they meet depends on the machine.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % end
-    }
-}
 
 /// One schema of the source for each way of syncing, so that each may change as its way can see.
 const WAYS: [(&str, &str); 3] =

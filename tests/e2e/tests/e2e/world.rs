@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use asgard_journey::client::{Answer, Client};
@@ -10,6 +10,7 @@ use asgard_journey::host::{Built, Host};
 use asgard_journey::s3::S3;
 use asgard_journey::source::FactorySource;
 use asgard_journey::steps::{Figures, Journey, Source};
+pub(crate) use asgard_journey::waiting::until;
 use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
 
@@ -135,18 +136,6 @@ pub(crate) fn test(world: &Arc<World>, name: &str, body: fn(&World)) -> Trial {
         body(&world);
         Ok::<(), Failed>(())
     })
-}
-
-/// Waits until `look` finds something.
-pub(crate) fn until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + limit;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "not within {} s: {what}", limit.as_secs());
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
 
 /// The configuration of the factory's database as a source.

@@ -4,13 +4,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use asgard_journey::client::Client;
 use asgard_journey::host::{Built, Host};
 use asgard_journey::s3::S3;
 use asgard_journey::source::FactorySource;
+pub(crate) use asgard_journey::waiting::until;
 use asgard_live::installed::Installed;
 use asgard_live::nessie::Nessie;
 use asgard_live::spark::Spark;
@@ -237,16 +237,4 @@ pub(crate) fn test(world: &Arc<World>, name: &str, body: impl FnOnce(&World) + S
         body(&world);
         Ok::<(), Failed>(())
     })
-}
-
-/// Waits until `look` finds something.
-pub(crate) fn until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + limit;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "not within {} s: {what}", limit.as_secs());
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
