@@ -18,6 +18,11 @@ struct Asgard {
     command: Command,
 }
 
+/// As `.cargo/config.toml` sets it up.
+#[cfg(not(target_env = "msvc"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Serve),

@@ -40,7 +40,7 @@ impl Live {
 
 /// The parts are fetched side by side: registries answer slower than a machine unpacks.
 fn data() -> Result<Vec<(&'static str, PathBuf)>> {
-    let spark_python = thread::spawn(|| python::environment("spark", &[&format!("pyspark=={SPARK}")]));
+    let spark_python = thread::spawn(spark_python);
     let java = java::home(FOR_SERVERS)?;
     let spark_java = java::home(FOR_SPARK)?;
     // One after the other: Maven's own cache takes one writer at a time.
@@ -56,6 +56,23 @@ fn data() -> Result<Vec<(&'static str, PathBuf)>> {
         ("ASGARD_LIVE_SPARK_PYTHON", spark_python),
         ("ASGARD_LIVE_SPARK_JARS", jars),
     ])
+}
+
+/// What a session of Spark needs, for measurements beside one.
+pub(crate) struct Spark {
+    pub(crate) python: PathBuf,
+    pub(crate) java: PathBuf,
+    /// A folder of them.
+    pub(crate) jars: PathBuf,
+}
+
+/// Spark with Iceberg, as the live tests have it.
+pub(crate) fn spark() -> Result<Spark> {
+    Ok(Spark { python: spark_python()?, java: java::home(FOR_SPARK)?, jars: spark_jars()? })
+}
+
+fn spark_python() -> Result<PathBuf> {
+    python::environment("spark", &[&format!("pyspark=={SPARK}")])
 }
 
 /// The server as one file.

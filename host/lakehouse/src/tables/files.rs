@@ -23,13 +23,14 @@ use parquet::basic::Compression;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::properties::WriterProperties;
 
+use super::chunks::Chunks;
 use super::layout::Layout;
 use super::metrics;
 use super::undo::Uncommitted;
 use crate::{error, types};
 
 /// A row group is held in memory while it is written, and is the unit that readers skip by.
-const ROW_GROUP_BYTES: usize = 32 << 20;
+const ROW_GROUP_BYTES: usize = 16 << 20;
 
 /// Encoded bytes that are collected before they are handed to storage.
 const FLUSH_BYTES: usize = 1 << 20;
@@ -69,14 +70,14 @@ impl Open {
     fn bytes(&self) -> usize {
         match self {
             Self::Unsorted { bytes, .. } => *bytes,
-            Self::File(file) => file.encoder.in_progress_size() + file.encoder.inner().len(),
+            Self::File(file) => file.encoder.in_progress_size() + file.encoder.inner().bytes(),
         }
     }
 }
 
 struct OpenFile {
     location: String,
-    encoder: ArrowWriter<Vec<u8>>,
+    encoder: ArrowWriter<Chunks>,
     output: Box<dyn FileWrite>,
 }
 
@@ -242,7 +243,7 @@ impl FileWriter {
             .build();
         // Without Arrow's own schema beside it, the file reads the same whoever wrote it.
         let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
-        let encoder = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(&self.arrow), options)
+        let encoder = ArrowWriter::try_new_with_options(Chunks::default(), Arc::clone(&self.arrow), options)
             .map_err(error::parquet("opening a data file"))?;
         Ok(OpenFile { location, encoder, output })
     }
@@ -291,18 +292,17 @@ impl OpenFile {
         .await
         .map_err(error::join)?;
         encoded.map_err(error::parquet("encoding rows"))?;
-        if file.encoder.inner().len() >= FLUSH_BYTES {
+        if file.encoder.inner().bytes() >= FLUSH_BYTES {
             file.flush().await?;
         }
         Ok(file)
     }
 
     async fn flush(&mut self) -> Result<()> {
-        let encoded = std::mem::take(self.encoder.inner_mut());
-        if encoded.is_empty() {
-            return Ok(());
+        for chunk in std::mem::take(self.encoder.inner_mut()).into_chunks() {
+            self.output.write(chunk.into()).await.map_err(error::iceberg("writing a data file"))?;
         }
-        self.output.write(encoded.into()).await.map_err(error::iceberg("writing a data file"))
+        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@
 //! [`Tables`] is a cheap handle: clone it into table providers.
 
 mod alter;
+mod chunks;
 mod commit;
 mod drop;
 mod evolution;

@@ -22,6 +22,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "chosen_streams_only_are_copied", chosen),
         test(world, "a_table_that_vanished_fails_its_own_stream_and_no_other", vanished),
         test(world, "a_text_of_two_hundred_megabytes_arrives_whole_where_memory_is_granted", large_text),
+        test(world, "a_million_rows_are_a_handful_of_files", files_of_a_million),
         test(world, "a_schedule_is_checked_and_gives_the_next_sync", schedule),
         test(world, "a_sink_that_cannot_be_written_is_refused", bad_sink),
     ]
@@ -60,6 +61,33 @@ fn large_text(world: &World) {
         {"id": 3, "letters": 5, "tail": "ter"}]);
     assert_eq!(answer["rows"], rows);
     factory.execute("DROP SCHEMA large CASCADE").unwrap();
+}
+
+fn files_of_a_million(world: &World) {
+    let (client, factory) = (world.light(), world.factory());
+    factory
+        .execute(
+            "CREATE SCHEMA million;
+             CREATE TABLE million.readings AS
+                 SELECT id, id % 500 AS device, md5(id::text) AS digest FROM generate_series(1, 1000000) id;
+             CREATE TABLE million.devices AS SELECT id FROM generate_series(1, 500) id",
+        )
+        .unwrap();
+    let mut config = source_config(&world.source());
+    config["schemas"] = json!(["million"]);
+    let source = json!({"name": "million", "type": "postgres", "config": config});
+    let source = client.post("/datasource", &source).unwrap();
+    let sink =
+        client.post("/sink", &json!({"name": "million", "type": "local", "config": {"path": "million"}})).unwrap();
+    let ingestion =
+        json!({"name": "million", "prefix": "million_", "sourceId": source["id"], "destinationId": sink["id"]});
+    let ingestion = client.post("/ingestion", &ingestion).unwrap();
+    let job = ended_job(&client, ingestion["connectionId"].as_str().unwrap());
+    assert_eq!((&job["status"], &job["recordsCopied"]), (&json!("succeeded"), &json!(1_000_500)), "{job}");
+    let table = client.get("/lakehouse/tables/bronze/million_readings").unwrap();
+    assert_eq!(table["row_count"], 1_000_000, "{table}");
+    assert!(table["data_files"].as_u64().is_some_and(|files| files <= 4), "{table}");
+    factory.execute("DROP SCHEMA million CASCADE").unwrap();
 }
 
 fn wrong_password(world: &World) {

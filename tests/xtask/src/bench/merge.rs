@@ -1,4 +1,5 @@
-//! One per cent of changes merged into ten million rows, beside PyIceberg's upsert of the same rows into the same table.
+//! One per cent of changes merged into ten million rows, beside PyIceberg's upsert and Spark's MERGE of the same rows into the same
+//! table.
 
 use std::process::Command;
 use std::time::Duration;
@@ -8,8 +9,8 @@ use serde_json::json;
 
 use super::lab::{Lab, catalog, script};
 use super::{Measurement, process};
-use crate::python;
 use crate::shell::say;
+use crate::{live, python};
 
 const ROWS: u64 = 10_000_000;
 
@@ -45,7 +46,7 @@ pub(super) fn measure() -> Result<Vec<Measurement>> {
     };
     // The peer's table is made of our files before our merge changes them.
     let copied = process::run(prepare("copy").arg(catalog(&lab.host)?), &folder, WITHIN)?;
-    copied.context("the peer's table was not made in time")?;
+    let (_, metadata) = copied.context("the peer's table was not made in time")?;
 
     say("merging");
     let (rows, ours) = process::of_host(&lab.host, || lab.gold(&model))?;
@@ -56,8 +57,36 @@ pub(super) fn measure() -> Result<Vec<Measurement>> {
     let theirs = process::run(&mut prepare("upsert"), &folder, WITHIN)?.map(|(costs, _)| costs);
     let name = if theirs.is_some() { "PyIceberg upsert" } else { "PyIceberg upsert (given up after 900 s)" };
     let seconds = theirs.map_or(WITHIN.as_secs_f64(), |costs| costs.seconds);
-    let measurement = Measurement::new("merge", ours.seconds, Some(seconds), name, "s");
-    Ok(vec![measurement.with_costs(ours, theirs).with_rows(CHANGES)])
+    let beside_pyiceberg = Measurement::new("merge", ours.seconds, Some(seconds), name, "s");
+
+    say("Spark's MERGE");
+    let seconds = spark(&lab, &metadata)?;
+    let beside_spark = Measurement::new("merge", ours.seconds, Some(seconds), "Spark MERGE (its session up)", "s");
+    Ok(vec![
+        beside_pyiceberg.with_costs(ours, theirs).with_rows(CHANGES),
+        beside_spark.with_costs(ours, None).with_rows(CHANGES),
+    ])
+}
+
+/// The seconds of the statement alone. `metadata`: a line for each table that it copies. What it cost is not told: the work is done
+/// by a child of the process that we can see.
+fn spark(lab: &Lab, metadata: &str) -> Result<f64> {
+    let spark = live::spark()?;
+    let folder = lab.peer_folder("spark")?;
+    let jars: Vec<_> = std::fs::read_dir(&spark.jars)?.flatten().map(|entry| entry.path()).collect();
+    let mut command = Command::new(&spark.python);
+    command
+        .arg(script("spark_merge.py"))
+        .args(metadata.lines())
+        .args(jars.iter().filter(|path| path.extension().is_some_and(|extension| extension == "jar")))
+        .current_dir(&folder)
+        .env("JAVA_HOME", &spark.java)
+        .env("SPARK_LOCAL_IP", "127.0.0.1")
+        .env("PYSPARK_PYTHON", &spark.python)
+        .env_remove("SPARK_HOME")
+        .env_remove("SPARK_CONF_DIR");
+    let (_, printed) = process::run(&mut command, &folder, WITHIN)?.context("Spark did not come to the end")?;
+    printed.trim().parse().with_context(|| format!("Spark printed `{printed}`"))
 }
 
 /// Beside `id`, of a number `n`.

@@ -90,6 +90,12 @@ impl Measurement {
         self
     }
 
+    /// At so many rows a second.
+    pub(crate) fn at(mut self, rows_per_second: f64) -> Self {
+        self.rows_per_second = Some(rows_per_second);
+        self
+    }
+
     pub(crate) fn with_rss(mut self, megabytes: f64) -> Self {
         self.rss_mb = Some(megabytes);
         self

@@ -1,6 +1,7 @@
 """PyIceberg's upsert.
 
-copy CATALOG    copies our tables `gold.target` and `gold.changes` into a catalog of its own, in the working folder
+copy CATALOG    copies our tables `gold.target` and `gold.changes` into a catalog of its own, in the working folder, and prints
+                where the metadata of its tables is
 upsert          merges the changes into the target
 """
 
@@ -17,7 +18,9 @@ if sys.argv[1] == "copy":
     own.create_namespace("gold")
     for name in ["target", "changes"]:
         rows = ours.load_table(f"gold.{name}").scan().to_arrow()
-        own.create_table(f"gold.{name}", rows.schema).append(rows)
+        table = own.create_table(f"gold.{name}", rows.schema)
+        table.append(rows)
+        print(table.metadata_location)
 else:
     changes = own.load_table("gold.changes").scan().to_arrow()
     result = own.load_table("gold.target").upsert(changes, join_cols=["id"])
