@@ -29,8 +29,11 @@ NAMES = {
 }
 
 
-def session(folder: str, jars: list[str]) -> SparkSession:
-    settings = {
+def session(folder: str, jars: list[str], settings: dict[str, str] | None = None) -> SparkSession:
+    """A session with Iceberg that keeps what is its own in the folder; `settings` go before those here."""
+    usual = {
+        "spark.app.name": "asgard",
+        "spark.master": "local[2]",
         "spark.jars": ",".join(jars),
         "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
         "spark.sql.session.timeZone": "UTC",
@@ -43,8 +46,8 @@ def session(folder: str, jars: list[str]) -> SparkSession:
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
     }
-    builder = SparkSession.builder.master("local[2]").appName("live")
-    for name, value in settings.items():
+    builder = SparkSession.builder
+    for name, value in (usual | (settings or {})).items():
         builder = builder.config(name, value)
     return builder.getOrCreate()
 

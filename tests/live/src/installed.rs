@@ -1,6 +1,7 @@
 //! Where the servers are on this machine.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
@@ -13,12 +14,53 @@ pub struct Installed {
     pub nessie: PathBuf,
     /// Trino's `lib` and `plugin`.
     pub trino: PathBuf,
-    /// The home of the Java runtime for Spark.
-    pub spark_java: PathBuf,
+    pub spark: SparkHome,
+}
+
+/// What a session of Spark with Iceberg is made of.
+#[derive(Debug, Clone)]
+pub struct SparkHome {
+    /// The home of its Java runtime.
+    pub java: PathBuf,
     /// An interpreter with PySpark.
-    pub spark_python: PathBuf,
-    /// Iceberg for Spark.
-    pub spark_jars: PathBuf,
+    pub python: PathBuf,
+    /// A folder with Iceberg for Spark.
+    pub jars: PathBuf,
+}
+
+impl SparkHome {
+    /// `SCRIPT FOLDER ARGUMENT … JAR …`, in Python with PySpark and a Java runtime, in UTC.
+    ///
+    /// # Errors
+    /// When the jars are not there.
+    pub fn command(&self, script: &Path, folder: &Path, arguments: &[&str]) -> Result<Command> {
+        let mut python = Command::new(&self.python);
+        python
+            .arg(script)
+            .arg(folder)
+            .args(arguments)
+            .args(jars(&self.jars)?)
+            .env("JAVA_HOME", &self.java)
+            .env("SPARK_LOCAL_IP", "127.0.0.1")
+            .env("PYSPARK_PYTHON", &self.python)
+            // A Spark that is installed on this machine is another one.
+            .env_remove("SPARK_HOME")
+            .env_remove("SPARK_CONF_DIR")
+            // Python has times in its own zone.
+            .env("TZ", "UTC");
+        Ok(python)
+    }
+}
+
+fn jars(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut jars = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(|| format!("{} is not there", folder.display()))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "jar") {
+            jars.push(path);
+        }
+    }
+    Ok(jars)
 }
 
 impl Installed {
@@ -41,9 +83,7 @@ impl Installed {
             java: path("JAVA")?,
             nessie: path("NESSIE")?,
             trino: path("TRINO")?,
-            spark_java: path("SPARK_JAVA")?,
-            spark_python: path("SPARK_PYTHON")?,
-            spark_jars: path("SPARK_JARS")?,
+            spark: SparkHome { java: path("SPARK_JAVA")?, python: path("SPARK_PYTHON")?, jars: path("SPARK_JARS")? },
         })
     }
 }

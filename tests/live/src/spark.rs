@@ -1,14 +1,14 @@
 //! Spark: one session with Iceberg, which runs statements of SQL as they come.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::{Path, PathBuf};
-use std::process::{ChildStdout, Command};
+use std::path::Path;
+use std::process::ChildStdout;
 use std::sync::Mutex;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use crate::installed::Installed;
+use crate::installed::SparkHome;
 use crate::process::Process;
 use crate::rows::{Answer, Type};
 
@@ -27,21 +27,9 @@ impl Spark {
     ///
     /// # Errors
     /// With the end of its log when it does not come up.
-    pub fn start(installed: &Installed, script: &Path, folder: &Path) -> Result<Self> {
+    pub fn start(home: &SparkHome, script: &Path, folder: &Path) -> Result<Self> {
         std::fs::create_dir_all(folder)?;
-        let mut python = Command::new(&installed.spark_python);
-        python
-            .arg(script)
-            .arg(folder)
-            .args(jars(&installed.spark_jars)?)
-            .env("JAVA_HOME", &installed.spark_java)
-            .env("SPARK_LOCAL_IP", "127.0.0.1")
-            .env("PYSPARK_PYTHON", &installed.spark_python)
-            // A Spark that is installed on this machine is another one.
-            .env_remove("SPARK_HOME")
-            .env_remove("SPARK_CONF_DIR")
-            // Python has times in its own zone.
-            .env("TZ", "UTC");
+        let mut python = home.command(script, folder, &[])?;
         let mut process = Process::converse("spark", &mut python, folder)?;
         let answers = BufReader::new(process.child().stdout.take().context("the session has no output")?);
         let mut session = Session { process, answers };
@@ -104,15 +92,4 @@ impl Session {
         }
         serde_json::from_str(&line).with_context(|| format!("Spark answers oddly: {line}"))
     }
-}
-
-fn jars(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut jars = Vec::new();
-    for entry in std::fs::read_dir(folder).with_context(|| format!("{} is not there", folder.display()))? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "jar") {
-            jars.push(path);
-        }
-    }
-    Ok(jars)
 }

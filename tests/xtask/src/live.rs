@@ -5,6 +5,7 @@ use std::process::Command;
 use std::thread;
 
 use anyhow::{Result, anyhow};
+use asgard_live::installed::SparkHome;
 use clap::ValueEnum;
 
 use crate::java::{self, Needs};
@@ -58,17 +59,9 @@ fn data() -> Result<Vec<(&'static str, PathBuf)>> {
     ])
 }
 
-/// What a session of Spark needs, for measurements beside one.
-pub(crate) struct Spark {
-    pub(crate) python: PathBuf,
-    pub(crate) java: PathBuf,
-    /// A folder of them.
-    pub(crate) jars: PathBuf,
-}
-
 /// Spark with Iceberg, as the live tests have it.
-pub(crate) fn spark() -> Result<Spark> {
-    Ok(Spark { python: spark_python()?, java: java::home(FOR_SPARK)?, jars: spark_jars()? })
+pub(crate) fn spark() -> Result<SparkHome> {
+    Ok(SparkHome { python: spark_python()?, java: java::home(FOR_SPARK)?, jars: spark_jars()? })
 }
 
 fn spark_python() -> Result<PathBuf> {

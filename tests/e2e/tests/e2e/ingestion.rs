@@ -7,7 +7,7 @@ use asgard_journey::client::Client;
 use libtest_mimic::Trial;
 use serde_json::json;
 
-use crate::world::{World, ended_job, ingest, refused, refused_field, source_config, test};
+use crate::world::{World, ended_job, ingest, ingest_from, refused, refused_field, source_config, test};
 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
@@ -46,15 +46,10 @@ fn large_text(world: &World) {
     let client = Client::new(format!("{}/environments/large", client.base()));
     let mut config = source_config(&world.source());
     config["schemas"] = json!(["large"]);
-    let source = json!({"name": "large", "type": "postgres", "config": config});
-    let source = client.post("/datasource", &source).unwrap();
-    let sink = json!({"name": "large", "type": "local", "config": {"path": "large"}});
-    let sink = client.post("/sink", &sink).unwrap();
-    let ingestion = json!({"name": "large", "sourceId": source["id"], "destinationId": sink["id"]});
-    let ingestion = client.post("/ingestion", &ingestion).unwrap();
-    let job = ended_job(&client, ingestion["connectionId"].as_str().unwrap());
+    let ingestion = ingest_from(&client, &config, "large", json!({})).unwrap();
+    let job = ended_job(&client, &ingestion);
     assert_eq!((&job["status"], &job["recordsCopied"]), (&json!("succeeded"), &json!(3)), "{job}");
-    let query = json!({"sql": "SELECT id, length(body) AS letters, right(body, 3) AS tail FROM bronze.letters ORDER BY id",
+    let query = json!({"sql": "SELECT id, length(body) AS letters, right(body, 3) AS tail FROM bronze.large_letters ORDER BY id",
         "dialect": "spark"});
     let answer = client.post("/lakehouse/query", &query).unwrap();
     let rows = json!([{"id": 1, "letters": 5, "tail": "ort"}, {"id": 2, "letters": 209_715_200, "tail": "789"},
@@ -75,14 +70,8 @@ fn files_of_a_million(world: &World) {
         .unwrap();
     let mut config = source_config(&world.source());
     config["schemas"] = json!(["million"]);
-    let source = json!({"name": "million", "type": "postgres", "config": config});
-    let source = client.post("/datasource", &source).unwrap();
-    let sink =
-        client.post("/sink", &json!({"name": "million", "type": "local", "config": {"path": "million"}})).unwrap();
-    let ingestion =
-        json!({"name": "million", "prefix": "million_", "sourceId": source["id"], "destinationId": sink["id"]});
-    let ingestion = client.post("/ingestion", &ingestion).unwrap();
-    let job = ended_job(&client, ingestion["connectionId"].as_str().unwrap());
+    let ingestion = ingest_from(&client, &config, "million", json!({})).unwrap();
+    let job = ended_job(&client, &ingestion);
     assert_eq!((&job["status"], &job["recordsCopied"]), (&json!("succeeded"), &json!(1_000_500)), "{job}");
     let table = client.get("/lakehouse/tables/bronze/million_readings").unwrap();
     assert_eq!(table["row_count"], 1_000_000, "{table}");

@@ -148,10 +148,13 @@ pub(crate) fn source_config(source: &Source) -> Value {
 
 /// Source, sink and ingestion under names of their own; answers with the ingestion's id.
 pub(crate) fn ingest(client: &Client, source: &Source, prefix: &str, extra: Value) -> Result<String> {
-    let made = client.post(
-        "/datasource",
-        &json!({"name": format!("{prefix} source"), "type": "postgres", "config": source_config(source)}),
-    )?;
+    ingest_from(client, &source_config(source), prefix, extra)
+}
+
+/// As [`ingest`], from a source with a configuration of the test's own.
+pub(crate) fn ingest_from(client: &Client, config: &Value, prefix: &str, extra: Value) -> Result<String> {
+    let made = client
+        .post("/datasource", &json!({"name": format!("{prefix} source"), "type": "postgres", "config": config}))?;
     let sink = client
         .post("/sink", &json!({"name": format!("{prefix} sink"), "type": "local", "config": {"path": prefix}}))?;
     let mut body = json!({"name": format!("{prefix} ingestion"), "sourceId": made["id"], "destinationId": sink["id"],

@@ -90,7 +90,7 @@ impl World {
         // As the test runs: what was built in one clone may run in another.
         let package = std::env::var_os("CARGO_MANIFEST_DIR").expect("run the tests with `cargo xtask test`");
         let script = Path::new(&package).join("../interop/spark.py");
-        started("Spark", &self.spark, || Spark::start(&self.installed, &script, &self.folder("spark")))
+        started("Spark", &self.spark, || Spark::start(&self.installed.spark, &script, &self.folder("spark")))
     }
 
     /// The factory's database, whose changes can be captured.

@@ -71,20 +71,9 @@ pub(super) fn measure() -> Result<Vec<Measurement>> {
 /// The seconds of the statement alone. `metadata`: a line for each table that it copies. What it cost is not told: the work is done
 /// by a child of the process that we can see.
 fn spark(lab: &Lab, metadata: &str) -> Result<f64> {
-    let spark = live::spark()?;
     let folder = lab.peer_folder("spark")?;
-    let jars: Vec<_> = std::fs::read_dir(&spark.jars)?.flatten().map(|entry| entry.path()).collect();
-    let mut command = Command::new(&spark.python);
-    command
-        .arg(script("spark_merge.py"))
-        .args(metadata.lines())
-        .args(jars.iter().filter(|path| path.extension().is_some_and(|extension| extension == "jar")))
-        .current_dir(&folder)
-        .env("JAVA_HOME", &spark.java)
-        .env("SPARK_LOCAL_IP", "127.0.0.1")
-        .env("PYSPARK_PYTHON", &spark.python)
-        .env_remove("SPARK_HOME")
-        .env_remove("SPARK_CONF_DIR");
+    let metadata: Vec<&str> = metadata.lines().collect();
+    let mut command = live::spark()?.command(&script("spark_merge.py"), &folder, &metadata)?;
     let (_, printed) = process::run(&mut command, &folder, WITHIN)?.context("Spark did not come to the end")?;
     printed.trim().parse().with_context(|| format!("Spark printed `{printed}`"))
 }

@@ -39,7 +39,7 @@ enum Name {
     Predict,
     /// PostgreSQL to Iceberg, beside `psql`, ConnectorX and dlt.
     Ingest,
-    /// One per cent of changes into ten million rows, beside PyIceberg.
+    /// One per cent of changes into ten million rows, beside PyIceberg and Spark.
     Merge,
     /// Changes a second and their lag, beside `pg_recvlogical`.
     Cdc,
