@@ -30,6 +30,7 @@ mod readme;
 mod requests;
 mod s3;
 mod silver;
+mod streams;
 mod world;
 
 use std::process::ExitCode;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
     };
     let trials = [
         ingestion::trials(&world),
+        streams::trials(&world),
         capture::trials(&world),
         silver::trials(&world),
         gold::trials(&world),
