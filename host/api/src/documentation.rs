@@ -15,6 +15,7 @@ use crate::problem::{FieldError, PROBLEM_JSON, Problem};
         (name = "Ingestion", description = "Sources, sinks, and the syncs between them"),
         (name = "Silver", description = "Spark SQL that cleans bronze tables"),
         (name = "Gold", description = "dbt models"),
+        (name = "Pipelines", description = "All steps as one graph: run, scheduled, repeated from where it failed, for each date of a range"),
         (name = "Lakehouse", description = "Tables: what is in them, their history, changes, maintenance, SQL"),
         (name = "Features", description = "Feature views, point-in-time joins, online reads"),
         (name = "Models", description = "Training, registry and serving"),

@@ -58,25 +58,32 @@ pub(crate) async fn bytes(request: Request) -> Result<Bytes> {
 
 fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let path = error.path().to_string();
-        let inner = error.into_inner();
-        if inner.is_syntax() || inner.is_eof() {
-            return Problem::field("body", format!("is no JSON: {inner}"));
-        }
-        // A missing field is an error of the object around it; its own name is what helps.
-        let message = inner.to_string();
-        let missing = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
-        let field = match (path.as_str(), missing) {
-            (".", Some(name)) => name.to_owned(),
-            (path, Some(name)) => format!("{path}.{name}"),
-            (".", None) => "body".to_owned(),
-            (path, None) => path.to_owned(),
-        };
-        Problem::field(field, if missing.is_some() { "is missing".to_owned() } else { message })
-    })?;
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(misfit)?;
     reader.end().map_err(|error| Problem::field("body", format!("has something after the JSON: {error}")))?;
     Ok(value)
+}
+
+/// A part of a body that has been read already.
+pub(crate) fn from_value<T: DeserializeOwned>(value: &serde_json::Value) -> Result<T> {
+    serde_path_to_error::deserialize(value).map_err(misfit)
+}
+
+fn misfit(error: serde_path_to_error::Error<serde_json::Error>) -> Problem {
+    let path = error.path().to_string();
+    let inner = error.into_inner();
+    if inner.is_syntax() || inner.is_eof() {
+        return Problem::field("body", format!("is no JSON: {inner}"));
+    }
+    // A missing field is an error of the object around it; its own name is what helps.
+    let message = inner.to_string();
+    let missing = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+    let field = match (path.as_str(), missing) {
+        (".", Some(name)) => name.to_owned(),
+        (path, Some(name)) => format!("{path}.{name}"),
+        (".", None) => "body".to_owned(),
+        (path, None) => path.to_owned(),
+    };
+    Problem::field(field, if missing.is_some() { "is missing".to_owned() } else { message })
 }
 
 /// Query parameters.

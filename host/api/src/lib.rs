@@ -11,6 +11,7 @@ mod idempotency;
 mod ingestion;
 mod lakehouse;
 mod models;
+mod pipelines;
 mod platform;
 mod problem;
 mod transforms;
@@ -65,6 +66,7 @@ impl Api {
     /// Those of the store.
     pub async fn open(pipeline: Arc<Pipeline>, config: ApiConfig) -> asgard_contract::Result<Self> {
         idempotency::end_abandoned(pipeline.store()).await?;
+        pipeline.read_steps_by(Arc::new(pipelines::Steps));
         let app = App { pipeline, default_environment: config.default_environment.into(), token: config.token };
         let (routes, document) = routes().split_for_parts();
         let layers = ServiceBuilder::new()
@@ -107,6 +109,7 @@ fn routes() -> OpenApiRouter<App> {
     use ingestion::{ingestions, jobs, sinks, sources};
     use lakehouse::{changes, maintenance, query, rows, tables as lakehouse_tables};
     use models::{deployments, registry};
+    use pipelines::{definitions, lineage, runs};
     use platform::{environments, health, plugins, secrets, tasks};
     use transforms::{gold, silver, silver_run, tables};
     OpenApiRouter::with_openapi(documentation::heading())
@@ -157,6 +160,15 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(registry::list))
         .routes(routes!(registry::get))
         .routes(routes!(registry::status))
+        .routes(routes!(definitions::create, definitions::list))
+        .routes(routes!(definitions::get, definitions::put, definitions::delete))
+        .routes(routes!(runs::start, runs::list))
+        .routes(routes!(runs::backfill))
+        .routes(routes!(runs::get))
+        .routes(routes!(runs::cancel))
+        .routes(routes!(runs::rerun))
+        .routes(routes!(lineage::table))
+        .routes(routes!(lineage::model))
         .routes(routes!(tasks::list))
         .routes(routes!(tasks::get))
         .routes(routes!(tasks::logs))

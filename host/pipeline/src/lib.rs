@@ -8,8 +8,10 @@ pub mod environments;
 pub mod features;
 pub mod ingestion;
 pub mod lakehouse;
+pub mod lineage;
 pub mod models;
 mod names;
+pub mod pipelines;
 pub mod plugins;
 mod roles;
 pub mod sql;
@@ -19,7 +21,7 @@ pub mod transforms;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use asgard_capabilities::processes::Supervisor;
 use asgard_contract::connector::SourceType;
@@ -32,6 +34,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 pub use environments::{Active, Environments};
+use pipelines::StepReader;
 pub use plugins::Plugins;
 
 /// Where a host keeps its things and finds what came with it.
@@ -72,6 +75,8 @@ pub struct Pipeline {
     supervisor: Arc<Supervisor>,
     /// By digest of the connector.
     source_types: Mutex<HashMap<String, Vec<SourceType>>>,
+    /// Of the surface; none before it is there.
+    step_reader: OnceLock<Arc<dyn StepReader>>,
     data: PathBuf,
 }
 
@@ -107,6 +112,7 @@ impl Pipeline {
             environments,
             supervisor,
             source_types: Mutex::default(),
+            step_reader: OnceLock::new(),
             data: config.data,
         });
         ingestion::register(&pipeline);
@@ -114,6 +120,7 @@ impl Pipeline {
         features::register(&pipeline);
         models::register(&pipeline);
         lakehouse::register(&pipeline);
+        pipelines::register(&pipeline);
         Ok(pipeline)
     }
 
@@ -155,6 +162,12 @@ impl Pipeline {
                 tracing::warn!(%error, "old answers could not be forgotten");
             }
         }
+    }
+
+    /// How the steps of pipelines are read, from now on.
+    pub fn read_steps_by(&self, reader: Arc<dyn StepReader>) {
+        // The first one stays: there is one surface.
+        let _ = self.step_reader.set(reader);
     }
 
     /// The environments.

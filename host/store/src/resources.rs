@@ -16,6 +16,7 @@ pub enum ResourceKind {
     Transformation,
     FeatureView,
     FeatureService,
+    Pipeline,
 }
 
 impl ResourceKind {
@@ -27,6 +28,7 @@ impl ResourceKind {
             Self::Transformation => "transformation",
             Self::FeatureView => "feature_view",
             Self::FeatureService => "feature_service",
+            Self::Pipeline => "pipeline",
         }
     }
 

@@ -76,7 +76,7 @@ fn a_day() -> u64 {
 }
 
 impl CreateView {
-    fn checked(self) -> Result<NewView> {
+    pub(crate) fn checked(self) -> Result<NewView> {
         if self.source.catalog != "iceberg" {
             return Err(Problem::field(
                 "source.catalog",

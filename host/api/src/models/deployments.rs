@@ -77,7 +77,7 @@ fn asgard() -> String {
 }
 
 impl Deploy {
-    fn checked(self) -> Result<NewDeployment> {
+    pub(crate) fn checked(self) -> Result<NewDeployment> {
         let features = match self.features {
             None => None,
             Some(features) => Some(FeatureChoice {

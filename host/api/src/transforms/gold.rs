@@ -83,7 +83,7 @@ fn dbt() -> String {
 }
 
 impl CreateTransformation {
-    fn checked(self) -> Result<NewTransformation> {
+    pub(crate) fn checked(self) -> Result<NewTransformation> {
         if self.sql_query.trim().chars().count() < 10 {
             return Err(Problem::field("sql_query", "expected 10 characters at least: one SELECT or WITH"));
         }

@@ -69,7 +69,7 @@ fn half_a_gibibyte() -> String {
 const MOST: u32 = 1000;
 
 impl StartRun {
-    fn checked(self) -> Result<NewSilverRun> {
+    pub(crate) fn checked(self) -> Result<NewSilverRun> {
         for (field, value) in [
             ("executor_instances", self.executor_instances),
             ("executor_cores", self.executor_cores),

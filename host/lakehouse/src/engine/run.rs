@@ -1,5 +1,6 @@
 //! Running a prepared statement: its time, its progress, and where its rows go.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -178,7 +179,12 @@ impl Engine {
             let running = start(&prepared).await?;
             let operators = Arc::clone(&running.operators);
             let counted = Arc::clone(&running.operators);
-            let reads = move || reads(&counted);
+            let inputs: BTreeMap<String, i64> = prepared
+                .snapshots
+                .iter()
+                .filter_map(|(table, snapshot)| Some((table.to_string(), (*snapshot)?)))
+                .collect();
+            let reads = move || Reads { inputs: inputs.clone(), ..reads(&counted) };
             let work = self.tables.write(write, key, running.rows, &reads);
             told(progress, &operators, prepared.rows, work).await
         })

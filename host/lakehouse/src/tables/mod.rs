@@ -35,7 +35,7 @@ mod undo;
 mod views;
 mod write;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use asgard_contract::{Result, TableName};
@@ -86,10 +86,12 @@ impl std::fmt::Debug for Tables {
 }
 
 /// What a statement read, told when its rows have all been taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Reads {
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
+    /// The snapshots that the statement saw, by table.
+    pub(crate) inputs: BTreeMap<String, i64>,
 }
 
 pub(crate) struct Inner {

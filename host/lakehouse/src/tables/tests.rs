@@ -132,7 +132,7 @@ async fn a_repeated_run_answers_as_the_first_did_and_writes_nothing() {
     let folder = Folder::new();
     let tables = folder.open().await;
     let rows = json!([{"id": 1}, {"id": 2}]);
-    let reads = || Reads { rows: 10, bytes: 100 };
+    let reads = || Reads { rows: 10, bytes: 100, ..Reads::default() };
     let write = target("silver.a", WriteMode::Append, &[]);
     let first = tables.write(&write, "run 1", stream(rows.clone()), &reads).await.unwrap();
     put(&tables, "silver.a", WriteMode::Append, "run 2", rows.clone()).await;

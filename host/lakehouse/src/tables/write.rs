@@ -1,6 +1,6 @@
 //! The result of a statement into a table, in one commit.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use asgard_contract::lakehouse::{TableWrite, WriteMode, Written as Answer};
@@ -32,6 +32,8 @@ pub(crate) mod notes {
     pub(crate) const BYTES: &str = "asgard.bytes";
     pub(crate) const ROWS_READ: &str = "asgard.rows-read";
     pub(crate) const BYTES_READ: &str = "asgard.bytes-read";
+    /// JSON: table -> snapshot.
+    pub(crate) const INPUTS: &str = "asgard.inputs";
 }
 
 impl Tables {
@@ -106,7 +108,7 @@ impl Tables {
             None => Work::Plain(written),
         };
         let mut transaction =
-            Write { request, key, target, location, work, notes: notes_of(key, &answer), earlier: None };
+            Write { request, key, target, location, work, notes: notes_of(key, &answer, &reads.inputs), earlier: None };
         // The list of files moves out of the transaction's reach while it runs: it is noted by reference.
         let undo = transaction.work.take_undo();
         let committed = self.inner.commit(&write.table, &mut transaction, &[&undo]).await?;
@@ -293,13 +295,14 @@ pub(crate) fn finish(builder: TableMetadataBuilder, snapshot: Snapshot) -> Resul
         .map_err(error::iceberg("changing a table's metadata"))
 }
 
-fn notes_of(key: &str, answer: &Answer) -> HashMap<String, String> {
+fn notes_of(key: &str, answer: &Answer, inputs: &BTreeMap<String, i64>) -> HashMap<String, String> {
     HashMap::from([
         (notes::KEY.to_owned(), key.to_owned()),
         (notes::ROWS.to_owned(), answer.rows.to_string()),
         (notes::BYTES.to_owned(), answer.bytes.to_string()),
         (notes::ROWS_READ.to_owned(), answer.rows_read.to_string()),
         (notes::BYTES_READ.to_owned(), answer.bytes_read.to_string()),
+        (notes::INPUTS.to_owned(), serde_json::to_string(inputs).unwrap_or_default()),
     ])
 }
 

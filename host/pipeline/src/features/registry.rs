@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::run::{FeatureTask, KIND};
 use crate::environments::Active;
+use crate::pipelines::Begun;
 use crate::{Pipeline, names, new_id};
 
 /// How long registration waits for the first materialisation of an online view.
@@ -126,6 +127,40 @@ impl Pipeline {
             }
         }
         self.view(active, &body.view.name).await
+    }
+
+    /// A step of a pipeline's run: the view is registered unless it is, and its online store is filled anew, if it has one.
+    ///
+    /// # Errors
+    /// Those of [`Pipeline::register_view`]; `conflict` for a view of the same name that is another one.
+    pub(crate) async fn features_of(&self, active: &Arc<Active>, new: NewView, parent: &str) -> Result<Begun> {
+        let kind = ResourceKind::FeatureView;
+        let known = self.store.get_by_name::<ViewBody>(&active.name, kind, &new.view.name).await?;
+        let view = new.view.clone();
+        let id = match known {
+            Some(known) if known.body.view == view => known.id,
+            Some(_) => {
+                return Err(Error::conflict(format!(
+                    "there is another feature view `{}`: remove it, or give this one another name",
+                    view.name
+                )));
+            }
+            None => {
+                self.register_view(active, new).await?;
+                self.view_resource(active, &view.name).await?.id
+            }
+        };
+        if !view.online {
+            return Ok(Begun::Nothing);
+        }
+        let pin = self.required(active, Role::Features).await?.pin();
+        let request = FeatureTask { pin: pin.clone(), request: Request::Materialise(view) };
+        let task = NewTask::new(&active.name, KIND)
+            .subject(&id)
+            .plugin(&pin)
+            .parent(Some(parent))
+            .request(serde_json::to_value(&request).unwrap_or_default());
+        Ok(Begun::Task(Box::new(self.tasks.submit(task).await?)))
     }
 
     /// A view by name.

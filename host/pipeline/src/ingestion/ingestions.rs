@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::streams::{Reselected, StreamChoice, refresh, reselect, select};
 use super::sync;
 use crate::environments::Active;
+use crate::pipelines::Begun;
 use crate::{Page, Paged, Pipeline, names, new_id};
 
 /// When an ingestion is synced.
@@ -287,6 +288,23 @@ impl Pipeline {
         }
         let task = self.tasks.submit_unless_running(NewTask::new(&active.name, sync::KIND).subject(id)).await?;
         Ok(job(&task))
+    }
+
+    /// As [`Pipeline::start_sync`], for a step of a pipeline's run: a sync that somebody else started is waited for, since it may
+    /// have begun too early. The ingestion is named by id or by name.
+    pub(crate) async fn sync_of(&self, active: &Arc<Active>, ingestion: &str, parent: &str) -> Result<Begun> {
+        let named = self.store.get_by_name::<Record>(&active.name, ResourceKind::Ingestion, ingestion).await?;
+        let resource = match named {
+            Some(named) => named,
+            None => self.ingestion_record(active, ingestion).await?,
+        };
+        if !resource.body.active {
+            return Err(Error::conflict(format!("ingestion `{}` is inactive", resource.name)));
+        }
+        let new = NewTask::new(&active.name, sync::KIND).subject(&resource.id).parent(Some(parent));
+        let task = self.tasks.submit_unless_running(new).await?;
+        let own = task.parent.as_deref() == Some(parent);
+        Ok(if own { Begun::Task(Box::new(task)) } else { Begun::Later })
     }
 
     /// Cancels the running sync, if there is one. What it committed stays.

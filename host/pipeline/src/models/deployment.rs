@@ -64,7 +64,7 @@ pub(super) struct State {
     /// The state of the phase's plugin, base64; none before its first step.
     plugin: Option<String>,
     /// Table -> snapshot that the features were read from.
-    snapshots: Vec<(String, i64)>,
+    pub(super) snapshots: Vec<(String, i64)>,
     pub(super) training: Option<TrainingOutcome>,
     pub(super) model_version: Option<String>,
     /// Path -> object key.

@@ -1,5 +1,6 @@
 //! Deployments: what a request asks for, and where one stands.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use asgard_contract::deployer::ServingOutcome;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::deployment::{self, Asked, Phase, State};
 use crate::environments::Active;
 use crate::features::{EntityInput, Selected};
+use crate::pipelines::Begun;
 use crate::{Page, Paged, Pipeline, names, new_id};
 
 /// The features that a training script gets as a Parquet file.
@@ -62,6 +64,15 @@ pub struct Deployment {
     pub task: Task,
 }
 
+/// What a deployment made, and what of.
+pub(crate) struct MadeVersion {
+    pub(crate) task: Task,
+    /// Role -> plugin and digest.
+    pub(crate) plugins: BTreeMap<String, String>,
+    /// Table -> snapshot that the features were read from.
+    pub(crate) snapshots: Vec<(String, i64)>,
+}
+
 /// The plugins a deployment started with.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Pins {
@@ -77,6 +88,16 @@ impl Pipeline {
     /// # Errors
     /// `invalid-input` with the field.
     pub async fn deploy(&self, active: &Arc<Active>, new: NewDeployment) -> Result<Deployment> {
+        let id = self.submit_deployment(active, new, None).await?.subject.unwrap_or_default();
+        self.deployment(active, &id).await
+    }
+
+    /// As [`Pipeline::deploy`], for a step of a pipeline's run.
+    pub(crate) async fn deployment_of(&self, active: &Arc<Active>, new: NewDeployment, parent: &str) -> Result<Begun> {
+        Ok(Begun::Task(Box::new(self.submit_deployment(active, new, Some(parent)).await?)))
+    }
+
+    async fn submit_deployment(&self, active: &Arc<Active>, new: NewDeployment, parent: Option<&str>) -> Result<Task> {
         check(&new)?;
         let training = self.required(active, Role::Training).await?;
         let serving = self.required(active, Role::Serving).await?;
@@ -108,9 +129,9 @@ impl Pipeline {
         let task = NewTask::new(&active.name, deployment::KIND)
             .subject(&id)
             .plugin(&asked.pins.training)
+            .parent(parent)
             .request(serde_json::to_value(&asked).unwrap_or_default());
-        self.tasks.submit(task).await?;
-        self.deployment(active, &id).await
+        Ok(self.tasks.submit(task).await?)
     }
 
     /// One deployment.
@@ -123,6 +144,31 @@ impl Pipeline {
             Error::not_found(format!("there is no deployment `{id}`: GET /mlops/deployments lists those there are"))
         })?;
         shown(task)
+    }
+
+    /// The deployment that made a version of a model.
+    pub(crate) async fn deployment_of_version(
+        &self,
+        active: &Active,
+        model: &str,
+        version: &str,
+    ) -> Result<Option<MadeVersion>> {
+        let (tasks, _) = self.tasks.list(&tasks_of(active), u32::MAX, 0).await?;
+        for task in tasks {
+            let asked = asked(&task)?;
+            let state: State = serde_json::from_value(task.state.clone()).unwrap_or_default();
+            if asked.model_name == model && state.model_version.as_deref() == Some(version) {
+                let roles = [
+                    ("features", asked.pins.features),
+                    ("training", Some(asked.pins.training)),
+                    ("build", asked.pins.build),
+                    ("serving", Some(asked.pins.serving)),
+                ];
+                let plugins = roles.into_iter().filter_map(|(role, pin)| Some((role.to_owned(), pin?)));
+                return Ok(Some(MadeVersion { plugins: plugins.collect(), snapshots: state.snapshots, task }));
+            }
+        }
+        Ok(None)
     }
 
     /// All deployments, newest first.
@@ -163,9 +209,13 @@ fn tasks_of(active: &Active) -> TaskFilter {
     TaskFilter::default().environment(&active.name).kind(deployment::KIND)
 }
 
+fn asked(task: &Task) -> Result<Asked> {
+    serde_json::from_value(task.request.clone())
+        .map_err(|error| Error::internal(format!("the deployment's request cannot be read: {error}")))
+}
+
 fn shown(task: Task) -> Result<Deployment> {
-    let asked: Asked = serde_json::from_value(task.request.clone())
-        .map_err(|error| Error::internal(format!("the deployment's request cannot be read: {error}")))?;
+    let asked = asked(&task)?;
     let state: State = serde_json::from_value(task.state.clone()).unwrap_or_default();
     let error = match task.status {
         TaskStatus::Cancelled => Some("the deployment was cancelled".to_owned()),

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::run::{GOLD, TransformTask};
 use crate::environments::Active;
+use crate::pipelines::Begun;
 use crate::{Page, Paged, Pipeline, names, new_id, sql};
 
 /// A POST answers when the work is done or after this, whichever comes first.
@@ -69,12 +70,33 @@ impl Pipeline {
     /// # Errors
     /// `invalid-input` with the field, `conflict` while a run of the same name is under way.
     pub async fn start_gold(&self, active: &Arc<Active>, new: NewTransformation) -> Result<Transformation> {
+        let (id, task) = self.submit_gold(active, new, None).await?;
+        self.tasks.wait(&task.id, ANSWER_WITHIN).await?;
+        self.transformation(active, &id).await
+    }
+
+    /// As [`Pipeline::start_gold`], for a step of a pipeline's run; a run of the same name that is under way is waited for.
+    pub(crate) async fn gold_of(&self, active: &Arc<Active>, new: NewTransformation, parent: &str) -> Result<Begun> {
+        match self.submit_gold(active, new, Some(parent)).await {
+            Ok((_, task)) => Ok(Begun::Task(Box::new(task))),
+            Err(Error::Conflict { .. }) => Ok(Begun::Later),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn submit_gold(
+        &self,
+        active: &Arc<Active>,
+        new: NewTransformation,
+        parent: Option<&str>,
+    ) -> Result<(String, Task)> {
         let (pin, model) = self.prepare_gold(active, new).await?;
         let existing =
             self.store.get_by_name::<Record>(&active.name, ResourceKind::Transformation, &model.name).await?;
         if let Some(existing) = &existing {
-            let running = self.tasks.get(&existing.body.task).await?.is_some_and(|task| !task.status.is_final());
-            if running {
+            let newest = self.tasks.get(&existing.body.task).await?;
+            let own = |task: &Task| parent.is_some() && task.parent.as_deref() == parent;
+            if newest.is_some_and(|task| !task.status.is_final() && !own(&task)) {
                 return Err(Error::conflict(format!(
                     "transformation `{}` is running: wait for GET /dbt/transformations/{}",
                     model.name, existing.id
@@ -89,6 +111,7 @@ impl Pipeline {
                 NewTask::new(&active.name, GOLD)
                     .subject(&id)
                     .plugin(&pin)
+                    .parent(parent)
                     .request(serde_json::to_value(&asked).unwrap_or_default()),
             )
             .await?;
@@ -103,8 +126,7 @@ impl Pipeline {
                 self.store.put_new(&active.name, ResourceKind::Transformation, &id, &model.name, &record).await?;
             }
         }
-        self.tasks.wait(&task.id, ANSWER_WITHIN).await?;
-        self.transformation(active, &id).await
+        Ok((id, task))
     }
 
     async fn prepare_gold(&self, active: &Arc<Active>, new: NewTransformation) -> Result<(String, GoldModel)> {

@@ -10,6 +10,7 @@ use asgard_tasks::{NewTask, Task, TaskFilter, TaskStatus};
 
 use super::run::{SILVER, TransformTask};
 use crate::environments::Active;
+use crate::pipelines::Begun;
 use crate::{Page, Paged, Pipeline, names, sql};
 
 /// A run to be made.
@@ -52,17 +53,23 @@ impl Pipeline {
     /// # Errors
     /// `invalid-input` with the field; for `sql` with line and column.
     pub async fn start_silver(&self, active: &Arc<Active>, new: NewSilverRun) -> Result<SilverRun> {
-        let (task, request) = self.prepare_silver(active, new).await?;
-        let run_id = request.run_id.clone();
-        self.tasks
-            .submit(
-                NewTask::new(&active.name, SILVER)
-                    .subject(&run_id)
-                    .plugin(&task.pin)
-                    .request(serde_json::to_value(&task).unwrap_or_default()),
-            )
-            .await?;
+        let run_id = self.submit_silver(active, new, None).await?.subject.unwrap_or_default();
         self.silver_run(active, &run_id).await
+    }
+
+    /// As [`Pipeline::start_silver`], for a step of a pipeline's run.
+    pub(crate) async fn silver_of(&self, active: &Arc<Active>, new: NewSilverRun, parent: &str) -> Result<Begun> {
+        Ok(Begun::Task(Box::new(self.submit_silver(active, new, Some(parent)).await?)))
+    }
+
+    async fn submit_silver(&self, active: &Arc<Active>, new: NewSilverRun, parent: Option<&str>) -> Result<Task> {
+        let (task, request) = self.prepare_silver(active, new).await?;
+        let new = NewTask::new(&active.name, SILVER)
+            .subject(&request.run_id)
+            .plugin(&task.pin)
+            .parent(parent)
+            .request(serde_json::to_value(&task).unwrap_or_default());
+        Ok(self.tasks.submit(new).await?)
     }
 
     async fn prepare_silver(&self, active: &Arc<Active>, new: NewSilverRun) -> Result<(TransformTask, ContractRun)> {

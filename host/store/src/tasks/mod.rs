@@ -86,6 +86,8 @@ pub struct Task {
     pub finished_at: Option<DateTime<Utc>>,
     /// Somebody asked for its end.
     pub cancel_requested: bool,
+    /// The piece of other work that it is a part of.
+    pub parent: Option<String>,
 }
 
 /// A task to be submitted.
@@ -96,6 +98,8 @@ pub struct NewTask {
     subject: Option<String>,
     plugin: Option<String>,
     request: Value,
+    #[serde(default)]
+    parent: Option<String>,
 }
 
 impl NewTask {
@@ -107,7 +111,15 @@ impl NewTask {
             subject: None,
             plugin: None,
             request: Value::Null,
+            parent: None,
         }
+    }
+
+    /// The piece of other work that it is a part of. A second task of one parent is the first one.
+    #[must_use]
+    pub fn parent(mut self, parent: Option<&str>) -> Self {
+        self.parent = parent.map(str::to_owned);
+        self
     }
 
     /// What it is about; tasks of one subject are found together.
@@ -190,7 +202,7 @@ impl TaskFilter {
 
 /// The columns of [`Row`]. Named, never `*`: a running host must not stumble over a column that a newer one adds.
 const COLUMNS: &str = "id, environment, kind, subject, plugin, request, state, status, progress, details, outcome, error, \
-    created_at, updated_at, started_at, finished_at, cancel_requested, failures, failing_since, retries, lease_token";
+    created_at, updated_at, started_at, finished_at, cancel_requested, failures, failing_since, retries, lease_token, parent";
 
 #[derive(FromRow)]
 struct Row {
@@ -215,6 +227,7 @@ struct Row {
     failing_since: Option<i64>,
     retries: i64,
     lease_token: i64,
+    parent: Option<String>,
 }
 
 impl Row {
@@ -255,6 +268,7 @@ impl Row {
             kind: self.kind,
             subject: self.subject,
             plugin: self.plugin,
+            parent: self.parent,
         })
     }
 }
@@ -278,6 +292,9 @@ impl Store {
     /// Those of the database.
     pub async fn insert_task_unless_unfinished(&self, new: &NewTask) -> StoreResult<Task> {
         let mut write = self.write().await?;
+        if let Some(task) = child(&mut write, new).await? {
+            return Ok(task);
+        }
         if let Some(task) = unfinished(&mut write, new).await? {
             return Ok(task);
         }
@@ -350,11 +367,14 @@ fn by_id(id: &str) -> Statement<'_> {
 
 impl Store {
     pub(crate) async fn insert(&self, write: &mut Transaction<'static, Any>, new: &NewTask) -> StoreResult<Task> {
+        if let Some(task) = child(write, new).await? {
+            return Ok(task);
+        }
         let now = self.now_in(write).await?;
         let text = format!(
             "INSERT INTO tasks (id, environment, kind, subject, plugin, request, state, status, details, created_at,
-                 updated_at, due_at, cancel_requested, failures, retries, lease_token)
-             VALUES ($1, $2, $3, $4, $5, $6, 'null', 'pending', '{{}}', $7, $7, $7, 0, 0, 0, 0) RETURNING {COLUMNS}"
+                 updated_at, due_at, cancel_requested, failures, retries, lease_token, parent)
+             VALUES ($1, $2, $3, $4, $5, $6, 'null', 'pending', '{{}}', $7, $7, $7, 0, 0, 0, 0, $8) RETURNING {COLUMNS}"
         );
         let row: Row = sqlx::query_as(&text)
             .bind(Uuid::now_v7().to_string())
@@ -364,10 +384,19 @@ impl Store {
             .bind(new.plugin.as_deref())
             .bind(new.request.to_string())
             .bind(now)
+            .bind(new.parent.as_deref())
             .fetch_one(&mut **write)
             .await?;
         row.task()
     }
+}
+
+/// The task of the same parent.
+async fn child(write: &mut Transaction<'static, Any>, new: &NewTask) -> StoreResult<Option<Task>> {
+    let Some(parent) = &new.parent else { return Ok(None) };
+    let text = format!("SELECT {COLUMNS} FROM tasks WHERE parent = $1");
+    let row: Option<Row> = sqlx::query_as(&text).bind(parent.as_str()).fetch_optional(&mut **write).await?;
+    row.map(Row::task).transpose()
 }
 
 /// The newest unfinished task with the same environment, kind and subject.

@@ -17,6 +17,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "the_commands_for_operating_a_host_run", |world| run(world, "docs/operating.md")),
         test(world, "the_commands_of_the_tutorial_run", |world| run(world, "docs/tutorial.md")),
         test(world, "the_commands_about_tables_run", |world| run(world, "docs/tables.md")),
+        test(world, "the_commands_about_pipelines_run", |world| run(world, "docs/pipelines.md")),
         test(world, "the_commands_about_storage_run", |world| run(world, "docs/storage.md")),
         test(world, "the_python_of_the_documents_reads_the_lakehouse", python),
         test(world, "every_document_with_commands_is_run", complete),

@@ -35,6 +35,17 @@ fn registry(world: &World) {
     let versions = model["latest_versions"].as_array().unwrap();
     let version = versions.iter().find(|v| v["version"] == deployment["model_version"]).unwrap();
     assert_eq!(version["run_id"], deployment["run_id"]);
+    let path = format!("/lineage/models/operator_efficiency_predictor/{}", version["version"].as_str().unwrap());
+    let lineage = client.get(&path).unwrap();
+    assert!(lineage["plugins"]["training"].as_str().unwrap().contains("sha256:"), "{lineage}");
+    assert_eq!(lineage["deployment"]["subject"], deployment["deployment_id"], "{lineage}");
+    let nodes = lineage["tables"].as_array().unwrap();
+    for layer in ["gold.", "silver.", "bronze."] {
+        let made = |node: &&serde_json::Value| {
+            node["table"].as_str().unwrap().starts_with(layer) && node["made_by"]["id"].is_string()
+        };
+        assert!(nodes.iter().any(|node| made(&node)), "no table of {layer} is behind the model: {lineage}");
+    }
     assert_eq!(client.get("/mlops/models/operator_efficiency_predictor").unwrap()["name"], model["name"]);
     let status = client.get("/mlops/status").unwrap();
     assert_eq!(status["mlflow_available"], true);

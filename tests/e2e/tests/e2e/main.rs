@@ -25,6 +25,7 @@ mod interruptions;
 mod journey;
 mod lakehouse;
 mod openapi;
+mod pipelines;
 mod readback;
 mod readme;
 mod requests;
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
         journey::trials(&world),
         lakehouse::trials(&world),
         interruptions::trials(&world),
+        pipelines::trials(&world),
         readback::trials(&world),
         iceberg::trials(&world),
         s3::trials(&world),

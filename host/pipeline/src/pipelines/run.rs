@@ -1,0 +1,329 @@
+//! The task behind a run: one look at all steps per step of the task.
+//!
+//! What is under way is looked at, what may begin begins, what waits for something that failed is skipped; the others go on. A step
+//! that cannot begin for a reason that passes holds the run up and is tried again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use asgard_contract::log::{Level, LogSink};
+use asgard_contract::{Error, Progress, Result};
+use asgard_store::ResourceKind;
+use asgard_tasks::{Handler, StepContext, StepOutcome, Task, TaskStatus};
+use async_trait::async_trait;
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::text::Names;
+use super::{Definition, StepDefinition, StepWork};
+use crate::environments::Active;
+use crate::{Pipeline, stepping};
+
+pub(super) const KIND: &str = "pipeline";
+
+/// Between two looks at steps that are under way.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// Before a run that has to wait for another one looks again.
+const WAIT_AGAIN: Duration = Duration::from_secs(1);
+
+/// What was asked; stored as the task's request.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Asked {
+    pub(super) date: Option<NaiveDate>,
+    pub(super) parameters: BTreeMap<String, String>,
+    /// The run that this one repeats, and what it came to.
+    pub(super) repeats: Option<String>,
+    pub(super) before: Option<RunState>,
+}
+
+/// Where a run is; stored as the task's state.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RunState {
+    /// As it was when the run began.
+    pub definition: Option<Definition>,
+    pub date: Option<NaiveDate>,
+    pub steps: BTreeMap<String, StepState>,
+}
+
+/// Where a step is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepStatus {
+    #[default]
+    Pending,
+    Running,
+    Succeeded,
+    Failed,
+    Cancelled,
+    /// Something that it needs did not succeed.
+    Skipped,
+}
+
+/// A step of a run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StepState {
+    pub status: StepStatus,
+    /// The task that carries it out; none where there was nothing to do.
+    pub task: Option<String>,
+    /// What the task is about, for the routes of its kind: a run's, an ingestion's, a deployment's id.
+    pub subject: Option<String>,
+    /// Plugin and digest.
+    pub plugin: Option<String>,
+    pub outcome: Value,
+    pub error: Option<String>,
+    pub started_at: Option<DateTime<Utc>>,
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// How a step began.
+pub(crate) enum Begun {
+    Task(Box<Task>),
+    /// What it needs is used by somebody else at the moment.
+    Later,
+    Nothing,
+}
+
+pub(super) struct RunHandler {
+    pipeline: Weak<Pipeline>,
+}
+
+impl RunHandler {
+    pub(super) fn new(pipeline: &Arc<Pipeline>) -> Self {
+        Self { pipeline: Arc::downgrade(pipeline) }
+    }
+}
+
+#[async_trait]
+impl Handler for RunHandler {
+    async fn step(&self, task: &Task, context: &StepContext) -> StepOutcome {
+        let mut state: RunState = serde_json::from_value(task.state.clone()).unwrap_or_default();
+        let looked = self.look(task, context, &mut state).await;
+        let stored = serde_json::to_value(&state).unwrap_or_default();
+        match looked {
+            Ok(Looked::Waiting(message, after)) => StepOutcome::Continue {
+                state: stored,
+                progress: Some(Progress { message, fraction: state.fraction() }),
+                details: Value::Null,
+                after,
+            },
+            Ok(Looked::Done) => match state.failure() {
+                None => StepOutcome::succeeded(stored),
+                Some(error) => StepOutcome::failed(stored, error),
+            },
+            Err(error) => StepOutcome::failed(stored, error),
+        }
+    }
+
+    async fn cancel(&self, task: &Task, _: &StepContext) -> Result<()> {
+        let pipeline = stepping::running(&self.pipeline)?;
+        let state: RunState = serde_json::from_value(task.state.clone()).unwrap_or_default();
+        for step in state.steps.values().filter(|step| step.status == StepStatus::Running) {
+            if let Some(child) = &step.task {
+                pipeline.tasks.cancel(child).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+enum Looked {
+    Waiting(String, Duration),
+    Done,
+}
+
+impl RunHandler {
+    async fn look(&self, task: &Task, context: &StepContext, state: &mut RunState) -> Result<Looked> {
+        let pipeline = stepping::running(&self.pipeline)?;
+        let active = pipeline.environments.get(&task.environment).await?;
+        let asked: Asked = stepping::asked(task)?;
+        if state.definition.is_none() {
+            let subject = task.subject.as_deref().unwrap_or_default();
+            let earlier = pipeline.unfinished_runs(&active, subject).await?;
+            if let Some(other) = earlier.iter().filter(|other| other.id < task.id).min_by_key(|other| &other.id) {
+                return Ok(Looked::Waiting(format!("waiting for run {} to end", other.id), WAIT_AGAIN));
+            }
+            *state = pipeline.begun(&active, subject, &asked).await?;
+            return Ok(Looked::Waiting("beginning".to_owned(), Duration::ZERO));
+        }
+        let Some(definition) = state.definition.clone() else { return Ok(Looked::Done) };
+        let mut parameters = definition.parameters.clone();
+        parameters.extend(asked.parameters);
+        let names = Names::of(state.date.unwrap_or_default(), &parameters);
+        let log = context.log();
+        for step in &definition.steps {
+            let Some(status) = state.steps.get(&step.id).map(|step| step.status) else { continue };
+            match status {
+                StepStatus::Running => pipeline.look_at_step(state.steps.entry(step.id.clone()).or_default()).await?,
+                StepStatus::Pending => match readiness(step, state) {
+                    Readiness::Waits => {}
+                    Readiness::Never => {
+                        let skipped = state.steps.entry(step.id.clone()).or_default();
+                        skipped.status = StepStatus::Skipped;
+                        skipped.finished_at = Some(Utc::now());
+                    }
+                    Readiness::Ready => {
+                        let parent = format!("{}/{}", task.id, step.id);
+                        pipeline.begin_step(&active, step, &names, &parent, state, log.as_ref()).await?;
+                    }
+                },
+                _ => {}
+            }
+        }
+        if state.steps.values().all(|step| !matches!(step.status, StepStatus::Pending | StepStatus::Running)) {
+            return Ok(Looked::Done);
+        }
+        let running: Vec<&str> = state.of(StepStatus::Running).collect();
+        let message = if running.is_empty() { "waiting".to_owned() } else { format!("running {}", running.join(", ")) };
+        Ok(Looked::Waiting(message, LOOK_AGAIN))
+    }
+}
+
+enum Readiness {
+    Ready,
+    Waits,
+    Never,
+}
+
+fn readiness(step: &StepDefinition, state: &RunState) -> Readiness {
+    let mut readiness = Readiness::Ready;
+    for need in &step.needs {
+        match state.steps.get(need).map(|step| step.status) {
+            Some(StepStatus::Succeeded) => {}
+            Some(StepStatus::Pending | StepStatus::Running) => readiness = Readiness::Waits,
+            _ => return Readiness::Never,
+        }
+    }
+    readiness
+}
+
+impl RunState {
+    fn of(&self, status: StepStatus) -> impl Iterator<Item = &str> {
+        self.steps.iter().filter(move |(_, step)| step.status == status).map(|(id, _)| id.as_str())
+    }
+
+    fn fraction(&self) -> Option<f64> {
+        let ended = self.steps.values().filter(|step| step.finished_at.is_some()).count();
+        (!self.steps.is_empty()).then(|| ended as f64 / self.steps.len() as f64)
+    }
+
+    /// Why the run failed. Never one that would be tried again: each step has been, by itself.
+    fn failure(&self) -> Option<Error> {
+        let bad = |step: &&StepState| matches!(step.status, StepStatus::Failed | StepStatus::Cancelled);
+        let told: Vec<String> = self
+            .steps
+            .iter()
+            .filter(|(_, step)| bad(step))
+            .map(|(id, step)| format!("step `{id}`: {}", step.error.as_deref().unwrap_or("was cancelled")))
+            .collect();
+        (!told.is_empty()).then(|| Error::conflict(told.join("; ")))
+    }
+}
+
+/// All steps, with what they came to before where neither they nor what they need begin anew.
+fn kept(definition: &Definition, before: &RunState) -> BTreeMap<String, StepState> {
+    let same = |step: &&StepDefinition| {
+        let then = before.definition.iter().flat_map(|definition| &definition.steps);
+        let succeeded = before.steps.get(&step.id).is_some_and(|state| state.status == StepStatus::Succeeded);
+        succeeded && then.into_iter().any(|then| then == *step)
+    };
+    let mut keeps: BTreeSet<&str> = definition.steps.iter().filter(same).map(|step| step.id.as_str()).collect();
+    loop {
+        let begins = |step: &&StepDefinition| {
+            keeps.contains(step.id.as_str()) && step.needs.iter().any(|need| !keeps.contains(need.as_str()))
+        };
+        let Some(step) = definition.steps.iter().find(begins) else { break };
+        keeps.remove(step.id.as_str());
+    }
+    let state = |step: &StepDefinition| {
+        let before = before.steps.get(&step.id).filter(|_| keeps.contains(step.id.as_str()));
+        (step.id.clone(), before.cloned().unwrap_or_default())
+    };
+    definition.steps.iter().map(state).collect()
+}
+
+impl Pipeline {
+    /// What a run begins with: the pipeline as it is now, and of a run that it repeats what succeeded and still is what it was.
+    async fn begun(&self, active: &Active, pipeline: &str, asked: &Asked) -> Result<RunState> {
+        let resource = self.store.get::<Definition>(&active.name, ResourceKind::Pipeline, pipeline).await?;
+        let definition = resource.ok_or_else(|| Error::not_found("the pipeline was removed"))?.body;
+        let before = asked.before.clone().unwrap_or_default();
+        let date = before.date.or(asked.date).unwrap_or_else(|| Utc::now().date_naive());
+        let steps = kept(&definition, &before);
+        Ok(RunState { definition: Some(definition), date: Some(date), steps })
+    }
+
+    async fn look_at_step(&self, step: &mut StepState) -> Result<()> {
+        let Some(id) = &step.task else { return Ok(()) };
+        let Some(task) = self.tasks.get(id).await? else {
+            step.status = StepStatus::Failed;
+            step.error = Some("its task is gone".to_owned());
+            step.finished_at = Some(Utc::now());
+            return Ok(());
+        };
+        step.status = match task.status {
+            TaskStatus::Pending | TaskStatus::Running => return Ok(()),
+            TaskStatus::Succeeded => StepStatus::Succeeded,
+            TaskStatus::Failed => StepStatus::Failed,
+            TaskStatus::Cancelled => StepStatus::Cancelled,
+        };
+        step.outcome = task.outcome.unwrap_or_default();
+        step.error = task.error.map(|error| error.to_string());
+        step.finished_at = task.finished_at;
+        Ok(())
+    }
+
+    /// # Errors
+    /// One that passes; any other is the step's end.
+    async fn begin_step(
+        &self,
+        active: &Arc<Active>,
+        definition: &StepDefinition,
+        names: &Names,
+        parent: &str,
+        state: &mut RunState,
+        log: &dyn LogSink,
+    ) -> Result<()> {
+        let begun = match self.read_step(definition, names, "with") {
+            Ok(work) => self.begin_work(active, work, parent).await,
+            Err(error) => Err(error),
+        };
+        let step = state.steps.entry(definition.id.clone()).or_default();
+        match begun {
+            Ok(Begun::Later) => return Ok(()),
+            Ok(Begun::Nothing) => {
+                (step.status, step.finished_at) = (StepStatus::Succeeded, Some(Utc::now()));
+            }
+            Ok(Begun::Task(task)) => {
+                step.status = StepStatus::Running;
+                step.task = Some(task.id);
+                step.subject = task.subject;
+                step.plugin = task.plugin;
+            }
+            Err(error) if error.is_retryable() => return Err(error),
+            Err(error) => {
+                log.log(Level::Error, &format!("step `{}` cannot begin: {error}", definition.id));
+                (step.status, step.finished_at) = (StepStatus::Failed, Some(Utc::now()));
+                step.error = Some(error.to_string());
+            }
+        }
+        step.started_at = Some(Utc::now());
+        log.event("Normal", "StepBegan", &format!("step `{}` began", definition.id));
+        Ok(())
+    }
+
+    async fn begin_work(&self, active: &Arc<Active>, work: StepWork, parent: &str) -> Result<Begun> {
+        match work {
+            StepWork::Ingestion(name) => self.sync_of(active, &name, parent).await,
+            StepWork::Silver(new) => self.silver_of(active, *new, parent).await,
+            StepWork::Gold(new) => self.gold_of(active, *new, parent).await,
+            StepWork::Features(new) => self.features_of(active, *new, parent).await,
+            StepWork::Deployment(new) => self.deployment_of(active, *new, parent).await,
+        }
+    }
+}
