@@ -12,6 +12,7 @@ pub mod models;
 mod names;
 pub mod plugins;
 mod roles;
+mod secrets;
 pub mod sql;
 mod stepping;
 mod storage;
@@ -125,6 +126,7 @@ impl Pipeline {
             () = self.forget_answers() => {}
             () = self.compile_bound_plugins() => {}
             () = self.keep_tables() => {}
+            () = self.environments.follow() => {}
         }
         self.supervisor.shut_down().await;
     }
