@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use asgard_contract::environment::{Environment, Grants};
+use asgard_contract::environment::{Environment, Grants, Program};
 use asgard_contract::manifest::{Capability, Role};
 use asgard_contract::{Error, Result};
 use serde_json::Value;
@@ -215,6 +215,19 @@ impl Lender {
         }
         registry.ensure_for_environment(&self.environment, name, &self.service_data(), &self.programs)?;
         known(name).ok_or_else(|| Error::unavailable("the host is shutting down"))
+    }
+
+    /// Looks whether a program of the environment can be run, as far as that is known without making it: where it is.
+    ///
+    /// # Errors
+    /// `invalid-input` with the program's field; `unsupported` for one that is made when it is first needed.
+    pub async fn find_program(&self, name: &str) -> Result<String> {
+        if let Some(Program::Python { requirements }) = self.environment.programs.get(name) {
+            let count = requirements.len();
+            return Err(Error::unsupported(format!("made of {count} requirements when it is first needed")));
+        }
+        let executable = self.programs.executable(name, PATIENCE).await?;
+        Ok(format!("program `{name}` is {}", executable.path.display()))
     }
 
     fn service_data(&self) -> PathBuf {

@@ -2,7 +2,7 @@
 //!
 //! | part of the document | after a promotion |
 //! | --- | --- |
-//! | bindings: which plugin, its version, the order of connectors | as in the origin |
+//! | bindings: which plugin, its version and digest, the order of connectors | as in the origin |
 //! | a binding's configuration | as in the origin; secrets (`secret://NAME`) and endpoints keep the target's value where it has one |
 //! | a binding's grants of addresses, folders and credentials (`http`, `sockets`, `files`) | the target's, where it binds the same plugin |
 //! | a binding's other grants | as in the origin |

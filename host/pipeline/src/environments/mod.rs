@@ -255,16 +255,4 @@ impl Environments {
 }
 
 #[cfg(test)]
-mod tests {
-    use asgard_contract::manifest::Role;
-
-    use super::*;
-
-    #[test]
-    fn the_built_in_environment_is_a_readable_file() {
-        let local = documents::parse(LOCAL, documents::Format::Toml).unwrap();
-        assert_eq!(local.name, "local");
-        assert_eq!(local.bindings(Role::Ingestion).len(), 2);
-        assert!(local.build.is_none());
-    }
-}
+mod tests;

@@ -3,9 +3,9 @@
 use asgard_contract::environment::{Binding, Environment};
 use asgard_contract::manifest::Role;
 use asgard_contract::{Error, Result};
-use asgard_plugins::Plugin;
 
 use super::Environments;
+use crate::concealment::exposed;
 use crate::{names, secrets};
 
 impl Environments {
@@ -22,8 +22,8 @@ impl Environments {
         Ok(())
     }
 
-    /// The plugin of a binding, if it can fill the role.
-    async fn bindable(&self, role: Role, place: &str, binding: &Binding) -> Result<Plugin> {
+    /// Whether the plugin of a binding can fill the role.
+    async fn bindable(&self, role: Role, place: &str, binding: &Binding) -> Result<()> {
         let field = format!("{place}.plugin");
         let plugin = self.plugins.bound(binding).await.map_err(|error| match error {
             Error::NotFound { message } => Error::invalid(&field, message),
@@ -37,6 +37,12 @@ impl Environments {
             return Err(Error::invalid(field, message));
         }
         plugin.validate_configuration(&binding.configuration).map_err(|error| error.in_field(place))?;
-        Ok(plugin)
+        if let Some(path) = exposed(&plugin.manifest().configuration, &binding.configuration) {
+            // The value is not repeated: documents are kept, and so are logs.
+            let message = "is a secret, and documents are kept and shown: store it with `asgard secret set NAME` and write \
+                `secret://NAME`";
+            return Err(Error::invalid(format!("{place}.{path}"), message));
+        }
+        Ok(())
     }
 }

@@ -16,6 +16,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "the_commands_of_the_readme_run", |world| run(world, "README.md")),
         test(world, "the_commands_for_operating_a_host_run", |world| run(world, "docs/operating.md")),
         test(world, "the_commands_about_environments_run", |world| run(world, "docs/environments.md")),
+        test(world, "the_commands_about_plugins_are_those_of_tests", |world| run(world, "docs/plugins.md")),
         test(world, "the_commands_of_the_tutorial_run", |world| run(world, "docs/tutorial.md")),
         test(world, "the_commands_about_tables_run", |world| run(world, "docs/tables.md")),
         test(world, "the_commands_about_storage_run", |world| run(world, "docs/storage.md")),
@@ -25,7 +26,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
 }
 
 /// Commands of these are run by tests of their own: the chores themselves, and the plugin that the README builds.
-const ELSEWHERE: [&str; 2] = ["cargo ", "asgard plugin "];
+const ELSEWHERE: [&str; 3] = ["cargo ", "asgard plugin ", "oras "];
 
 /// A tutorial trains a model.
 const LIMIT: Duration = Duration::from_secs(300);

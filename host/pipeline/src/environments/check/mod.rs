@@ -5,6 +5,7 @@
 //! | secrets that the document names | looked up |
 //! | catalog | its tables are listed |
 //! | storage | an object is written, read back and deleted |
+//! | programs | found on this machine; a Python environment is not made for it |
 //! | services | waited for until they answer |
 //! | every binding | the plugin fits its role and its configuration; what its manifest asks for is granted |
 //! | connectors | the source types are asked for; every stored source is connected to |
@@ -93,6 +94,9 @@ impl Pipeline {
         let active = self.environments.get(name).await?;
         let mut findings = secrets(&active).await;
         findings.extend(self.lakehouse_findings(&active).await);
+        for name in active.document.programs.keys() {
+            findings.push(Finding::of(format!("programs.{name}"), active.lender.find_program(name).await));
+        }
         findings.extend(join_all(active.document.services.keys().map(|name| service(&active, name))).await);
         let places = active.document.places();
         let asked = places.iter().filter(|(role, ..)| *role != Role::Ingestion);
