@@ -1,10 +1,10 @@
-//! The data folder: everything a host remembers.
+//! The data folder and the database: everything a host remembers.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use asgard_store::Store;
+use asgard_store::{Store, StoreConfig};
 use clap::Args;
 
 /// Where the host keeps its things.
@@ -13,6 +13,10 @@ pub(crate) struct DataFolder {
     /// The host's data folder: store, tables, objects, processes. Made when it does not exist.
     #[arg(long = "data", value_name = "DIR", default_value = ".asgard", env = "ASGARD_DATA")]
     path: PathBuf,
+    /// The database, as `postgres://USER:PASSWORD@HOST/DATABASE`. Several hosts may share one. Default: a file in the data
+    /// folder.
+    #[arg(long, value_name = "URL", env = "ASGARD_DATABASE_URL", hide_env_values = true)]
+    database_url: Option<String>,
 }
 
 impl DataFolder {
@@ -23,7 +27,12 @@ impl DataFolder {
 
     /// The folder's store, for commands that work beside a running host: both see each other's changes at once.
     pub(crate) async fn store(&self) -> Result<Store> {
-        Ok(Store::open(&self.open()?).await.map_err(asgard_contract::Error::from)?)
+        Ok(Store::open_with(&self.open()?, self.store_config()).await.map_err(asgard_contract::Error::from)?)
+    }
+
+    /// Which database it is.
+    pub(crate) fn store_config(&self) -> StoreConfig {
+        StoreConfig { database_url: self.database_url.clone() }
     }
 }
 

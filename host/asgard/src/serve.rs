@@ -61,6 +61,7 @@ impl Serve {
             .map(|file| std::fs::read_to_string(&file).with_context(|| format!("{} cannot be read", file.display())));
         let pipeline = Pipeline::open(PipelineConfig {
             first_environment: first_environment.transpose()?,
+            store: self.data.store_config(),
             data: folder,
             bundled_plugins: self.plugins.or_else(|| binary.parent().map(|folder| folder.join("plugins"))),
             keeper: binary,

@@ -27,7 +27,7 @@ use asgard_contract::connector::SourceType;
 use asgard_contract::manifest::Role;
 use asgard_contract::{Error, Result};
 use asgard_plugins::{Runtime, RuntimeConfig};
-use asgard_store::Store;
+use asgard_store::{Store, StoreConfig};
 use asgard_tasks::{Tasks, TasksConfig};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -40,6 +40,8 @@ pub use plugins::Plugins;
 pub struct PipelineConfig {
     /// Everything the host remembers; made when it does not exist.
     pub data: PathBuf,
+    /// Which database it is remembered in.
+    pub store: StoreConfig,
     /// The text of the environment file that an empty data folder begins with; none = [`environments::LOCAL`].
     pub first_environment: Option<String>,
     /// The plugins that came with the host; see [`Plugins::add_bundled`].
@@ -83,7 +85,7 @@ impl Pipeline {
         std::fs::create_dir_all(&config.data).map_err(|error| {
             Error::internal(format!("the data folder {} cannot be made: {error}", config.data.display()))
         })?;
-        let store = Store::open(&config.data).await?;
+        let store = Store::open_with(&config.data, config.store).await?;
         let runtime = Runtime::new(RuntimeConfig { cache: Some(config.data.join("compiled")) })
             .map_err(|error| Error::internal(error.to_string()))?;
         let plugins = Arc::new(Plugins::new(store.clone(), runtime));

@@ -1,15 +1,32 @@
-//! Opening the database, and the two ways into it.
+//! Opening the database, and the ways into it.
+//!
+//! One set of statements runs on SQLite and on PostgreSQL, through sqlx's `Any`. What differs is in this file and in
+//! [`Dialect`]:
+//!
+//! - **Check, then write** ([`Store::write`]) is alone at a time: `BEGIN IMMEDIATE` on SQLite, an advisory lock of the schema on
+//!   PostgreSQL. Code that looks before it writes is right on both without thinking of isolation levels.
+//! - **Rows of one task** ([`Store::write_rows`]) take no such lock on PostgreSQL: leases and steps of many hosts go on side by
+//!   side, each guarded by the condition of its own UPDATE.
+//! - **Pages and buckets** ([`Store::read`]) are of one moment on both.
+//! - **Time** is the database's ([`Store::now`]): hosts' clocks differ, and a lease must end at the same moment for all of them.
+//!
+//! A host that is stopped in the middle of a transaction (SIGSTOP, a dead network) holds its locks. PostgreSQL is told to end
+//! such a session, so that the others need not wait for it.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::pin::Pin;
+use std::str::FromStr;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, SqlitePool, Transaction};
+use chrono::{DateTime, Utc};
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::migrate::{MigrateError, Migration, Migrator};
+use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, Transaction};
+use url::Url;
 
 use crate::secrets::Cipher;
-use crate::{StoreError, StoreResult};
+use crate::{StoreError, StoreResult, time};
 
 /// The database file in the data folder.
 const FILE: &str = "asgard.db";
@@ -17,14 +34,69 @@ const FILE: &str = "asgard.db";
 /// Held while one process creates or migrates the database, so that a second one waits instead of failing halfway.
 const OPENING_LOCK: &str = "asgard.db.opening";
 
-/// How long a write waits for another process on the same file. A commit takes milliseconds; a copy of the file by a backup
-/// takes seconds.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// SQLite: a commit is on disk when it returns. A write waits ten seconds for another process on the same file: a commit takes
+/// milliseconds, a copy of the file by a backup takes seconds. A long write-ahead log is cut back after a checkpoint, so that
+/// the files do not grow for ever.
+const SQLITE_SESSION: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+    PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = 67108864";
 
-/// Reads that run at once. They are short and the API's concurrency is higher: more connections only cost memory.
+/// PostgreSQL: a host that stopped in a transaction is cut off after five seconds, well within the time of a lease; one that waits
+/// for a lock longer than ten has met a defect. A dead network is noticed by both sides.
+const POSTGRES_SESSION: &str = "SET application_name = 'asgard-store'; SET idle_in_transaction_session_timeout = '5s';
+    SET lock_timeout = '10s'; SET statement_timeout = '60s'; SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2;
+    SET tcp_keepalives_count = 3";
+
+/// SQLite's reads that run at once. They are short and the API's concurrency is higher: more connections only cost memory.
 const READERS: u32 = 4;
 
+/// PostgreSQL's sessions of one host. A server has 100 by default, for all hosts and others.
+const SESSIONS: u32 = 10;
+
+/// Longer than a restart of the server's process, shorter than a client's patience.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+static DRIVERS: Once = Once::new();
+
+/// Which database, and with what its secrets are read.
+#[derive(Debug, Clone, Default)]
+pub struct StoreConfig {
+    /// `postgres://USER:PASSWORD@HOST/DATABASE`; none = a SQLite file in the data folder.
+    pub database_url: Option<String>,
+}
+
+/// What speaks SQL on the other side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+impl Dialect {
+    /// What a query of rows that are about to be changed ends with: on PostgreSQL those that another host is changing are left to
+    /// it.
+    pub(crate) fn for_update(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => " FOR UPDATE SKIP LOCKED",
+        }
+    }
+
+    fn migrations(self) -> Migrator {
+        let translated = |migration: &Migration| {
+            let mut migration = migration.clone();
+            if self == Self::Postgres {
+                // The checksum stays that of the file: it is the same migration.
+                migration.sql = migration.sql.replace(" BLOB", " BYTEA").into();
+            }
+            migration
+        };
+        Migrator { migrations: MIGRATIONS.iter().map(translated).collect(), ..Migrator::DEFAULT }
+    }
+}
 
 /// The host's memory. Cloning is cheap; all clones share the connections.
 #[derive(Clone)]
@@ -33,8 +105,9 @@ pub struct Store {
 }
 
 struct Inner {
-    readers: SqlitePool,
-    writer: SqlitePool,
+    readers: AnyPool,
+    writer: AnyPool,
+    dialect: Dialect,
     cipher: Cipher,
     folder: PathBuf,
 }
@@ -45,6 +118,72 @@ impl std::fmt::Debug for Store {
     }
 }
 
+/// Where the database is: how to get there, and how to name it without its password.
+struct Place {
+    dialect: Dialect,
+    options: AnyConnectOptions,
+    name: String,
+}
+
+impl Place {
+    fn file(folder: &Path) -> StoreResult<Self> {
+        let file = folder.join(FILE);
+        let name = format!("the database {}", file.display());
+        let path = std::path::absolute(&file).ok().and_then(|path| Url::from_file_path(path).ok());
+        let options =
+            path.and_then(|url| AnyConnectOptions::from_str(&url.as_str().replacen("file:", "sqlite:", 1)).ok());
+        let options = options.ok_or_else(|| StoreError::Folder(format!("{name} has a path that cannot be opened")))?;
+        Ok(Self { dialect: Dialect::Sqlite, options, name })
+    }
+
+    fn server(url: &str) -> StoreResult<Self> {
+        let expected = "expected postgres://USER:PASSWORD@HOST:PORT/DATABASE";
+        let refused = |reason: String| StoreError::Folder(format!("the database URL cannot be used: {reason}"));
+        let parsed = Url::parse(url).map_err(|error| refused(format!("{error}; {expected}")))?;
+        if !matches!(parsed.scheme(), "postgres" | "postgresql") {
+            return Err(refused(format!("`{}:` is no database that the host knows; {expected}", parsed.scheme())));
+        }
+        let name = format!(
+            "PostgreSQL at {}:{}{}",
+            parsed.host_str().unwrap_or("localhost"),
+            parsed.port().unwrap_or(5432),
+            parsed.path()
+        );
+        let options = AnyConnectOptions::from_str(url).map_err(|error| refused(error.to_string()))?;
+        Ok(Self { dialect: Dialect::Postgres, options, name })
+    }
+
+    fn failed(&self, source: &sqlx::Error) -> StoreError {
+        let advice = match self.dialect {
+            Dialect::Sqlite => "look at the permissions of the data folder and at its disk",
+            Dialect::Postgres => "look whether the server runs, and whether `--database-url` is right",
+        };
+        StoreError::Folder(format!("{} cannot be opened: {source}: {advice}", self.name))
+    }
+
+    async fn pool(&self, connections: u32) -> StoreResult<AnyPool> {
+        let session = match self.dialect {
+            Dialect::Sqlite => SQLITE_SESSION,
+            Dialect::Postgres => POSTGRES_SESSION,
+        };
+        let options = AnyPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT);
+        let options = options
+            .after_connect(move |connection, _| Box::pin(async move { connection.execute(session).await.map(drop) }));
+        options.connect_with(self.options.clone()).await.map_err(|error| self.failed(&error))
+    }
+
+    async fn migrate(&self, connection: &mut AnyConnection) -> StoreResult<()> {
+        self.dialect.migrations().run_direct(connection).await.map_err(|error| match error {
+            MigrateError::VersionMissing(version) => StoreError::Folder(format!(
+                "{} was written by a newer version of asgard (migration {version}): use that version, or another {}",
+                self.name,
+                if self.dialect == Dialect::Sqlite { "data folder" } else { "database" },
+            )),
+            other => StoreError::Migration(other),
+        })
+    }
+}
+
 impl Store {
     /// Opens the database in `folder`, makes it when it does not exist, and brings it up to date. Several processes may have
     /// the same folder open.
@@ -52,56 +191,123 @@ impl Store {
     /// # Errors
     /// [`StoreError::Folder`] when folder, database or key cannot be used.
     pub async fn open(folder: &Path) -> StoreResult<Self> {
-        let file = folder.join(FILE);
-        let opening = prepare(folder.to_owned()).await?;
-        let options = SqliteConnectOptions::new()
-            .filename(&file)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY_TIMEOUT)
-            .foreign_keys(true)
-            // Kept as one file that does not grow for ever: a long WAL is cut back after a checkpoint.
-            .pragma("journal_size_limit", "67108864");
-        let failed = |source| StoreError::Folder(format!("the database {} cannot be opened: {source}", file.display()));
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(failed)?;
-        MIGRATIONS.run(&writer).await.map_err(|error| match error {
-            MigrateError::VersionMissing(version) => StoreError::Folder(format!(
-                "the database {} was written by a newer version of asgard (migration {version}): use that version, or another data folder",
-                file.display()
-            )),
-            other => StoreError::Migration(other),
-        })?;
-        let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(options).await.map_err(failed)?;
-        let cipher = Cipher::open(folder, &writer).await?;
-        drop(opening);
-        Ok(Self { inner: Arc::new(Inner { readers, writer, cipher, folder: folder.to_owned() }) })
+        Self::open_with(folder, StoreConfig::default()).await
     }
 
-    /// Waits for running statements and closes the connections; the write-ahead log goes into the file. Other clones of this
-    /// store fail from here on.
+    /// As [`Store::open`], with a database of another place. The folder is this host's own all the same.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn open_with(folder: &Path, config: StoreConfig) -> StoreResult<Self> {
+        // Boxed: through sqlx's generic executors the compiler does not see that callers may send this between threads.
+        let opening: BoxFuture<'_, StoreResult<Self>> = Box::pin(Self::opened(folder, config));
+        opening.await
+    }
+
+    async fn opened(folder: &Path, config: StoreConfig) -> StoreResult<Self> {
+        DRIVERS.call_once(sqlx::any::install_default_drivers);
+        let opening = prepare(folder.to_owned(), config.database_url.is_none()).await?;
+        let place = match &config.database_url {
+            Some(url) => Place::server(url)?,
+            None => Place::file(folder)?,
+        };
+        // One connection before the pool: the pool would try again until its time is over, and hide the reason.
+        let mut first = AnyConnection::connect_with(&place.options).await.map_err(|error| place.failed(&error))?;
+        if place.dialect == Dialect::Sqlite {
+            first.execute(SQLITE_SESSION).await.map_err(|error| place.failed(&error))?;
+        }
+        place.migrate(&mut first).await?;
+        first.close().await.map_err(|error| place.failed(&error))?;
+        let (readers, writer) = match place.dialect {
+            Dialect::Sqlite => (place.pool(READERS).await?, place.pool(1).await?),
+            Dialect::Postgres => {
+                let pool = place.pool(SESSIONS).await?;
+                (pool.clone(), pool)
+            }
+        };
+        let cipher = Cipher::open(folder, &writer).await?;
+        drop(opening);
+        let folder = folder.to_owned();
+        Ok(Self { inner: Arc::new(Inner { readers, writer, dialect: place.dialect, cipher, folder }) })
+    }
+
+    /// Waits for running statements and closes the connections; SQLite's write-ahead log goes into the file. Other clones of
+    /// this store fail from here on.
     pub async fn close(&self) {
         self.inner.readers.close().await;
         self.inner.writer.close().await;
     }
 
-    /// For single statements and transactions that only read.
-    pub(crate) fn readers(&self) -> &SqlitePool {
+    /// What time it is for leases and schedules, whichever host asks.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn now(&self) -> StoreResult<DateTime<Utc>> {
+        let now = match self.inner.dialect {
+            Dialect::Sqlite => time::now(),
+            Dialect::Postgres => sqlx::query_as::<_, (i64,)>(time::POSTGRES_NOW).fetch_one(self.readers()).await?.0,
+        };
+        Ok(time::from_millis(now))
+    }
+
+    /// As [`Store::now`], within a transaction, in milliseconds.
+    pub(crate) async fn now_in(&self, transaction: &mut Transaction<'static, Any>) -> StoreResult<i64> {
+        match self.inner.dialect {
+            Dialect::Sqlite => Ok(time::now()),
+            Dialect::Postgres => {
+                Ok(sqlx::query_as::<_, (i64,)>(time::POSTGRES_NOW).fetch_one(&mut **transaction).await?.0)
+            }
+        }
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.inner.dialect
+    }
+
+    /// For single statements that only read.
+    pub(crate) fn readers(&self) -> &AnyPool {
         &self.inner.readers
     }
 
     /// For single statements that write.
-    pub(crate) fn writer(&self) -> &SqlitePool {
+    pub(crate) fn writer(&self) -> &AnyPool {
         &self.inner.writer
     }
 
-    /// A transaction that writes. There is one at a time in this process: it must not wait for anything but the database,
-    /// and never for a second one.
-    pub(crate) async fn write(&self) -> StoreResult<Transaction<'static, Sqlite>> {
-        let writer = self.inner.writer.clone();
-        // In a task of its own: given up halfway, as by a client that hangs up, a `BEGIN` of one's own wording leaves the one
-        // connection in a transaction that nobody ends. So it comes to its end, and what nobody waits for is rolled back.
-        let begun = tokio::spawn(async move { writer.begin_with("BEGIN IMMEDIATE").await });
-        Ok(begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))?)
+    /// A transaction that only reads: everything in it is of one moment.
+    pub(crate) async fn read(&self) -> StoreResult<Transaction<'static, Any>> {
+        begin(
+            self.readers(),
+            match self.inner.dialect {
+                Dialect::Sqlite => "BEGIN",
+                Dialect::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            },
+        )
+        .await
+    }
+
+    /// A transaction that looks before it writes. There is one at a time, on all hosts: it must not wait for anything but the
+    /// database, and never for a second one.
+    pub(crate) async fn write(&self) -> StoreResult<Transaction<'static, Any>> {
+        let mut write = self.write_rows().await?;
+        if self.inner.dialect == Dialect::Postgres {
+            sqlx::query("SELECT pg_advisory_xact_lock(hashtext('asgard'), hashtext(current_schema()))::text")
+                .execute(&mut *write)
+                .await?;
+        }
+        Ok(write)
+    }
+
+    /// A transaction that writes rows on conditions of their own, beside those of other hosts.
+    pub(crate) async fn write_rows(&self) -> StoreResult<Transaction<'static, Any>> {
+        begin(
+            self.writer(),
+            match self.inner.dialect {
+                Dialect::Sqlite => "BEGIN IMMEDIATE",
+                Dialect::Postgres => "BEGIN",
+            },
+        )
+        .await
     }
 
     pub(crate) fn cipher(&self) -> &Cipher {
@@ -113,8 +319,17 @@ impl Store {
     }
 }
 
-/// Makes the folder and an empty database file that only this user may read; holds the opening lock until it is dropped.
-async fn prepare(folder: PathBuf) -> StoreResult<std::fs::File> {
+/// In a task of its own: given up halfway, as by a client that hangs up, a `BEGIN` of one's own wording leaves the connection in
+/// a transaction that nobody ends. So it comes to its end, and what nobody waits for is rolled back.
+async fn begin(pool: &AnyPool, statement: &'static str) -> StoreResult<Transaction<'static, Any>> {
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move { pool.begin_with(statement).await });
+    Ok(begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))?)
+}
+
+/// Makes the folder and, where the database is in it, an empty file that only this user may read; holds the opening lock until
+/// it is dropped.
+async fn prepare(folder: PathBuf, with_database: bool) -> StoreResult<std::fs::File> {
     let prepared = tokio::task::spawn_blocking(move || {
         let failed = |what: &str, error: std::io::Error| {
             StoreError::Folder(format!("the data folder {} cannot be used: {what}: {error}", folder.display()))
@@ -122,7 +337,9 @@ async fn prepare(folder: PathBuf) -> StoreResult<std::fs::File> {
         std::fs::create_dir_all(&folder).map_err(|error| failed("it cannot be made", error))?;
         let lock = private_file(&folder.join(OPENING_LOCK)).map_err(|error| failed(OPENING_LOCK, error))?;
         lock.lock().map_err(|error| failed(OPENING_LOCK, error))?;
-        private_file(&folder.join(FILE)).map_err(|error| failed(FILE, error))?;
+        if with_database {
+            private_file(&folder.join(FILE)).map_err(|error| failed(FILE, error))?;
+        }
         Ok(lock)
     });
     prepared.await.map_err(|error| StoreError::Folder(error.to_string()))?

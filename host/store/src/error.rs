@@ -1,6 +1,7 @@
 //! Errors of the store, and what they are to everyone above it.
 
 use asgard_contract::Error;
+use sqlx::postgres::PgDatabaseError;
 
 /// A result of the store.
 pub type StoreResult<T> = Result<T, StoreError>;
@@ -56,18 +57,40 @@ impl From<sqlx::Error> for StoreError {
 /// Why the database cannot be used now, where it is of a kind that passes.
 fn reason(error: &sqlx::Error) -> Option<&'static str> {
     match error {
-        sqlx::Error::PoolTimedOut => Some("is busy"),
-        sqlx::Error::Database(error) => {
-            // SQLite: the low byte of an extended code is the primary one (https://sqlite.org/rescode.html).
-            let code: i64 = error.code()?.parse().ok()?;
-            match code & 0xff {
-                5 | 6 => Some("is locked by another process"),
-                8 => Some("is read-only: check the permissions of the data folder and how its disk is mounted"),
-                10 => Some("cannot be read or written"),
-                13 => Some("has no room: free some space on the disk of the data folder"),
-                14 => Some("file cannot be opened"),
-                _ => None,
-            }
+        sqlx::Error::PoolTimedOut => Some("does not answer in time: it is busy, or the server is away"),
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => {
+            Some("cannot be reached: look whether the server runs")
+        }
+        sqlx::Error::Database(error) => match error.try_downcast_ref::<PgDatabaseError>() {
+            Some(error) => reason_of_postgres(error.code()),
+            None => reason_of_sqlite(error.code()?.parse().ok()?),
+        },
+        _ => None,
+    }
+}
+
+/// The low byte of an extended code is the primary one (<https://sqlite.org/rescode.html>).
+fn reason_of_sqlite(code: i64) -> Option<&'static str> {
+    match code & 0xff {
+        5 | 6 => Some("is locked by another process"),
+        8 => Some("is read-only: check the permissions of the data folder and how its disk is mounted"),
+        10 => Some("cannot be read or written"),
+        13 => Some("has no room: free some space on the disk of the data folder"),
+        14 => Some("file cannot be opened"),
+        _ => None,
+    }
+}
+
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+fn reason_of_postgres(code: &str) -> Option<&'static str> {
+    match code {
+        "25006" => Some("is read-only: name the primary server in `--database-url`"),
+        "53100" => Some("has no room: free some space on the disk of the PostgreSQL server"),
+        "53300" => Some("has no session left: raise `max_connections` of the server, or stop other clients"),
+        "40001" | "40P01" | "55P03" | "57014" => Some("is locked by another session"),
+        "25P03" | "57P01" | "57P02" | "57P03" | "57P05" => Some("is restarting, or ended this session"),
+        _ if code.starts_with("08") || code.starts_with("53") || code.starts_with("58") => {
+            Some("cannot work: its own log tells more")
         }
         _ => None,
     }

@@ -46,7 +46,7 @@ impl Store {
     /// # Errors
     /// Those of the database.
     pub async fn claim_key(&self, scope: &str, key: &str, fingerprint: &str) -> StoreResult<Claim> {
-        let mut write = self.write().await?;
+        let mut write = self.write_rows().await?;
         let claimed = sqlx::query(
             "INSERT INTO idempotency_keys (scope, key, fingerprint, created_at) VALUES ($1, $2, $3, $4)
              ON CONFLICT (scope, key) DO NOTHING",
@@ -61,13 +61,15 @@ impl Store {
             write.commit().await?;
             return Ok(Claim::Granted);
         }
-        let row: Row = sqlx::query_as(
+        let row: Option<Row> = sqlx::query_as(
             "SELECT fingerprint, status, content_type, body FROM idempotency_keys WHERE scope = $1 AND key = $2",
         )
         .bind(scope)
         .bind(key)
-        .fetch_one(&mut *write)
+        .fetch_optional(&mut *write)
         .await?;
+        // The other one gave it back this moment: the next try gets it.
+        let Some(row) = row else { return Ok(Claim::UnderWay) };
         if row.fingerprint != fingerprint {
             return Ok(Claim::OtherRequest);
         }

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use sqlx::{QueryBuilder, Sqlite, Transaction};
+use sqlx::{Any, Transaction};
 
+use crate::statement::Statement;
 use crate::{Store, StoreResult};
 
 /// Rows in one statement: four values each, and SQLite takes 32,766 of them.
@@ -21,18 +22,13 @@ impl Store {
         keys: &[String],
     ) -> StoreResult<Vec<Option<Vec<u8>>>> {
         let mut found: HashMap<String, Vec<u8>> = HashMap::with_capacity(keys.len());
-        let mut read = self.readers().begin().await?;
+        let mut read = self.read().await?;
         for some in keys.chunks(ROWS_PER_STATEMENT) {
-            let mut query = QueryBuilder::<Sqlite>::new("SELECT key, value FROM key_values WHERE scope = ");
-            query.push_bind(scope).push(" AND bucket = ").push_bind(bucket).push(" AND key IN (");
-            let mut list = query.separated(", ");
-            for key in some {
-                list.push_bind(key);
-            }
-            query.push(")");
+            let mut query = Statement::new("SELECT key, value FROM key_values WHERE scope = ");
+            query.bind(scope).push(" AND bucket = ").bind(bucket).push(" AND key IN (").bind_all(some).push(")");
             // Statements of every length would push the useful ones out of the cache.
             let rows: Vec<(String, Vec<u8>)> =
-                query.build_query_as().persistent(some.len() == 1).fetch_all(&mut *read).await?;
+                query.query_as().persistent(some.len() == 1).fetch_all(&mut *read).await?;
             found.extend(rows);
         }
         Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
@@ -84,7 +80,7 @@ impl Store {
 
 /// A key that comes twice gets its last value, as one statement after the other would do.
 async fn insert(
-    write: &mut Transaction<'static, Sqlite>,
+    write: &mut Transaction<'static, Any>,
     scope: &str,
     bucket: &str,
     entries: Vec<(String, Vec<u8>)>,
@@ -92,12 +88,10 @@ async fn insert(
     let last: HashMap<String, Vec<u8>> = entries.into_iter().collect();
     let entries: Vec<(String, Vec<u8>)> = last.into_iter().collect();
     for some in entries.chunks(ROWS_PER_STATEMENT) {
-        let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO key_values (scope, bucket, key, value) ");
-        query.push_values(some, |mut row, (key, value)| {
-            row.push_bind(scope).push_bind(bucket).push_bind(key).push_bind(value);
-        });
+        let mut query = Statement::new("INSERT INTO key_values (scope, bucket, key, value) ");
+        query.bind_rows(some.iter().map(|(key, value)| [scope.into(), bucket.into(), key.into(), value.into()]));
         query.push(" ON CONFLICT (scope, bucket, key) DO UPDATE SET value = excluded.value");
-        query.build().persistent(some.len() == 1).execute(&mut **write).await?;
+        query.query().persistent(some.len() == 1).execute(&mut **write).await?;
     }
     Ok(())
 }

@@ -1,13 +1,15 @@
-//! What the host remembers: one database in the data folder, queries beside their rows, one file per resource.
+//! What the host remembers: one database, queries beside their rows, one file per resource.
 //!
-//! All SQL of the host is in this crate. It is SQLite in one file, `asgard.db`; statements keep to what PostgreSQL takes too
-//! (`$1` placeholders, `ON CONFLICT`, `RETURNING`, no SQLite functions), so that a second database is a second pool.
+//! All SQL of the host is in this crate. It is SQLite in one file of the data folder, `asgard.db`, or a PostgreSQL server that
+//! several hosts share; statements keep to what both take (`$1` placeholders, `ON CONFLICT`, `RETURNING`, no functions of one
+//! alone), and what differs is in `database.rs`. The tests run on both.
 //!
 //! - **Writers queue, readers do not.** SQLite has one writer at a time. Writes go through one connection and start with
 //!   `BEGIN IMMEDIATE`, so a transaction never finds halfway that it may not write; readers have connections of their own and
-//!   see the last commit. Other processes on the same file (`asgard secret set` beside a running host) are waited for.
-//! - **A commit is on disk when it returns** (WAL with `synchronous = FULL`): what a request or a step was told is stored
-//!   survives a power cut.
+//!   see the last commit. Other processes on the same file (`asgard secret set` beside a running host) are waited for. On
+//!   PostgreSQL those queue that look before they write; the steps of tasks do not.
+//! - **A commit is on disk when it returns** (WAL with `synchronous = FULL`; PostgreSQL's own setting): what a request or a step
+//!   was told is stored survives a power cut.
 //! - **Secrets are encrypted** with a key that lies beside the database, see [`secrets`](Store::set_secret). Nothing here logs
 //!   a value.
 
@@ -21,10 +23,13 @@ mod plugins;
 mod resources;
 mod schedules;
 mod secrets;
+mod statement;
 pub mod tasks;
+#[doc(hidden)]
+pub mod testing;
 mod time;
 
-pub use database::Store;
+pub use database::{Store, StoreConfig};
 pub use environments::EnvironmentRevision;
 pub use error::{StoreError, StoreResult};
 pub use host_lock::HostLock;

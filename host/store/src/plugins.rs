@@ -5,7 +5,7 @@
 
 use asgard_contract::manifest::Manifest;
 use chrono::{DateTime, Utc};
-use sqlx::{FromRow, Sqlite, Transaction};
+use sqlx::{Any, FromRow, Transaction};
 
 use crate::{Store, StoreError, StoreResult, time};
 
@@ -155,7 +155,7 @@ impl Store {
 }
 
 async fn registered(
-    write: &mut Transaction<'static, Sqlite>,
+    write: &mut Transaction<'static, Any>,
     manifest: &Manifest,
 ) -> StoreResult<Option<RegisteredPlugin>> {
     let row: Option<Row> =
@@ -168,7 +168,7 @@ async fn registered(
 }
 
 async fn put(
-    write: &mut Transaction<'static, Sqlite>,
+    write: &mut Transaction<'static, Any>,
     manifest: &Manifest,
     digest: &str,
     component: &[u8],

@@ -159,7 +159,7 @@ impl Store {
         limit: u32,
         offset: u64,
     ) -> StoreResult<(Vec<Resource<T>>, u64)> {
-        let mut read = self.readers().begin().await?;
+        let mut read = self.read().await?;
         let (total,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM resources WHERE environment = $1 AND kind = $2")
             .bind(environment)
             .bind(kind.as_str())

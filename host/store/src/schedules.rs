@@ -93,11 +93,13 @@ impl Store {
     /// # Errors
     /// Those of the database.
     pub async fn schedule(&self, environment: &str, id: &str) -> StoreResult<Option<Schedule>> {
-        let row: Option<Row> = sqlx::query_as("SELECT * FROM schedules WHERE environment = $1 AND id = $2")
-            .bind(environment)
-            .bind(id)
-            .fetch_optional(self.readers())
-            .await?;
+        let row: Option<Row> = sqlx::query_as(
+            "SELECT environment, id, cron, task, next_at FROM schedules WHERE environment = $1 AND id = $2",
+        )
+        .bind(environment)
+        .bind(id)
+        .fetch_optional(self.readers())
+        .await?;
         row.map(Row::schedule).transpose()
     }
 
@@ -106,10 +108,12 @@ impl Store {
     /// # Errors
     /// Those of the database.
     pub async fn due_schedules(&self, at: DateTime<Utc>) -> StoreResult<Vec<Schedule>> {
-        let rows: Vec<Row> = sqlx::query_as("SELECT * FROM schedules WHERE next_at <= $1 ORDER BY next_at")
-            .bind(at.timestamp_millis())
-            .fetch_all(self.readers())
-            .await?;
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT environment, id, cron, task, next_at FROM schedules WHERE next_at <= $1 ORDER BY next_at",
+        )
+        .bind(at.timestamp_millis())
+        .fetch_all(self.readers())
+        .await?;
         rows.into_iter().map(Row::schedule).collect()
     }
 
@@ -145,7 +149,7 @@ impl Store {
         }
         let fired = match tasks::unfinished(&mut write, &due.task).await? {
             Some(task) => Fired::StillRunning(task),
-            None => Fired::Submitted(tasks::insert(&mut write, &due.task).await?),
+            None => Fired::Submitted(self.insert(&mut write, &due.task).await?),
         };
         write.commit().await?;
         Ok(fired)

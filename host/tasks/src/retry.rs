@@ -36,7 +36,7 @@ const JITTER: f64 = 0.25;
 /// A retry to come.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Retry {
-    pub(crate) at: DateTime<Utc>,
+    pub(crate) after: Duration,
     pub(crate) attempts: Attempts,
 }
 
@@ -68,7 +68,7 @@ impl RetryPolicy {
             failing_since: Some(since),
             retries: attempts.retries.saturating_add(1),
         };
-        Some(Retry { at, attempts })
+        Some(Retry { after: pause, attempts })
     }
 }
 
@@ -76,13 +76,13 @@ impl RetryPolicy {
 mod tests {
     use super::*;
 
-    fn pauses(policy: &RetryPolicy, retry_after: Option<Duration>, chance: f64) -> Vec<i64> {
+    fn pauses(policy: &RetryPolicy, retry_after: Option<Duration>, chance: f64) -> Vec<u128> {
         let mut now = DateTime::from_timestamp_millis(0).unwrap();
         let mut attempts = Attempts::default();
         let mut pauses = Vec::new();
         while let Some(retry) = policy.after(attempts, retry_after, now, chance) {
-            pauses.push((retry.at - now).num_milliseconds());
-            (now, attempts) = (retry.at, retry.attempts);
+            pauses.push(retry.after.as_millis());
+            (now, attempts) = (now + retry.after, retry.attempts);
         }
         pauses
     }

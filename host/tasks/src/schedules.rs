@@ -26,7 +26,7 @@ impl<'a> Schedules<'a> {
     /// [`TasksError::Cron`](crate::TasksError::Cron) when the expression cannot be read or never fires.
     pub async fn put(&self, environment: &str, id: &str, cron: &str, task: NewTask) -> TasksResult<()> {
         self.tasks.known(task.kind())?;
-        let next_at = schedule::next_after(cron, Utc::now())?;
+        let next_at = schedule::next_after(cron, self.tasks.store().now().await?)?;
         if next_at.is_none() {
             let reason = "it never fires: no date to come matches it".to_owned();
             return Err(InvalidCron { expression: cron.to_owned(), reason }.into());

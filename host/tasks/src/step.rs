@@ -8,7 +8,7 @@ use asgard_contract::log::Level;
 use asgard_contract::{Error, Progress, Result};
 use asgard_store::StoreError;
 use asgard_store::tasks::{Attempts, Leased, Next};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::Utc;
 use futures::FutureExt;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -80,7 +80,7 @@ impl<'a> StepRun<'a> {
             return self.cancel(&*handler).await;
         }
         let (ended, remains) = self.step(&*handler).await;
-        match self.judge(ended) {
+        match self.judge(ended).await {
             Verdict::Write(next) => {
                 self.write(remains, next).await;
             }
@@ -121,7 +121,7 @@ impl<'a> StepRun<'a> {
         tokio::time::sleep(self.tasks.config().interrupt_grace).await;
     }
 
-    fn judge(&self, ended: Ended) -> Verdict {
+    async fn judge(&self, ended: Ended) -> Verdict {
         let interruption = self.context.interrupt().why();
         match (ended, interruption) {
             (_, Some(Interruption::LeaseLost)) => Verdict::Leave,
@@ -133,17 +133,17 @@ impl<'a> StepRun<'a> {
                     self.context.progress(progress);
                 }
                 let attempts = Attempts { retries: self.attempts.retries, ..Attempts::default() };
-                Verdict::Write(Next::Due { at: in_time(after), attempts })
+                Verdict::Write(Next::Due { after, attempts })
             }
             // What a stopping host could not do says nothing about the backend.
             (Ended::Failed { error }, Some(Interruption::Shutdown)) if error.is_retryable() => {
-                Verdict::Write(Next::Due { at: Utc::now(), attempts: self.attempts })
+                Verdict::Write(Next::Due { after: Duration::ZERO, attempts: self.attempts })
             }
-            (Ended::Failed { error }, _) => Verdict::Write(self.failed(error)),
-            (Ended::Interrupted, Some(_)) => Verdict::Write(Next::Due { at: Utc::now(), attempts: self.attempts }),
-            (Ended::Interrupted, None) => {
-                Verdict::Write(Next::Due { at: in_time(UNASKED_PAUSE), attempts: self.attempts })
+            (Ended::Failed { error }, _) => Verdict::Write(self.failed(error).await),
+            (Ended::Interrupted, Some(_)) => {
+                Verdict::Write(Next::Due { after: Duration::ZERO, attempts: self.attempts })
             }
+            (Ended::Interrupted, None) => Verdict::Write(Next::Due { after: UNASKED_PAUSE, attempts: self.attempts }),
         }
     }
 
@@ -152,16 +152,16 @@ impl<'a> StepRun<'a> {
         Next::Succeeded { outcome }
     }
 
-    fn failed(&self, error: Error) -> Next {
+    async fn failed(&self, error: Error) -> Next {
         let log = self.context.log();
-        if let Some(retry) = self.retry(&error) {
-            let seconds = (retry.at - Utc::now()).as_seconds_f32();
+        if let Some(retry) = self.retry(&error).await {
+            let seconds = retry.after.as_secs_f32();
             let failures = retry.attempts.failures;
             let message = format!("failure {failures} in a row, trying again in {seconds:.1} s: {error}");
             log.log(Level::Warn, &message);
             log.event("Warning", "Retrying", &message);
             self.context.progress(Progress { message: format!("waiting to try again: {error}"), fraction: None });
-            return Next::Due { at: retry.at, attempts: retry.attempts };
+            return Next::Due { after: retry.after, attempts: retry.attempts };
         }
         if error.is_retryable() {
             log.log(Level::Error, &format!("given up after {} failures in a row", self.attempts.failures + 1));
@@ -171,10 +171,12 @@ impl<'a> StepRun<'a> {
         Next::Failed { error }
     }
 
-    fn retry(&self, error: &Error) -> Option<Retry> {
+    async fn retry(&self, error: &Error) -> Option<Retry> {
         let Error::Unavailable { retry_after_ms, .. } = error else { return None };
         let retry_after = retry_after_ms.map(Duration::from_millis);
-        self.tasks.config().retry.after(self.attempts, retry_after, Utc::now(), rand::random())
+        // A database that is away has no time to tell; this host's is near enough for a pause.
+        let now = self.tasks.store().now().await.unwrap_or_else(|_| Utc::now());
+        self.tasks.config().retry.after(self.attempts, retry_after, now, rand::random())
     }
 
     /// Has the handler end what its backend still does, then ends the task.
@@ -194,11 +196,13 @@ impl<'a> StepRun<'a> {
         let log = self.context.log();
         let next = match cancelled {
             Ok(()) => Next::Cancelled { error: None },
-            Err(_) if self.shutdown.is_cancelled() => Next::CancelAgain { at: Utc::now(), attempts: self.attempts },
+            Err(_) if self.shutdown.is_cancelled() => {
+                Next::CancelAgain { after: Duration::ZERO, attempts: self.attempts }
+            }
             Err(error) => {
                 log.log(Level::Warn, &format!("the backend could not be told to stop: {error}"));
-                match self.retry(&error) {
-                    Some(retry) => Next::CancelAgain { at: retry.at, attempts: retry.attempts },
+                match self.retry(&error).await {
+                    Some(retry) => Next::CancelAgain { after: retry.after, attempts: retry.attempts },
                     None => Next::Cancelled { error: Some(error) },
                 }
             }
@@ -277,9 +281,4 @@ fn flat(ended: std::result::Result<Caught<Result<()>>, tokio::time::error::Elaps
 fn broken(panic: &(dyn Any + Send)) -> Error {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     Error::internal(format!("the step broke off, by a defect of the host: {}", text.unwrap_or("no reason given")))
-}
-
-fn in_time(after: Duration) -> DateTime<Utc> {
-    let now = Utc::now();
-    TimeDelta::from_std(after).ok().and_then(|after| now.checked_add_signed(after)).unwrap_or(now)
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use asgard_store::tasks::Leased;
 use asgard_store::{Fired, HostLock, StoreResult};
-use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -95,11 +94,11 @@ impl Worker {
             return Ok(poll);
         }
         let store = self.tasks.store();
-        let Some(pause) = pause_until(store.next_due(&self.owner, &kinds).await?) else { return Ok(poll) };
+        let Some(pause) = store.next_due(&self.owner, &kinds).await? else { return Ok(poll) };
         if !pause.is_zero() {
             return Ok(pause.min(poll));
         }
-        let leased = store.lease_due(&self.owner, &kinds, self.lease_end(), free).await?;
+        let leased = store.lease_due(&self.owner, &kinds, self.tasks.config().lease, free).await?;
         let started = leased.len();
         for leased in leased {
             self.spawn(leased, steps);
@@ -107,7 +106,7 @@ impl Worker {
         if started == free {
             return Ok(poll);
         }
-        let next = pause_until(store.next_due(&self.owner, &kinds).await?);
+        let next = store.next_due(&self.owner, &kinds).await?;
         Ok(next.map_or(poll, |pause| pause.min(poll)))
     }
 
@@ -120,10 +119,6 @@ impl Worker {
             StepRun::new(&tasks, leased, interrupt, shutdown).run().await;
             tasks.stopped(&id);
         });
-    }
-
-    fn lease_end(&self) -> DateTime<Utc> {
-        Utc::now() + TimeDelta::from_std(self.tasks.config().lease).unwrap_or(TimeDelta::MAX)
     }
 
     /// Renews all leases until `idle`; tells steps whose lease went, and those that somebody cancelled through another host.
@@ -140,7 +135,7 @@ impl Worker {
             if running.is_empty() {
                 continue;
             }
-            match self.tasks.store().renew_leases(&self.owner, self.lease_end()).await {
+            match self.tasks.store().renew_leases(&self.owner, self.tasks.config().lease).await {
                 Ok(held) => {
                     for step in running {
                         match held.iter().find(|held| held.lease == step.lease) {
@@ -175,7 +170,7 @@ impl Worker {
     /// Fires what is due, and answers how long nothing will be.
     async fn fire_due(&self) -> StoreResult<Duration> {
         let store = self.tasks.store();
-        let now = Utc::now();
+        let now = store.now().await?;
         for due in store.due_schedules(now).await? {
             let next = schedule::next_after(&due.cron, now).unwrap_or_else(|error| {
                 tracing::error!(environment = due.environment, schedule = due.id, %error, "this schedule fires no more");
@@ -198,11 +193,8 @@ impl Worker {
             }
         }
         let poll = self.tasks.config().poll;
-        Ok(pause_until(store.next_schedule().await?).map_or(poll, |pause| pause.min(poll)))
+        let Some(next) = store.next_schedule().await? else { return Ok(poll) };
+        let pause = (next - store.now().await?).to_std().unwrap_or_default();
+        Ok(pause.min(poll))
     }
-}
-
-/// How long until then; nothing when it is past.
-fn pause_until(at: Option<DateTime<Utc>>) -> Option<Duration> {
-    at.map(|at| (at - Utc::now()).to_std().unwrap_or_default())
 }

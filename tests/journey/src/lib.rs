@@ -1,6 +1,7 @@
 //! The journey from raw tables to a served model, as the demo, the tests and the benchmarks run it.
 
 pub mod client;
+pub mod database;
 pub mod factory;
 pub mod host;
 pub mod postgres;

@@ -1,10 +1,11 @@
-//! `cargo xtask test`: all tests, with all that they need.
+//! `cargo xtask test`: all tests, with all that they need. Those of the store and of tasks run a second time, on PostgreSQL.
 
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::thread;
 
 use anyhow::{Context, Result, anyhow, ensure};
+use asgard_journey::database::Database;
 use clap::Args;
 
 use crate::build::{self, Profile};
@@ -31,7 +32,7 @@ pub(crate) struct Test {
     /// Test against real backends too: several may be named, with commas between them.
     #[arg(long, value_delimiter = ',')]
     live: Vec<Live>,
-    /// Passed on to `cargo test`: `-p asgard-store`, or a filter behind `--`.
+    /// Passed on to `cargo test`: `-p asgard-store`, or a filter behind `--`. Nothing runs a second time then.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }
@@ -46,29 +47,35 @@ impl Test {
         let python = python::environment("tests", &REQUIREMENTS)?;
         let live = provided.join().map_err(|_| anyhow!("what the live tests need could not be fetched"))??;
         say("running the tests");
-        let mut command = cargo();
-        command
-            .args(["test", "--workspace", "--no-fail-fast"])
+        let mut total = Total::default();
+        let mut all = cargo();
+        all.args(["test", "--workspace", "--no-fail-fast"])
             .args(&self.arguments)
             .env("ASGARD_BINARY", &built.asgard)
             .env("ASGARD_PLUGINS", &built.plugins)
             .env("ASGARD_TEST_PYTHON", python)
-            .envs(live.into_iter().flatten())
-            .stdout(Stdio::piped());
-        let mut child = command.spawn().context("cargo test does not start")?;
-        let mut total = Total::default();
-        let output = child.stdout.take().context("cargo test has no output")?;
-        for line in BufReader::new(output).lines() {
-            let line = line?;
-            total.add(&line);
-            println!("{line}");
+            .envs(live.into_iter().flatten());
+        let mut green = total.run(all)?;
+        if self.arguments.is_empty() {
+            green &= on_postgres(&mut total)?;
         }
-        let status = child.wait()?;
         // Each test binary has a summary of its own; this one is of all of them.
         println!("tests: {} passed, {} failed, {} skipped", total.passed, total.failed, total.ignored);
-        ensure!(status.success(), "cargo test failed: {status}");
+        ensure!(green, "cargo test failed");
         Ok(())
     }
+}
+
+/// The same suites on the other database: hosts may keep what they remember in either.
+fn on_postgres(total: &mut Total) -> Result<bool> {
+    say("running the tests of the store and of tasks on PostgreSQL");
+    let folder = build::target()?.join("postgres");
+    let server = Database::start(&folder)?;
+    let mut again = cargo();
+    again
+        .args(["test", "--workspace", "--no-fail-fast", "--test", "store", "--test", "tasks"])
+        .env("ASGARD_TEST_DATABASE_URL", server.url());
+    total.run(again)
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -79,6 +86,18 @@ struct Total {
 }
 
 impl Total {
+    /// Runs `cargo test`, adds what it says, and answers whether all is well.
+    fn run(&mut self, mut command: Command) -> Result<bool> {
+        let mut child = command.stdout(Stdio::piped()).spawn().context("cargo test does not start")?;
+        let output = child.stdout.take().context("cargo test has no output")?;
+        for line in BufReader::new(output).lines() {
+            let line = line?;
+            self.add(&line);
+            println!("{line}");
+        }
+        Ok(child.wait()?.success())
+    }
+
     /// Adds a line such as `test result: ok. 3 passed; 0 failed; 0 ignored; …`; other lines count nothing.
     fn add(&mut self, line: &str) {
         let Some(counts) = line.strip_prefix("test result: ") else { return };

@@ -4,16 +4,16 @@ mod events;
 mod ingestions;
 mod sinks;
 mod sources;
+mod streams;
 mod sync;
 
 use std::sync::Arc;
 
-pub use ingestions::{
-    Ingestion, IngestionPatch, Job, NewIngestion, Schedule, ScheduleType, StreamChoice, StreamResult,
-};
+pub use ingestions::{Ingestion, IngestionPatch, Job, NewIngestion, Schedule, ScheduleType, StreamResult};
 pub(crate) use sinks::Record as SinkRecord;
 pub use sinks::{NewSink, Sink, SinkPatch};
 pub use sources::{NewSource, Source, SourcePatch};
+pub use streams::StreamChoice;
 
 use crate::Pipeline;
 

@@ -12,7 +12,7 @@ use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use rand::TryRngCore;
 use rand::rngs::OsRng;
-use sqlx::SqlitePool;
+use sqlx::AnyPool;
 
 use crate::database::private_file;
 use crate::{StoreError, StoreResult};
@@ -31,7 +31,7 @@ impl Cipher {
     ///
     /// # Errors
     /// [`StoreError::Folder`] when secrets are stored and their key is gone or another one.
-    pub(crate) async fn open(folder: &Path, database: &SqlitePool) -> StoreResult<Self> {
+    pub(crate) async fn open(folder: &Path, database: &AnyPool) -> StoreResult<Self> {
         let path = folder.join(FILE);
         let sealed: Option<(String, String, Vec<u8>)> =
             sqlx::query_as("SELECT environment, name, sealed FROM secrets LIMIT 1").fetch_optional(database).await?;

@@ -28,7 +28,7 @@ impl Store {
             .await?;
         let Some((sealed,)) = row else {
             return Err(StoreError::NotFound(format!(
-                "environment `{environment}` has no secret `{name}`: set it with `asgard secret set {name}`"
+                "environment `{environment}` has no secret `{name}`: set it with `asgard secret set {name} --environment {environment}`"
             )));
         };
         self.cipher().open_sealed(environment, name, &sealed)

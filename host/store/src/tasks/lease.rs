@@ -1,9 +1,11 @@
 //! Leases: who works on a task, and until when.
 
-use chrono::{DateTime, Utc};
-use sqlx::{QueryBuilder, Sqlite};
+use std::time::Duration;
 
-use super::{Row, Task};
+use chrono::{DateTime, Utc};
+
+use super::{COLUMNS, Row, Task};
+use crate::statement::Statement;
 use crate::{Store, StoreResult, time};
 
 /// The right to write a task's steps.
@@ -52,9 +54,9 @@ pub struct Held {
 }
 
 impl Store {
-    /// Leases up to `limit` tasks that are due, oldest due first, to `owner` until `until`: free ones, and those whose lease
-    /// on another owner ran out. An owner's own leases do not run out for itself: after a clock jump a worker must not start
-    /// a task that it is working on.
+    /// Leases up to `limit` tasks that are due, oldest due first, to `owner` for `time`: free ones, and those whose lease on
+    /// another owner ran out. An owner's own leases do not run out for itself: after a clock jump a worker must not start a task
+    /// that it is working on.
     ///
     /// # Errors
     /// Those of the database.
@@ -62,51 +64,63 @@ impl Store {
         &self,
         owner: &str,
         kinds: &[String],
-        until: DateTime<Utc>,
+        time: Duration,
         limit: usize,
     ) -> StoreResult<Vec<Leased>> {
-        let now = time::now();
-        let mut query = QueryBuilder::<Sqlite>::new("UPDATE tasks SET status = 'running', lease_owner = ");
-        query.push_bind(owner).push(", lease_until = ").push_bind(until.timestamp_millis());
-        query.push(", lease_token = lease_token + 1, started_at = COALESCE(started_at, ").push_bind(now);
-        query.push("), updated_at = ").push_bind(now);
-        query.push(" WHERE id IN (SELECT id FROM tasks WHERE due_at <= ").push_bind(now);
+        let mut write = self.write_rows().await?;
+        let now = self.now_in(&mut write).await?;
+        let mut query = Statement::new("WITH due AS MATERIALIZED (SELECT id FROM tasks WHERE due_at <= ");
+        query.bind(now);
         push_free(&mut query, owner, kinds);
-        query.push(" AND (lease_owner IS NULL OR lease_until < ").push_bind(now);
-        query.push(") ORDER BY due_at, id LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
-        query.push(") RETURNING *");
-        let mut write = self.write().await?;
-        let rows: Vec<Row> = query.build_query_as().fetch_all(&mut *write).await?;
+        query.push(" AND (lease_owner IS NULL OR lease_until < ").bind(now);
+        query.push(") ORDER BY due_at, id LIMIT ").bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        query.push(self.dialect().for_update());
+        query.push(") UPDATE tasks SET status = 'running', lease_owner = ").bind(owner);
+        query.push(", lease_until = ").bind(time::later(now, time));
+        query.push(", lease_token = lease_token + 1, started_at = COALESCE(started_at, ").bind(now);
+        query.push("), updated_at = ").bind(now);
+        query.push(" WHERE id IN (SELECT id FROM due) RETURNING ").push(COLUMNS);
+        let mut rows: Vec<Row> = query.query_as().fetch_all(&mut *write).await?;
         write.commit().await?;
+        // The databases give the rows back in orders of their own.
+        rows.sort_by(|a, b| a.id.cmp(&b.id));
         rows.into_iter().map(leased).collect()
     }
 
-    /// When the next task of these kinds is due for `owner`: in the past where one waits already.
+    /// In how long the next task of these kinds is due for `owner`: nothing where one waits already, none where there is none.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn next_due(&self, owner: &str, kinds: &[String]) -> StoreResult<Option<DateTime<Utc>>> {
-        let mut query = QueryBuilder::<Sqlite>::new(
+    pub async fn next_due(&self, owner: &str, kinds: &[String]) -> StoreResult<Option<Duration>> {
+        let mut query = Statement::new(
             "SELECT MIN(CASE WHEN lease_owner IS NULL THEN due_at ELSE lease_until + 1 END) FROM tasks WHERE TRUE",
         );
         push_free(&mut query, owner, kinds);
-        let (next,): (Option<i64>,) = query.build_query_as().fetch_one(self.readers()).await?;
-        Ok(next.map(time::from_millis))
+        let (next,): (Option<i64>,) = query.query_as().fetch_one(self.readers()).await?;
+        let Some(next) = next else { return Ok(None) };
+        let now = self.now().await?.timestamp_millis();
+        Ok(Some(Duration::from_millis(u64::try_from(next - now).unwrap_or(0))))
     }
 
-    /// Moves the end of all leases of `owner`, and answers which it has.
+    /// Lets all leases of `owner` last for `time` from now, and answers which it has.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn renew_leases(&self, owner: &str, until: DateTime<Utc>) -> StoreResult<Vec<Held>> {
-        let rows: Vec<(String, i64, bool)> = sqlx::query_as(
+    pub async fn renew_leases(&self, owner: &str, time: Duration) -> StoreResult<Vec<Held>> {
+        let mut write = self.write_rows().await?;
+        let now = self.now_in(&mut write).await?;
+        let rows: Vec<(String, i64, i64)> = sqlx::query_as(
             "UPDATE tasks SET lease_until = $1 WHERE lease_owner = $2 RETURNING id, lease_token, cancel_requested",
         )
-        .bind(until.timestamp_millis())
+        .bind(time::later(now, time))
         .bind(owner)
-        .fetch_all(self.writer())
+        .fetch_all(&mut *write)
         .await?;
-        let held = |(task, token, cancel_requested)| Held { lease: Lease { task, token }, cancel_requested };
+        write.commit().await?;
+        let held = |(task, token, cancel_requested)| Held {
+            lease: Lease { task, token },
+            cancel_requested: cancel_requested != 0,
+        };
         Ok(rows.into_iter().map(held).collect())
     }
 
@@ -138,14 +152,9 @@ impl Store {
 }
 
 /// Unfinished, of these kinds, not the owner's own.
-fn push_free<'a>(query: &mut QueryBuilder<'a, Sqlite>, owner: &'a str, kinds: &'a [String]) {
-    query.push(" AND finished_at IS NULL AND (lease_owner IS NULL OR lease_owner <> ").push_bind(owner);
-    query.push(") AND kind IN (");
-    let mut list = query.separated(", ");
-    for kind in kinds {
-        list.push_bind(kind);
-    }
-    query.push(")");
+fn push_free<'a>(query: &mut Statement<'a>, owner: &'a str, kinds: &'a [String]) {
+    query.push(" AND finished_at IS NULL AND (lease_owner IS NULL OR lease_owner <> ").bind(owner);
+    query.push(") AND kind IN (").bind_all(kinds).push(")");
 }
 
 fn leased(row: Row) -> StoreResult<Leased> {

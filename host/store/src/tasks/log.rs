@@ -1,9 +1,12 @@
 //! Log lines and events of tasks: numbered from 1 in each task, so that a reader goes on after the last one it saw.
 
+use std::borrow::Cow;
+
 use asgard_contract::log::Level;
 use chrono::{DateTime, Utc};
-use sqlx::{QueryBuilder, Sqlite, Transaction};
+use sqlx::{Any, Transaction};
 
+use crate::statement::Statement;
 use crate::{Store, StoreResult, time};
 
 /// Kept of one task: the newest. A plugin that logs for ever must not fill the disk.
@@ -102,6 +105,11 @@ impl Store {
     }
 }
 
+/// What a backend says may hold NUL, which PostgreSQL's texts cannot.
+fn storable(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
+}
+
 fn name_of(level: Level) -> &'static str {
     match level {
         Level::Debug => "debug",
@@ -120,11 +128,7 @@ fn level_of(name: &str) -> Level {
     }
 }
 
-pub(super) async fn append(
-    write: &mut Transaction<'static, Sqlite>,
-    task: &str,
-    lines: &[NewLogLine],
-) -> StoreResult<()> {
+pub(super) async fn append(write: &mut Transaction<'static, Any>, task: &str, lines: &[NewLogLine]) -> StoreResult<()> {
     if lines.is_empty() {
         return Ok(());
     }
@@ -134,13 +138,14 @@ pub(super) async fn append(
         .await?;
     let mut position = last;
     for some in lines.chunks(ROWS_PER_STATEMENT) {
-        let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO task_log (task_id, position, time, level, message) ");
-        query.push_values(some, |mut row, line| {
+        let messages: Vec<Cow<'_, str>> = some.iter().map(|line| storable(&line.message)).collect();
+        let mut query = Statement::new("INSERT INTO task_log (task_id, position, time, level, message) ");
+        query.bind_rows(some.iter().zip(&messages).map(|(line, message)| {
             position += 1;
-            row.push_bind(task).push_bind(position).push_bind(line.time.timestamp_millis());
-            row.push_bind(name_of(line.level)).push_bind(&line.message);
-        });
-        query.build().persistent(some.len() == 1).execute(&mut **write).await?;
+            let time = line.time.timestamp_millis();
+            [task.into(), position.into(), time.into(), name_of(line.level).into(), (&**message).into()]
+        }));
+        query.query().persistent(some.len() == 1).execute(&mut **write).await?;
     }
     if position > LINES_PER_TASK {
         sqlx::query("DELETE FROM task_log WHERE task_id = $1 AND position <= $2")
@@ -153,7 +158,7 @@ pub(super) async fn append(
 }
 
 pub(super) async fn append_events(
-    write: &mut Transaction<'static, Sqlite>,
+    write: &mut Transaction<'static, Any>,
     task: &str,
     events: &[NewEvent],
 ) -> StoreResult<()> {
@@ -166,14 +171,15 @@ pub(super) async fn append_events(
         .await?;
     let mut position = last;
     for some in events.chunks(ROWS_PER_STATEMENT) {
-        let mut query =
-            QueryBuilder::<Sqlite>::new("INSERT INTO task_events (task_id, position, time, kind, reason, message) ");
-        query.push_values(some, |mut row, event| {
+        let texts: Vec<[Cow<'_, str>; 3]> =
+            some.iter().map(|event| [&event.kind, &event.reason, &event.message].map(|text| storable(text))).collect();
+        let mut query = Statement::new("INSERT INTO task_events (task_id, position, time, kind, reason, message) ");
+        query.bind_rows(some.iter().zip(&texts).map(|(event, [kind, reason, message])| {
             position += 1;
-            row.push_bind(task).push_bind(position).push_bind(event.time.timestamp_millis());
-            row.push_bind(&event.kind).push_bind(&event.reason).push_bind(&event.message);
-        });
-        query.build().persistent(some.len() == 1).execute(&mut **write).await?;
+            let time = event.time.timestamp_millis();
+            [task.into(), position.into(), time.into(), (&**kind).into(), (&**reason).into(), (&**message).into()]
+        }));
+        query.query().persistent(some.len() == 1).execute(&mut **write).await?;
     }
     if position > EVENTS_PER_TASK {
         sqlx::query("DELETE FROM task_events WHERE task_id = $1 AND position <= $2")

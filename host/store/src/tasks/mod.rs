@@ -12,13 +12,14 @@ use asgard_contract::{Error, Progress};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sqlx::{FromRow, QueryBuilder, Sqlite, Transaction};
+use sqlx::{Any, FromRow, Transaction};
 use uuid::Uuid;
 
 pub use lease::{Attempts, Held, Lease, Leased};
 pub use log::{Event, LogLine, NewEvent, NewLogLine};
 pub use step::{Next, StepWrite};
 
+use crate::statement::Statement;
 use crate::{Store, StoreError, StoreResult, time};
 
 /// Where a task is in its life.
@@ -174,18 +175,22 @@ impl TaskFilter {
         self
     }
 
-    fn push<'a>(&'a self, query: &mut QueryBuilder<'a, Sqlite>) {
+    fn push<'a>(&'a self, query: &mut Statement<'a>) {
         let text = [("environment", &self.environment), ("kind", &self.kind), ("subject", &self.subject)];
         for (column, value) in text {
             if let Some(value) = value {
-                query.push(" AND ").push(column).push(" = ").push_bind(value);
+                query.push(" AND ").push(column).push(" = ").bind(value);
             }
         }
         if let Some(status) = self.status {
-            query.push(" AND status = ").push_bind(status.as_str());
+            query.push(" AND status = ").bind(status.as_str());
         }
     }
 }
+
+/// The columns of [`Row`]. Named, never `*`: a running host must not stumble over a column that a newer one adds.
+const COLUMNS: &str = "id, environment, kind, subject, plugin, request, state, status, progress, details, outcome, error, \
+    created_at, updated_at, started_at, finished_at, cancel_requested, failures, failing_since, retries, lease_token";
 
 #[derive(FromRow)]
 struct Row {
@@ -205,7 +210,7 @@ struct Row {
     updated_at: i64,
     started_at: Option<i64>,
     finished_at: Option<i64>,
-    cancel_requested: bool,
+    cancel_requested: i64,
     failures: i64,
     failing_since: Option<i64>,
     retries: i64,
@@ -244,7 +249,7 @@ impl Row {
             updated_at: time::from_millis(self.updated_at),
             started_at: self.started_at.map(time::from_millis),
             finished_at: self.finished_at.map(time::from_millis),
-            cancel_requested: self.cancel_requested,
+            cancel_requested: self.cancel_requested != 0,
             id: self.id,
             environment: self.environment,
             kind: self.kind,
@@ -261,7 +266,7 @@ impl Store {
     /// Those of the database.
     pub async fn insert_task(&self, new: &NewTask) -> StoreResult<Task> {
         let mut write = self.write().await?;
-        let task = insert(&mut write, new).await?;
+        let task = self.insert(&mut write, new).await?;
         write.commit().await?;
         Ok(task)
     }
@@ -276,7 +281,7 @@ impl Store {
         if let Some(task) = unfinished(&mut write, new).await? {
             return Ok(task);
         }
-        let task = insert(&mut write, new).await?;
+        let task = self.insert(&mut write, new).await?;
         write.commit().await?;
         Ok(task)
     }
@@ -286,8 +291,7 @@ impl Store {
     /// # Errors
     /// Those of the database.
     pub async fn task(&self, id: &str) -> StoreResult<Option<Task>> {
-        let row: Option<Row> =
-            sqlx::query_as("SELECT * FROM tasks WHERE id = $1").bind(id).fetch_optional(self.readers()).await?;
+        let row: Option<Row> = by_id(id).query_as().fetch_optional(self.readers()).await?;
         row.map(Row::task).transpose()
     }
 
@@ -296,15 +300,15 @@ impl Store {
     /// # Errors
     /// Those of the database.
     pub async fn tasks(&self, filter: &TaskFilter, limit: u32, offset: u64) -> StoreResult<(Vec<Task>, u64)> {
-        let mut read = self.readers().begin().await?;
-        let mut count = QueryBuilder::new("SELECT COUNT(*) FROM tasks WHERE TRUE");
+        let mut read = self.read().await?;
+        let mut count = Statement::new("SELECT COUNT(*) FROM tasks WHERE TRUE");
         filter.push(&mut count);
-        let (total,): (i64,) = count.build_query_as().fetch_one(&mut *read).await?;
-        let mut page = QueryBuilder::new("SELECT * FROM tasks WHERE TRUE");
+        let (total,): (i64,) = count.query_as().fetch_one(&mut *read).await?;
+        let mut page = Statement::new(format!("SELECT {COLUMNS} FROM tasks WHERE TRUE"));
         filter.push(&mut page);
-        page.push(" ORDER BY id DESC LIMIT ").push_bind(i64::from(limit));
-        page.push(" OFFSET ").push_bind(i64::try_from(offset).unwrap_or(i64::MAX));
-        let rows: Vec<Row> = page.build_query_as().fetch_all(&mut *read).await?;
+        page.push(" ORDER BY id DESC LIMIT ").bind(i64::from(limit));
+        page.push(" OFFSET ").bind(i64::try_from(offset).unwrap_or(i64::MAX));
+        let rows: Vec<Row> = page.query_as().fetch_all(&mut *read).await?;
         Ok((rows.into_iter().map(Row::task).collect::<StoreResult<_>>()?, total.unsigned_abs()))
     }
 
@@ -314,10 +318,10 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`].
     pub async fn request_cancel(&self, id: &str) -> StoreResult<Task> {
-        let now = time::now();
-        let mut write = self.write().await?;
+        let mut write = self.write_rows().await?;
+        let now = self.now_in(&mut write).await?;
         sqlx::query(
-            "UPDATE tasks SET status = 'cancelled', cancel_requested = TRUE, finished_at = $1, updated_at = $1
+            "UPDATE tasks SET status = 'cancelled', cancel_requested = 1, finished_at = $1, updated_at = $1
              WHERE id = $2 AND status = 'pending' AND lease_owner IS NULL",
         )
         .bind(now)
@@ -325,48 +329,58 @@ impl Store {
         .execute(&mut *write)
         .await?;
         sqlx::query(
-            "UPDATE tasks SET cancel_requested = TRUE, due_at = $1, updated_at = $1
-             WHERE id = $2 AND finished_at IS NULL AND NOT cancel_requested",
+            "UPDATE tasks SET cancel_requested = 1, due_at = $1, updated_at = $1
+             WHERE id = $2 AND finished_at IS NULL AND cancel_requested = 0",
         )
         .bind(now)
         .bind(id)
         .execute(&mut *write)
         .await?;
-        let row: Option<Row> =
-            sqlx::query_as("SELECT * FROM tasks WHERE id = $1").bind(id).fetch_optional(&mut *write).await?;
+        let row: Option<Row> = by_id(id).query_as().fetch_optional(&mut *write).await?;
         write.commit().await?;
         row.ok_or_else(|| StoreError::NotFound(format!("there is no task `{id}`")))?.task()
     }
 }
 
-pub(crate) async fn insert(write: &mut Transaction<'static, Sqlite>, new: &NewTask) -> StoreResult<Task> {
-    let row: Row = sqlx::query_as(
-        "INSERT INTO tasks (id, environment, kind, subject, plugin, request, state, status, details, created_at,
-             updated_at, due_at, cancel_requested, failures, retries, lease_token)
-         VALUES ($1, $2, $3, $4, $5, $6, 'null', 'pending', '{}', $7, $7, $7, FALSE, 0, 0, 0) RETURNING *",
-    )
-    .bind(Uuid::now_v7().to_string())
-    .bind(&new.environment)
-    .bind(&new.kind)
-    .bind(new.subject.as_deref())
-    .bind(new.plugin.as_deref())
-    .bind(new.request.to_string())
-    .bind(time::now())
-    .fetch_one(&mut **write)
-    .await?;
-    row.task()
+fn by_id(id: &str) -> Statement<'_> {
+    let mut statement = Statement::new(format!("SELECT {COLUMNS} FROM tasks WHERE id = "));
+    statement.bind(id);
+    statement
+}
+
+impl Store {
+    pub(crate) async fn insert(&self, write: &mut Transaction<'static, Any>, new: &NewTask) -> StoreResult<Task> {
+        let now = self.now_in(write).await?;
+        let text = format!(
+            "INSERT INTO tasks (id, environment, kind, subject, plugin, request, state, status, details, created_at,
+                 updated_at, due_at, cancel_requested, failures, retries, lease_token)
+             VALUES ($1, $2, $3, $4, $5, $6, 'null', 'pending', '{{}}', $7, $7, $7, 0, 0, 0, 0) RETURNING {COLUMNS}"
+        );
+        let row: Row = sqlx::query_as(&text)
+            .bind(Uuid::now_v7().to_string())
+            .bind(&new.environment)
+            .bind(&new.kind)
+            .bind(new.subject.as_deref())
+            .bind(new.plugin.as_deref())
+            .bind(new.request.to_string())
+            .bind(now)
+            .fetch_one(&mut **write)
+            .await?;
+        row.task()
+    }
 }
 
 /// The newest unfinished task with the same environment, kind and subject.
-pub(crate) async fn unfinished(write: &mut Transaction<'static, Sqlite>, new: &NewTask) -> StoreResult<Option<Task>> {
-    let row: Option<Row> = sqlx::query_as(
-        "SELECT * FROM tasks WHERE environment = $1 AND kind = $2 AND COALESCE(subject, '') = COALESCE($3, '')
-             AND finished_at IS NULL ORDER BY id DESC LIMIT 1",
-    )
-    .bind(&new.environment)
-    .bind(&new.kind)
-    .bind(new.subject.as_deref())
-    .fetch_optional(&mut **write)
-    .await?;
+pub(crate) async fn unfinished(write: &mut Transaction<'static, Any>, new: &NewTask) -> StoreResult<Option<Task>> {
+    let text = format!(
+        "SELECT {COLUMNS} FROM tasks WHERE environment = $1 AND kind = $2 AND COALESCE(subject, '') = COALESCE($3, '')
+             AND finished_at IS NULL ORDER BY id DESC LIMIT 1"
+    );
+    let row: Option<Row> = sqlx::query_as(&text)
+        .bind(&new.environment)
+        .bind(&new.kind)
+        .bind(new.subject.as_deref())
+        .fetch_optional(&mut **write)
+        .await?;
     row.map(Row::task).transpose()
 }

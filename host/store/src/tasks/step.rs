@@ -1,7 +1,8 @@
 //! What a step leaves behind, written in one transaction under the task's lease.
 
+use std::time::Duration;
+
 use asgard_contract::{Error, Progress};
-use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::{Attempts, Lease, NewEvent, NewLogLine, TaskStatus, log};
@@ -23,14 +24,14 @@ pub struct StepWrite<'a> {
 pub enum Next {
     /// The step goes on; the lease stays.
     GoesOn,
-    /// The lease is given back, and the next step is due then; at once when a cancel was asked for.
+    /// The lease is given back, and the next step is due after that time; at once when a cancel was asked for.
     Due {
-        at: DateTime<Utc>,
+        after: Duration,
         attempts: Attempts,
     },
     /// Likewise, for a cancel that is to be tried again: not before then.
     CancelAgain {
-        at: DateTime<Utc>,
+        after: Duration,
         attempts: Attempts,
     },
     Succeeded {
@@ -67,10 +68,10 @@ impl Store {
     /// # Errors
     /// [`StoreError::LeaseLost`] when another worker has leased the task since.
     pub async fn write_step(&self, lease: &Lease, step: StepWrite<'_>) -> StoreResult<()> {
-        let now = time::now();
         let json = |value: &Value| value.to_string();
         let progress = step.progress.map(text).transpose()?;
-        let mut write = self.write().await?;
+        let mut write = self.write_rows().await?;
+        let now = self.now_in(&mut write).await?;
         let written = sqlx::query(
             "UPDATE tasks SET updated_at = $1, status = $2, state = COALESCE($3, state),
                  progress = COALESCE($4, progress), details = COALESCE($5, details)
@@ -92,19 +93,19 @@ impl Store {
         log::append_events(&mut write, &lease.task, step.events).await?;
         match &step.next {
             Next::GoesOn => {}
-            Next::Due { at, attempts } | Next::CancelAgain { at, attempts } => {
+            Next::Due { after, attempts } | Next::CancelAgain { after, attempts } => {
                 let cancel_at_once = matches!(step.next, Next::Due { .. });
                 sqlx::query(
                     "UPDATE tasks SET lease_owner = NULL, lease_until = NULL, failures = $1, failing_since = $2,
-                         retries = $3, due_at = CASE WHEN cancel_requested AND $4 THEN $5 ELSE $6 END
+                         retries = $3, due_at = CASE WHEN cancel_requested <> 0 AND $4 <> 0 THEN $5 ELSE $6 END
                      WHERE id = $7",
                 )
                 .bind(i64::from(attempts.failures))
                 .bind(attempts.failing_since.map(|since| since.timestamp_millis()))
                 .bind(i64::from(attempts.retries))
-                .bind(cancel_at_once)
+                .bind(i64::from(cancel_at_once))
                 .bind(now)
-                .bind(at.timestamp_millis())
+                .bind(time::later(now, *after))
                 .bind(&lease.task)
                 .execute(&mut *write)
                 .await?;

@@ -1,7 +1,7 @@
 //! Many writers, in this process and beside it: nobody is turned away, nobody undoes another's work.
 
 use asgard_store::tasks::{NewTask, TaskFilter};
-use asgard_store::{Claim, Fired, ResourceKind, Schedule, Store, StoredAnswer};
+use asgard_store::{Claim, Fired, ResourceKind, Schedule, StoredAnswer, testing};
 use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 async fn writers_of_two_processes_wait_for_each_other() {
     let folder = tempfile::tempdir().unwrap();
     // A second store on the same file has connections of its own, as another process has.
-    let stores = [Store::open(folder.path()).await.unwrap(), Store::open(folder.path()).await.unwrap()];
+    let stores = [testing::open(folder.path()).await.unwrap(), testing::open(folder.path()).await.unwrap()];
     let mut writers = JoinSet::new();
     for n in 0..40 {
         let store = stores[n % 2].clone();
@@ -33,7 +33,7 @@ async fn writers_of_two_processes_wait_for_each_other() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_write_that_is_given_up_at_any_moment_keeps_nobody_waiting() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path()).await.unwrap();
+    let store = testing::open(folder.path()).await.unwrap();
     for step in 0..300 {
         let write = store.key_values_set("s", "b", vec![(step.to_string(), vec![0; 100])]);
         // As a client that hangs up: the future is dropped wherever it is.
@@ -48,7 +48,7 @@ async fn a_first_start_of_two_processes_makes_one_database_and_one_key() {
     let mut opening = JoinSet::new();
     for _ in 0..4 {
         let folder = folder.path().to_owned();
-        opening.spawn(async move { Store::open(&folder).await.unwrap() });
+        opening.spawn(async move { testing::open(&folder).await.unwrap() });
     }
     let stores = opening.join_all().await;
     stores[0].set_secret("local", "a", "b").await.unwrap();
@@ -60,7 +60,7 @@ async fn a_first_start_of_two_processes_makes_one_database_and_one_key() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn readers_see_a_bucket_before_or_after_its_replacement() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path()).await.unwrap();
+    let store = testing::open(folder.path()).await.unwrap();
     let entries = |value: u8| (0..1500).map(|n| (format!("k{n}"), vec![value])).collect::<Vec<_>>();
     store.key_values_replace("s", "b", entries(0)).await.unwrap();
     let keys: Vec<String> = (0..1500).map(|n| format!("k{n}")).collect();
@@ -86,7 +86,7 @@ async fn readers_see_a_bucket_before_or_after_its_replacement() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_many_claims_to_one_key_one_is_granted() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path()).await.unwrap();
+    let store = testing::open(folder.path()).await.unwrap();
     let mut claims = JoinSet::new();
     for _ in 0..20 {
         let store = store.clone();
@@ -107,7 +107,7 @@ async fn of_many_claims_to_one_key_one_is_granted() {
 #[tokio::test]
 async fn a_due_schedule_fires_once_whoever_sees_it() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path()).await.unwrap();
+    let store = testing::open(folder.path()).await.unwrap();
     let due = Schedule {
         environment: "local".into(),
         id: "i1".into(),
@@ -131,10 +131,10 @@ async fn a_due_schedule_fires_once_whoever_sees_it() {
 #[tokio::test]
 async fn one_process_is_the_host_of_a_folder() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path()).await.unwrap();
+    let store = testing::open(folder.path()).await.unwrap();
     let lock = store.try_host_lock().unwrap();
     assert!(lock.is_some());
-    assert!(Store::open(folder.path()).await.unwrap().try_host_lock().unwrap().is_none());
+    assert!(testing::open(folder.path()).await.unwrap().try_host_lock().unwrap().is_none());
     drop(lock);
     assert!(store.try_host_lock().unwrap().is_some());
 }

@@ -1,17 +1,21 @@
 //! Leases: one worker has a task, and only that one can write it.
 
+use std::time::Duration;
+
 use asgard_contract::{Error, Progress};
 use asgard_store::tasks::{Attempts, Lease, NewTask, Next, StepWrite, TaskStatus};
-use asgard_store::{Store, StoreError, StoreResult};
-use chrono::{DateTime, TimeDelta, Utc};
+use asgard_store::{Store, StoreError, StoreResult, testing};
 use serde_json::{Value, json};
 
 fn kinds() -> Vec<String> {
     vec!["sync".to_owned()]
 }
 
-fn in_seconds(seconds: i64) -> DateTime<Utc> {
-    Utc::now() + TimeDelta::seconds(seconds)
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// What was leased for no time has run out after this.
+async fn a_moment() {
+    tokio::time::sleep(Duration::from_millis(20)).await;
 }
 
 async fn write(store: &Store, lease: &Lease, state: &Value, next: Next) -> StoreResult<()> {
@@ -22,7 +26,7 @@ async fn write(store: &Store, lease: &Lease, state: &Value, next: Next) -> Store
 
 async fn store() -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path()).await.unwrap();
+    let store = testing::open(folder.path()).await.unwrap();
     (folder, store)
 }
 
@@ -31,29 +35,31 @@ async fn a_leased_task_is_nobody_elses_until_its_lease_runs_out() {
     let (_folder, store) = store().await;
     store.insert_task(&NewTask::new("local", "sync")).await.unwrap();
     store.insert_task(&NewTask::new("local", "unknown here")).await.unwrap();
-    let mine = store.lease_due("a", &kinds(), in_seconds(60), 9).await.unwrap();
+    let mine = store.lease_due("a", &kinds(), MINUTE, 9).await.unwrap();
     assert_eq!(mine.len(), 1);
     assert_eq!(mine[0].task.status, TaskStatus::Running);
-    assert!(store.lease_due("b", &kinds(), in_seconds(60), 9).await.unwrap().is_empty());
+    assert!(store.lease_due("b", &kinds(), MINUTE, 9).await.unwrap().is_empty());
 
-    let held = store.renew_leases("a", in_seconds(-1)).await.unwrap();
+    let held = store.renew_leases("a", Duration::ZERO).await.unwrap();
+    a_moment().await;
     assert_eq!(held[0].lease, mine[0].lease);
-    assert!(store.lease_due("a", &kinds(), in_seconds(60), 9).await.unwrap().is_empty(), "its own work");
-    assert!(store.next_due("b", &kinds()).await.unwrap().unwrap() <= Utc::now());
-    assert_eq!(store.lease_due("b", &kinds(), in_seconds(60), 9).await.unwrap().len(), 1);
+    assert!(store.lease_due("a", &kinds(), MINUTE, 9).await.unwrap().is_empty(), "its own work");
+    assert_eq!(store.next_due("b", &kinds()).await.unwrap(), Some(Duration::ZERO));
+    assert_eq!(store.lease_due("b", &kinds(), MINUTE, 9).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
 async fn the_writes_of_one_who_lost_the_lease_are_refused() {
     let (_folder, store) = store().await;
     let task = store.insert_task(&NewTask::new("local", "sync")).await.unwrap();
-    let paused = store.lease_due("a", &kinds(), in_seconds(-1), 1).await.unwrap().remove(0);
-    let taken = store.lease_due("b", &kinds(), in_seconds(60), 1).await.unwrap().remove(0);
+    let paused = store.lease_due("a", &kinds(), Duration::ZERO, 1).await.unwrap().remove(0);
+    a_moment().await;
+    let taken = store.lease_due("b", &kinds(), MINUTE, 1).await.unwrap().remove(0);
     for next in [Next::GoesOn, Next::Succeeded { outcome: Value::Null }] {
         let late = write(&store, &paused.lease, &json!("stale"), next).await;
         assert!(matches!(late, Err(StoreError::LeaseLost(_))));
     }
-    let due = Next::Due { at: Utc::now(), attempts: Attempts::default() };
+    let due = Next::Due { after: Duration::ZERO, attempts: Attempts::default() };
     write(&store, &taken.lease, &json!("fresh"), due).await.unwrap();
     let late = write(&store, &taken.lease, &json!("given back"), Next::GoesOn).await;
     assert!(matches!(late, Err(StoreError::LeaseLost(_))));
@@ -64,7 +70,7 @@ async fn the_writes_of_one_who_lost_the_lease_are_refused() {
 async fn an_ended_task_is_never_due_and_never_changes() {
     let (_folder, store) = store().await;
     let task = store.insert_task(&NewTask::new("local", "sync")).await.unwrap();
-    let leased = store.lease_due("a", &kinds(), in_seconds(60), 1).await.unwrap().remove(0);
+    let leased = store.lease_due("a", &kinds(), MINUTE, 1).await.unwrap().remove(0);
     let failed = Next::Failed { error: Error::invalid("sql", "no") };
     write(&store, &leased.lease, &Value::Null, failed).await.unwrap();
     assert_eq!(store.next_due("a", &kinds()).await.unwrap(), None);
@@ -77,9 +83,9 @@ async fn an_ended_task_is_never_due_and_never_changes() {
 async fn the_leases_of_an_ended_host_are_free_at_once() {
     let (_folder, store) = store().await;
     store.insert_task(&NewTask::new("local", "sync")).await.unwrap();
-    let before = store.lease_due("a", &kinds(), in_seconds(60), 1).await.unwrap().remove(0);
+    let before = store.lease_due("a", &kinds(), MINUTE, 1).await.unwrap().remove(0);
     assert_eq!(store.reclaim_leases().await.unwrap(), 1);
-    let after = store.lease_due("b", &kinds(), in_seconds(60), 1).await.unwrap().remove(0);
+    let after = store.lease_due("b", &kinds(), MINUTE, 1).await.unwrap().remove(0);
     assert!(before.lease.is_first() && !after.lease.is_first());
     assert!(write(&store, &before.lease, &Value::Null, Next::GoesOn).await.is_err());
     assert_eq!(store.release_leases("b").await.unwrap(), 1);
@@ -92,12 +98,12 @@ async fn a_cancel_ends_a_waiting_task_and_makes_a_started_one_due() {
     assert_eq!(store.request_cancel(&waiting.id).await.unwrap().status, TaskStatus::Cancelled);
 
     let started = store.insert_task(&NewTask::new("local", "sync").subject("b")).await.unwrap();
-    let leased = store.lease_due("a", &kinds(), in_seconds(60), 1).await.unwrap().remove(0);
+    let leased = store.lease_due("a", &kinds(), MINUTE, 1).await.unwrap().remove(0);
     assert_eq!(store.request_cancel(&started.id).await.unwrap().status, TaskStatus::Running);
     // The step that was under way wanted an hour's rest.
-    let rest = Next::Due { at: in_seconds(3600), attempts: Attempts::default() };
+    let rest = Next::Due { after: Duration::from_secs(3600), attempts: Attempts::default() };
     write(&store, &leased.lease, &Value::Null, rest).await.unwrap();
-    let again = store.lease_due("a", &kinds(), in_seconds(60), 1).await.unwrap();
+    let again = store.lease_due("a", &kinds(), MINUTE, 1).await.unwrap();
     assert!(again[0].task.cancel_requested);
     assert!(matches!(store.request_cancel("none").await, Err(StoreError::NotFound(_))));
 }

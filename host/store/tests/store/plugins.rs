@@ -1,7 +1,7 @@
 //! Plugins: versions side by side, bytes that stay as long as somebody may have started with them.
 
 use asgard_contract::manifest::Manifest;
-use asgard_store::{Store, StoreError};
+use asgard_store::{Store, StoreError, testing};
 use serde_json::json;
 
 fn manifest(version: &str) -> Manifest {
@@ -11,7 +11,7 @@ fn manifest(version: &str) -> Manifest {
 
 async fn store() -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path()).await.unwrap();
+    let store = testing::open(folder.path()).await.unwrap();
     (folder, store)
 }
 

@@ -1,11 +1,13 @@
 //! A closed and reopened store has everything that a call was told is stored.
 
+use std::time::Duration;
+
 use asgard_contract::environment::Environment;
 use asgard_contract::log::Level;
 use asgard_contract::manifest::Manifest;
 use asgard_store::tasks::{NewLogLine, NewTask, Next, StepWrite, TaskFilter, TaskStatus};
-use asgard_store::{Claim, ResourceKind, Schedule, Store, StoreError, StoredAnswer};
-use chrono::{TimeDelta, Utc};
+use asgard_store::{Claim, ResourceKind, Schedule, StoreError, StoredAnswer, testing};
+use chrono::Utc;
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -18,7 +20,7 @@ async fn everything_is_there_after_a_restart() {
     let task = NewTask::new("local", "sync").subject("i1").plugin("p@1 sha256:ab").request(json!({"a": 1}));
     let answer = StoredAnswer { status: 201, content_type: Some("application/json".into()), body: b"{}".to_vec() };
 
-    let store = Store::open(folder.path()).await.unwrap();
+    let store = testing::open(folder.path()).await.unwrap();
     store.put_environment(&environment, "ada", "first").await.unwrap();
     store.put_new("local", ResourceKind::Source, "s1", "erp", &json!({"type": "postgres"})).await.unwrap();
     store.set_secret("local", "erp", "hunter2").await.unwrap();
@@ -36,7 +38,7 @@ async fn everything_is_there_after_a_restart() {
     store.put_schedule(&schedule).await.unwrap();
     let task = store.insert_task(&task).await.unwrap();
     let kinds = ["sync".to_owned()];
-    let leased = store.lease_due("host", &kinds, Utc::now() + TimeDelta::seconds(9), 9).await.unwrap().remove(0);
+    let leased = store.lease_due("host", &kinds, Duration::from_secs(9), 9).await.unwrap().remove(0);
     let line = NewLogLine { time: Utc::now(), level: Level::Warn, message: "slow".into() };
     let step = StepWrite {
         state: Some(&json!({"step": 1})),
@@ -49,7 +51,7 @@ async fn everything_is_there_after_a_restart() {
     store.write_step(&leased.lease, step).await.unwrap();
     store.close().await;
 
-    let store = Store::open(folder.path()).await.unwrap();
+    let store = testing::open(folder.path()).await.unwrap();
     let revision = store.environment("local").await.unwrap().unwrap();
     assert_eq!((revision.revision, revision.author.as_str(), revision.document), (1, "ada", environment));
     let source = store.get_by_name::<Value>("local", ResourceKind::Source, "erp").await.unwrap().unwrap();
@@ -70,7 +72,7 @@ async fn everything_is_there_after_a_restart() {
 #[tokio::test]
 async fn revisions_of_an_environment_are_numbered_and_kept() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path()).await.unwrap();
+    let store = testing::open(folder.path()).await.unwrap();
     let mut document: Environment = serde_json::from_value(json!({"name": "dev"})).unwrap();
     store.put_environment(&document, "ada", "first").await.unwrap();
     document.description = Some("changed".into());
@@ -85,14 +87,10 @@ async fn revisions_of_an_environment_are_numbered_and_kept() {
 #[tokio::test]
 async fn a_database_of_a_newer_version_is_refused_in_words() {
     let folder = tempfile::tempdir().unwrap();
-    Store::open(folder.path()).await.unwrap().close().await;
-    let url = format!("sqlite://{}", folder.path().join("asgard.db").display());
-    let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
-    sqlx::query("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'x', 1, x'00', 0)")
-        .execute(&pool)
-        .await
-        .unwrap();
-    pool.close().await;
-    let error = Store::open(folder.path()).await.unwrap_err();
+    testing::open(folder.path()).await.unwrap().close().await;
+    let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+        SELECT 9999, description, success, checksum, execution_time FROM _sqlx_migrations WHERE version = 1";
+    testing::execute(folder.path(), newer).await.unwrap();
+    let error = testing::open(folder.path()).await.unwrap_err();
     assert!(matches!(&error, StoreError::Folder(text) if text.contains("newer version of asgard")), "{error}");
 }

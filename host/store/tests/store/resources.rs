@@ -1,12 +1,12 @@
 //! Resources: unique names, revisions that notice each other, pages.
 
 use asgard_contract::Error;
-use asgard_store::{ResourceKind, Store, StoreError};
+use asgard_store::{ResourceKind, Store, StoreError, testing};
 use serde_json::{Value, json};
 
 async fn store() -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path()).await.unwrap();
+    let store = testing::open(folder.path()).await.unwrap();
     (folder, store)
 }
 

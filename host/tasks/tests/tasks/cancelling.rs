@@ -92,7 +92,7 @@ async fn a_cancel_outlives_the_host_that_was_asked() {
 
     // Asked of a host that does no work.
     let config = TasksConfig { cancel_answer: Duration::from_millis(100), ..quick() };
-    let idle = Tasks::new(asgard_store::Store::open(folder.path()).await.unwrap(), config);
+    let idle = Tasks::new(asgard_store::testing::open(folder.path()).await.unwrap(), config);
     assert_eq!(idle.cancel(&task.id).await.unwrap().status, TaskStatus::Running);
 
     let handler = Long::listening();
@@ -107,7 +107,7 @@ async fn a_cancel_reaches_a_step_on_another_host() {
     let worker = TestHost::start(folder.path(), Long::listening()).await;
     let task = worker.submit().await;
     worker.state_of(&task, json!("saved")).await;
-    let asked = Tasks::new(asgard_store::Store::open(folder.path()).await.unwrap(), quick());
+    let asked = Tasks::new(asgard_store::testing::open(folder.path()).await.unwrap(), quick());
     asked.cancel(&task.id).await.unwrap();
     assert_eq!(worker.end_of(&task).await.status, TaskStatus::Cancelled);
 }
@@ -116,7 +116,7 @@ async fn a_cancel_reaches_a_step_on_another_host() {
 async fn a_task_that_nobody_began_ends_without_a_step() {
     let folder = tempfile::tempdir().unwrap();
     let handler = Counting::to(1);
-    let idle = Tasks::new(asgard_store::Store::open(folder.path()).await.unwrap(), quick());
+    let idle = Tasks::new(asgard_store::testing::open(folder.path()).await.unwrap(), quick());
     idle.register(KIND, handler.clone());
     let task = idle.submit(NewTask::new("local", KIND)).await.unwrap();
     assert_eq!(idle.cancel(&task.id).await.unwrap().status, TaskStatus::Cancelled);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use asgard_contract::{Error, Result};
-use asgard_store::Store;
+
 use asgard_tasks::{Handler, NewTask, RetryPolicy, StepContext, StepOutcome, Task, Tasks, TasksConfig};
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -49,7 +49,7 @@ impl TestHost {
     }
 
     pub(crate) async fn with(folder: &Path, handler: Arc<dyn Handler>, config: TasksConfig) -> Self {
-        let tasks = Tasks::new(Store::open(folder).await.unwrap(), config);
+        let tasks = Tasks::new(asgard_store::testing::open(folder).await.unwrap(), config);
         tasks.register(KIND, handler);
         let shutdown = CancellationToken::new();
         let run = {

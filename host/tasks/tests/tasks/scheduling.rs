@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::host::{Counting, KIND, Long, TestHost};
 use asgard_contract::Error;
-use asgard_store::{Schedule, Store};
+use asgard_store::Schedule;
 use asgard_tasks::{NewTask, TaskFilter};
 use chrono::{TimeDelta, Utc};
 use serde_json::json;
@@ -50,7 +50,7 @@ async fn a_schedule_skips_while_the_task_of_its_subject_runs() {
 #[tokio::test]
 async fn fires_that_no_host_saw_come_as_one_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path()).await.unwrap();
+    let store = asgard_store::testing::open(folder.path()).await.unwrap();
     let missed = Schedule {
         environment: "local".into(),
         id: "i1".into(),

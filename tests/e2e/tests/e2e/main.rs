@@ -33,6 +33,7 @@ mod readme;
 mod requests;
 mod s3;
 mod silver;
+mod streams;
 mod swaps;
 mod world;
 
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
     };
     let trials = [
         ingestion::trials(&world),
+        streams::trials(&world),
         capture::trials(&world),
         silver::trials(&world),
         gold::trials(&world),

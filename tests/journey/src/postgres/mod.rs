@@ -45,6 +45,7 @@ const PORT_TRIES: u32 = 5;
 pub struct PostgresServer {
     port: u16,
     data: PathBuf,
+    settings: Vec<(String, String)>,
     process: Child,
 }
 
@@ -71,9 +72,11 @@ impl PostgresServer {
         } else {
             initialise(&installation, &account, &folder, &data)?;
         }
+        let settings: Vec<_> = settings.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
         let mut last = None;
         for _ in 0..PORT_TRIES {
-            match Self::launch(&installation, &account, &folder, &data, settings).await {
+            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+            match Self::launch(&installation, &account, &folder, &data, &settings, port).await {
                 Ok(server) => {
                     server.create_database().await?;
                     return Ok(server);
@@ -151,6 +154,27 @@ impl PostgresServer {
         })
     }
 
+    /// Ends it as [`PostgresServer::stop`] does, and starts it again on the same port, where its clients look for it.
+    ///
+    /// # Errors
+    /// It does not end or start in time.
+    pub async fn restart(&mut self) -> Result<()> {
+        signal(self.process.id(), Signal::INT);
+        let limit = Instant::now() + STOP_LIMIT;
+        while self.process.try_wait()?.is_none() {
+            if Instant::now() > limit {
+                bail!("PostgreSQL in {} did not stop in {} s", self.data.display(), STOP_LIMIT.as_secs());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let account = Account::unprivileged()?;
+        let installation = Installation::find_or_unpack(&account).await?;
+        let folder = self.data.parent().context("the data folder has no parent")?.to_owned();
+        let again = Self::launch(&installation, &account, &folder, &self.data, &self.settings, self.port).await?;
+        *self = again;
+        Ok(())
+    }
+
     /// Ends it; sessions are cut, data are written.
     ///
     /// # Errors
@@ -172,9 +196,9 @@ impl PostgresServer {
         account: &Account,
         folder: &Path,
         data: &Path,
-        settings: &[(&str, &str)],
+        settings: &[(String, String)],
+        port: u16,
     ) -> Result<Self> {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let log = folder.join("server.log");
         let output = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
         let mut command = installation.command("postgres", account, folder);
@@ -186,12 +210,13 @@ impl PostgresServer {
             ("full_page_writes", "off"),
             ("synchronous_commit", "off"),
         ];
-        for (name, value) in own.iter().chain(settings) {
+        let settings_given = settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        for (name, value) in own.into_iter().chain(settings_given) {
             command.arg("-c").arg(format!("{name}={value}"));
         }
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         let process = command.spawn().with_context(|| format!("starting {}", installation.folder().display()))?;
-        let mut server = Self { port, data: data.to_owned(), process };
+        let mut server = Self { port, data: data.to_owned(), settings: settings.to_vec(), process };
         let limit = Instant::now() + START_LIMIT;
         while Instant::now() < limit {
             if server.process.try_wait()?.is_some() {
@@ -318,7 +343,8 @@ mod tests {
         let installation = Installation::unpacked(&account).await.unwrap();
         let data = folder.join("data");
         initialise(&installation, &account, &folder, &data).unwrap();
-        let server = PostgresServer::launch(&installation, &account, &folder, &data, &[]).await.unwrap();
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let server = PostgresServer::launch(&installation, &account, &folder, &data, &[], port).await.unwrap();
         let rows = server.connect("postgres").await.unwrap().query("SHOW server_version", &[]).await.unwrap();
         assert!(rows[0].get::<_, &str>(0).starts_with("17."));
         server.stop().await.unwrap();

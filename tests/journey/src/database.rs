@@ -1,0 +1,63 @@
+//! A PostgreSQL server as the hosts' own database, for callers without a runtime of their own.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use tokio::runtime::Runtime;
+
+use crate::postgres::PostgresServer;
+
+/// A running server with an empty database; ends when dropped.
+pub struct Database {
+    runtime: Runtime,
+    server: Option<PostgresServer>,
+}
+
+impl Database {
+    /// Starts a server whose data lie below `folder`.
+    ///
+    /// # Errors
+    /// Those of the server.
+    pub fn start(folder: &Path) -> Result<Self> {
+        let runtime = Runtime::new().context("no threads for the server")?;
+        let server = runtime.block_on(PostgresServer::start(folder))?;
+        Ok(Self { runtime, server: Some(server) })
+    }
+
+    /// For `--database-url`.
+    pub fn url(&self) -> String {
+        let server = self.server();
+        let (user, password) = (server.user(), server.password());
+        format!("postgres://{user}:{password}@{}:{}/{}", server.host(), server.port(), server.database())
+    }
+
+    /// Ends the server and starts it again on the same port.
+    ///
+    /// # Errors
+    /// Those of the server.
+    #[expect(clippy::expect_used, reason = "taken only when this is dropped")]
+    pub fn restart(&mut self) -> Result<()> {
+        self.runtime.block_on(self.server.as_mut().expect("a server until the drop").restart())
+    }
+
+    /// Runs statements as a superuser.
+    ///
+    /// # Errors
+    /// Those of the first statement that fails.
+    pub fn execute(&self, script: &str) -> Result<()> {
+        self.runtime.block_on(self.server().execute(script))
+    }
+
+    #[expect(clippy::expect_used, reason = "taken only when this is dropped")]
+    fn server(&self) -> &PostgresServer {
+        self.server.as_ref().expect("a server until the drop")
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        // Within the runtime: the server's sessions end there.
+        let _within = self.runtime.enter();
+        self.server = None;
+    }
+}
