@@ -22,9 +22,7 @@ pub(crate) struct DataFolder {
 impl DataFolder {
     /// The folder as an absolute path, made if need be: processes of the host run in other folders.
     pub(crate) fn open(&self) -> Result<PathBuf> {
-        std::fs::create_dir_all(&self.path)
-            .with_context(|| format!("the data folder {} cannot be made", self.path.display()))?;
-        self.path.canonicalize().with_context(|| format!("the data folder {} cannot be read", self.path.display()))
+        opened(&self.path)
     }
 
     /// The folder's store, for commands that work beside a running host: both see each other's changes at once.
@@ -36,6 +34,12 @@ impl DataFolder {
     pub(crate) fn store_config(&self) -> StoreConfig {
         StoreConfig { database_url: self.database_url.clone() }
     }
+}
+
+/// A data folder as an absolute path, made if need be.
+pub(crate) fn opened(path: &Path) -> Result<PathBuf> {
+    std::fs::create_dir_all(path).with_context(|| format!("the data folder {} cannot be made", path.display()))?;
+    path.canonicalize().with_context(|| format!("the data folder {} cannot be read", path.display()))
 }
 
 /// Makes sure that one host works on the folder. The lock ends with the process, however it ends.

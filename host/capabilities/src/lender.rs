@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use asgard_contract::environment::{Environment, Grants};
+use asgard_contract::environment::{Environment, Grants, Program};
 use asgard_contract::manifest::{Capability, Role};
 use asgard_contract::{Error, Result};
 use serde_json::Value;
@@ -120,12 +120,14 @@ impl Lender {
         let asked = |capability| asks.contains(&capability);
 
         let mut lent = Lent::default();
+        let secrets: Arc<dyn secrets::Secrets> =
+            Arc::new(secrets::Noting { secrets: Arc::clone(&self.backing.secrets), used: lent.used_secrets.clone() });
         if asked(Capability::Http) && !grants.http.is_empty() {
             let reachable = policies.http.with_services(|name| self.port(name))?;
             lent.http = Some(http::Client {
                 holder: holder.clone(),
                 reachable: Arc::new(reachable),
-                secrets: Arc::clone(&self.backing.secrets),
+                secrets: Arc::clone(&secrets),
                 body_limit: limits.http_body_bytes,
                 longest: step,
             });
@@ -135,11 +137,8 @@ impl Lender {
         }
         // A proof gives nothing away that the plugin's connection does not; the secret itself has a grant of its own.
         if asked(Capability::Credentials) {
-            lent.credentials = Some(credentials::Passwords {
-                holder: holder.clone(),
-                secrets: Arc::clone(&self.backing.secrets),
-                may_reveal: policies.reveal_secrets,
-            });
+            lent.credentials =
+                Some(credentials::Passwords { holder: holder.clone(), secrets, may_reveal: policies.reveal_secrets });
         }
         if asked(Capability::Processes) && !policies.processes.is_empty() {
             lent.processes = Some(processes::Processes {
@@ -216,6 +215,19 @@ impl Lender {
         }
         registry.ensure_for_environment(&self.environment, name, &self.service_data(), &self.programs)?;
         known(name).ok_or_else(|| Error::unavailable("the host is shutting down"))
+    }
+
+    /// Looks whether a program of the environment can be run, as far as that is known without making it: where it is.
+    ///
+    /// # Errors
+    /// `invalid-input` with the program's field; `unsupported` for one that is made when it is first needed.
+    pub async fn find_program(&self, name: &str) -> Result<String> {
+        if let Some(Program::Python { requirements }) = self.environment.programs.get(name) {
+            let count = requirements.len();
+            return Err(Error::unsupported(format!("made of {count} requirements when it is first needed")));
+        }
+        let executable = self.programs.executable(name, PATIENCE).await?;
+        Ok(format!("program `{name}` is {}", executable.path.display()))
     }
 
     fn service_data(&self) -> PathBuf {

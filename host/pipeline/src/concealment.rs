@@ -59,6 +59,13 @@ fn walk(schema: &Value, value: &mut Value, before: Option<&Value>, path: &str, s
     }
 }
 
+/// The place of the first secret that stands in a configuration as it is, and not as a reference. For documents, which are kept and
+/// shown as they were given.
+pub(crate) fn exposed(schema: &Value, configuration: &Value) -> Option<String> {
+    let concealed = conceal(schema, configuration.clone(), None, "configuration");
+    concealed.secrets.into_iter().next().map(|(path, _)| path)
+}
+
 /// The configuration as answers show it.
 pub fn masked(configuration: &Value) -> Value {
     match configuration {
@@ -112,5 +119,13 @@ mod tests {
         assert_eq!(again.configuration, first.configuration);
         assert!(again.secrets.is_empty());
         assert_eq!(owned_secrets(&first.configuration, "source-1").len(), 2);
+    }
+
+    #[test]
+    fn a_secret_that_stands_in_a_document_is_found_with_its_place() {
+        let schema = json!({"properties": {"proxy": {"properties": {"token": {"writeOnly": true}}}}});
+        let exposing = json!({"proxy": {"token": "s3cret"}});
+        assert_eq!(exposed(&schema, &exposing).as_deref(), Some("configuration.proxy.token"));
+        assert_eq!(exposed(&schema, &json!({"proxy": {"token": "secret://proxy"}})), None);
     }
 }

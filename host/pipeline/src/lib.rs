@@ -14,6 +14,7 @@ mod names;
 pub mod pipelines;
 pub mod plugins;
 mod roles;
+mod secrets;
 pub mod sql;
 mod stepping;
 mod storage;
@@ -134,6 +135,7 @@ impl Pipeline {
             () = self.forget_answers() => {}
             () = self.compile_bound_plugins() => {}
             () = self.keep_tables() => {}
+            () = self.environments.follow() => {}
         }
         self.supervisor.shut_down().await;
     }

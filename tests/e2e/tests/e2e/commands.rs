@@ -15,6 +15,8 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
         test(world, "the_commands_of_the_readme_run", |world| run(world, "README.md")),
         test(world, "the_commands_for_operating_a_host_run", |world| run(world, "docs/operating.md")),
+        test(world, "the_commands_about_environments_run", |world| run(world, "docs/environments.md")),
+        test(world, "the_commands_about_plugins_are_those_of_tests", |world| run(world, "docs/plugins.md")),
         test(world, "the_commands_of_the_tutorial_run", |world| run(world, "docs/tutorial.md")),
         test(world, "the_commands_about_tables_run", |world| run(world, "docs/tables.md")),
         test(world, "the_commands_about_pipelines_run", |world| run(world, "docs/pipelines.md")),
@@ -25,7 +27,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
 }
 
 /// Commands of these are run by tests of their own: the chores themselves, and the plugin that the README builds.
-const ELSEWHERE: [&str; 2] = ["cargo ", "asgard plugin "];
+const ELSEWHERE: [&str; 3] = ["cargo ", "asgard plugin ", "oras "];
 
 /// A tutorial trains a model.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -84,6 +86,7 @@ fn run(world: &World, document: &str) {
     shell
         .current_dir(&folder)
         .env("ASGARD_DATA", &data)
+        .env("ASGARD_URL", client.base())
         .env("SOURCE_HOST", &source.host)
         .env("SOURCE_PORT", source.port.to_string())
         .env("SOURCE_DATABASE", &source.database)

@@ -47,13 +47,10 @@ fn plugin(world: &World) {
 
     let host = world.start_light(&world.folder("readme-host")).unwrap();
     let component = target.join("wasm32-wasip2/release/numbers.wasm");
-    for words in [&["plugin", "inspect"][..], &["plugin", "add"]] {
+    for word in ["inspect", "test", "add"] {
         let mut command = Command::new(&world.built().asgard);
-        command.args(words).arg(&component).arg("--manifest").arg(folder.join("plugin.toml"));
-        if words[1] == "add" {
-            command.arg("--data").arg(host.data());
-        }
-        run(&mut command);
+        command.args(["plugin", word]).arg(&component).arg("--manifest").arg(folder.join("plugin.toml"));
+        run(command.env("ASGARD_URL", host.url()));
     }
     // Bound while the host runs: no restart.
     let client = host.client();
