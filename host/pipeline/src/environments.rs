@@ -3,6 +3,9 @@
 //! An environment's document changes as a whole and atomically: a request or a step takes one [`Active`] and keeps it to
 //! its end, so it never sees half of a change.
 
+mod allowances;
+mod following;
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -2,18 +2,20 @@
 
 mod events;
 mod ingestions;
+mod schedule;
 mod sinks;
 mod sources;
 mod sync;
 
 use std::sync::Arc;
 
-pub use ingestions::{
-    Ingestion, IngestionPatch, Job, NewIngestion, Schedule, ScheduleType, StreamChoice, StreamResult,
-};
+pub use ingestions::{Ingestion, IngestionPatch, Job, NewIngestion, StreamChoice, StreamResult};
+pub use schedule::{Schedule, ScheduleType};
 pub(crate) use sinks::Record as SinkRecord;
 pub use sinks::{NewSink, Sink, SinkPatch};
 pub use sources::{NewSource, Source, SourcePatch};
+
+pub(crate) use sync::KIND;
 
 use crate::Pipeline;
 

@@ -18,6 +18,7 @@ mod environments;
 mod features;
 mod files;
 mod gold;
+mod hosts;
 mod iceberg;
 mod idempotency;
 mod ingestion;
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
         idempotency::trials(&world),
         environments::trials(&world),
         durability::trials(&world),
+        hosts::trials(&world),
         cli::trials(&world),
         openapi::trials(&world),
         readme::trials(&world),
