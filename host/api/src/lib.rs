@@ -157,7 +157,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(tables::silver))
         .routes(routes!(tables::gold))
         .routes(routes!(lakehouse_tables::list))
-        .routes(routes!(lakehouse_tables::get, changes::patch))
+        .routes(routes!(lakehouse_tables::get, lakehouse_tables::delete, changes::patch))
         .routes(routes!(lakehouse_tables::snapshots))
         .routes(routes!(rows::rows))
         .routes(routes!(maintenance::start))

@@ -12,6 +12,7 @@ mod browse;
 mod catalog;
 mod engine;
 mod error;
+mod far_times;
 pub mod iceberg_rest;
 mod rows;
 pub mod storage;
@@ -107,6 +108,14 @@ impl Lakehouse {
     /// `invalid-input` for `changes[n]`, with the reason; `not-found`.
     pub async fn alter(&self, table: &TableName, changes: &[Change]) -> Result<()> {
         self.tables.alter(table, changes).await
+    }
+
+    /// Drops a table or view. Its files go when no statement can be reading them any more.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub async fn drop_table(&self, table: &TableName) -> Result<()> {
+        self.tables.drop_existing(table).await
     }
 
     /// Whether a table has something to maintain.

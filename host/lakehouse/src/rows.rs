@@ -17,6 +17,8 @@ use asgard_contract::{Error, Result};
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 use serde_json::{Map, Value};
 
+use crate::far_times;
+
 /// Digits of a decimal that a number of JSON keeps for every reader: most read it as 64-bit floating point.
 const DIGITS_OF_A_NUMBER: u32 = 15;
 
@@ -40,7 +42,8 @@ pub fn rows_to_json(ipc: &[u8]) -> Result<Vec<Map<String, Value>>> {
         .collect();
     let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, JsonArray>(Vec::new());
     for batch in batches {
-        writer.write(&with_fields(&batch, &fields).map_err(failed)?).map_err(failed)?;
+        let batch = with_fields(&batch, &fields).and_then(|batch| with_far_times(&batch)).map_err(failed)?;
+        writer.write(&batch).map_err(failed)?;
     }
     writer.finish().map_err(failed)?;
     let text = writer.into_inner();
@@ -64,6 +67,14 @@ fn with_fields(batch: &RecordBatch, fields: &Fields) -> std::result::Result<Reco
     let columns = batch.columns().iter().zip(fields).map(|(column, field)| cast(column, field.data_type()));
     let columns = columns.collect::<std::result::Result<_, _>>()?;
     RecordBatch::try_new(Arc::new(Schema::new(fields.clone())), columns)
+}
+
+fn with_far_times(batch: &RecordBatch) -> std::result::Result<RecordBatch, ArrowError> {
+    let columns = batch.columns().iter().map(far_times::as_texts).collect::<std::result::Result<Vec<_>, _>>()?;
+    let fields = batch.schema_ref().fields().iter().zip(&columns);
+    let fields: Fields =
+        fields.map(|(field, column)| field.as_ref().clone().with_data_type(column.data_type().clone())).collect();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
 }
 
 /// The field with text for the keys of its maps, as JSON's objects have it.
@@ -187,6 +198,9 @@ pub(crate) fn time(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use arrow_array::builder::{Int32Builder, MapBuilder, StringBuilder};
+    use arrow_array::{Array as _, Date32Array, ListArray};
+    use arrow_schema::Field;
+    use datafusion::arrow::buffer::OffsetBuffer;
     use serde_json::json;
 
     use super::*;
@@ -258,6 +272,46 @@ mod tests {
         assert_eq!(
             json!(rows),
             json!([{"short": -1.5, "long": "12345678901234567890.123"}, {"short": null, "long": "1.500"}])
+        );
+    }
+
+    #[test]
+    fn times_of_any_year_are_told() {
+        let date = |days: i32| -> ArrayRef { Arc::new(Date32Array::from(vec![Some(days), None, Some(0)])) };
+        let at = |micros: i64, zone: Option<&str>| -> ArrayRef {
+            let column = TimestampMicrosecondArray::from(vec![Some(micros), None, Some(1_500)]);
+            Arc::new(column.with_timezone_opt(zone))
+        };
+        let columns = [
+            ("near", date(-719_162)),
+            ("far", date(2_145_042_905)),
+            ("plain", at(i64::MAX, None)),
+            ("zoned", at(i64::MAX - 775_807, Some("UTC"))),
+        ];
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        let list = ListArray::new(
+            Arc::new(Field::new("item", DataType::Date32, true)),
+            OffsetBuffer::from_lengths([3, 0, 0]),
+            date(2_145_042_905),
+            None,
+        );
+        let fields = batch.schema_ref().fields().iter().cloned();
+        let schema = Schema::new(
+            fields.chain([Arc::new(Field::new("list", list.data_type().clone(), true))]).collect::<Vec<_>>(),
+        );
+        let columns = batch.columns().iter().cloned().chain([Arc::new(list) as ArrayRef]).collect();
+        let batch = RecordBatch::try_new(Arc::new(schema), columns).unwrap();
+        let mut writer = StreamWriter::try_new(Vec::new(), batch.schema_ref()).unwrap();
+        writer.write(&batch).and_then(|()| writer.finish()).unwrap();
+        let rows = rows_to_json(&writer.into_inner().unwrap()).unwrap();
+        assert_eq!(
+            json!([rows[0], rows[2]]),
+            json!([
+                {"near": "0001-01-01", "far": "+5874897-12-31", "plain": "+294247-01-10T04:00:54.775807",
+                 "zoned": "+294247-01-10T04:00:54Z", "list": ["+5874897-12-31", null, "1970-01-01"]},
+                {"near": "1970-01-01", "far": "1970-01-01", "plain": "1970-01-01T00:00:00.001500",
+                 "zoned": "1970-01-01T00:00:00.001500Z", "list": []},
+            ])
         );
     }
 

@@ -54,6 +54,9 @@ pub(crate) fn label(field: &str, text: &str) -> Result<()> {
     ))
 }
 
+/// A table's name is one of a folder, which has 255 bytes on most disks, with room for what is put behind it.
+pub(crate) const LONGEST_TABLE: usize = 200;
+
 /// The bronze table of a stream: `{prefix}{stream}` in lower case, with `_` for everything that an unquoted SQL
 /// identifier cannot have.
 pub(crate) fn bronze_table(prefix: &str, stream: &str) -> String {

@@ -405,8 +405,12 @@ impl Values {
             Self::Float(builder) => {
                 // Somebody chose the type: what it rounds to is what they want.
                 #[expect(clippy::cast_possible_truncation, reason = "the nearest float")]
-                let value = values::double(read, reading).ok_or_else(unfit)? as f32;
-                builder.append_value(value);
+                let value = values::double(read, reading).ok_or_else(unfit)?;
+                let rounded = value as f32;
+                if rounded.is_infinite() && value.is_finite() {
+                    return Err(unfit());
+                }
+                builder.append_value(rounded);
             }
             Self::Decimal(builder, precision, scale) => {
                 builder.append_value(values::decimal(read, *precision, *scale, reading).ok_or_else(unfit)?);

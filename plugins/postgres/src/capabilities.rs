@@ -56,6 +56,9 @@ pub trait Transport {
     /// `unavailable` for a handshake that fails, `invalid-input` for an authority that cannot be read.
     fn start_tls(&mut self, verification: Verification, authority: Option<&str>) -> Result<()>;
 
+    /// Reads and writes from here on wait at most so long; 0 = as long as a step may take.
+    fn set_timeout(&mut self, timeout_ms: u32);
+
     /// `tls-server-end-point` of RFC 5929; none without TLS.
     fn channel_binding(&self) -> Option<Vec<u8>>;
 }

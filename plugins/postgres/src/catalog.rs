@@ -53,6 +53,8 @@ pub struct Table {
     pub kind: RelationKind,
     /// Changes are not in the log.
     pub unlogged: bool,
+    /// Row-level security leaves out rows that the user may not see.
+    pub filtered: bool,
     pub identity: ReplicaIdentity,
 }
 
@@ -67,6 +69,8 @@ impl Table {
 #[derive(Debug, Clone)]
 pub struct Column {
     pub name: String,
+    /// No other column of the table ever has it, also when this one is gone.
+    pub number: i16,
     pub mapping: Mapping,
     pub nullable: bool,
     pub comment: Option<String>,
@@ -74,6 +78,25 @@ pub struct Column {
     pub declared: String,
     /// Computed by the server: the log leaves it out.
     pub generated: bool,
+}
+
+/// In a query over `pg_class c`: what [`ReplicaIdentity::parse`] reads. An index that may be checked at the transaction's end
+/// tells no rows apart.
+pub(crate) const IDENTITY: &str = "c.relreplident,
+                (SELECT json_agg(a.attname ORDER BY k.place)
+                 FROM pg_index i CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY k(number, place)
+                 JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
+                 WHERE i.indrelid = c.oid AND k.place <= i.indnkeyatts AND i.indimmediate
+                   AND (c.relreplident = 'i' AND i.indisreplident OR c.relreplident = 'd' AND i.indisprimary))";
+
+impl ReplicaIdentity {
+    pub(crate) fn parse(row: &mut Fields) -> Option<Self> {
+        Some(match (row.parsed()?, names(row)?) {
+            ('f', _) => Self::Full,
+            (_, columns) if columns.is_empty() => Self::Nothing,
+            (_, columns) => Self::Columns(columns),
+        })
+    }
 }
 
 /// Reads the catalog.
@@ -124,7 +147,11 @@ pub fn schemas(session: &mut Session) -> Result<Vec<String>, Failure> {
 }
 
 /// The rows of a query. One that has another form than asked for is a defect: leaving it out would hide a column.
-fn rows<T>(session: &mut Session, sql: &str, parse: impl Fn(&mut Fields) -> Option<T>) -> Result<Vec<T>, Failure> {
+pub(crate) fn rows<T>(
+    session: &mut Session,
+    sql: &str,
+    parse: impl Fn(&mut Fields) -> Option<T>,
+) -> Result<Vec<T>, Failure> {
     let parsed: Option<Vec<T>> = session.query(sql)?.into_iter().map(|row| parse(&mut Fields::of(row))).collect();
     parsed.ok_or_else(|| Error::internal("the server's catalog answered in a form that nobody expected").into())
 }
@@ -154,12 +181,7 @@ fn tables_query(scope: Scope<'_>) -> String {
                  FROM pg_index i CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY k(number, place)
                  JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
                  WHERE i.indrelid = c.oid AND i.indisprimary AND k.place <= i.indnkeyatts),
-                c.relkind, c.relpersistence = 'u', c.relreplident,
-                (SELECT json_agg(a.attname ORDER BY k.place)
-                 FROM pg_index i CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY k(number, place)
-                 JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
-                 WHERE i.indrelid = c.oid AND k.place <= i.indnkeyatts
-                   AND (c.relreplident = 'i' AND i.indisreplident OR c.relreplident = 'd' AND i.indisprimary))
+                c.relkind, c.relpersistence = 'u', row_security_active(c.oid), {IDENTITY}
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE c.relkind IN ('r', 'p', 'v', 'm') AND NOT c.relispartition AND c.relpersistence <> 't' AND {chosen}
            AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
@@ -170,7 +192,7 @@ fn tables_query(scope: Scope<'_>) -> String {
 /// Columns in their order. Dropped ones are gone; generated ones are like others.
 fn columns_query(tables: &str) -> String {
     format!(
-        "SELECT a.attrelid, a.attname, a.atttypid, a.atttypmod, a.attndims, a.attnotnull,
+        "SELECT a.attrelid, a.attname, a.attnum, a.atttypid, a.atttypmod, a.attndims, a.attnotnull,
                 col_description(a.attrelid, a.attnum), format_type(a.atttypid, a.atttypmod),
                 to_jsonb(a) ->> 'attgenerated' <> ''
          FROM pg_attribute a
@@ -221,12 +243,8 @@ fn table(row: &mut Fields) -> Option<Table> {
             _ => RelationKind::MaterializedView,
         },
         unlogged: row.flag()?,
-        identity: match (row.parsed()?, names(row)?) {
-            ('f', _) => ReplicaIdentity::Full,
-            ('n', _) => ReplicaIdentity::Nothing,
-            (_, columns) if columns.is_empty() => ReplicaIdentity::Nothing,
-            (_, columns) => ReplicaIdentity::Columns(columns),
-        },
+        filtered: row.flag()?,
+        identity: ReplicaIdentity::parse(row)?,
     })
 }
 
@@ -246,12 +264,13 @@ fn type_entry(row: &mut Fields) -> Option<(Oid, TypeEntry)> {
 
 fn column(row: &mut Fields, types: &TypeEntries) -> Option<(Oid, Column)> {
     let table = row.parsed()?;
-    let name = row.text()?;
+    let (name, number) = (row.text()?, row.parsed()?);
     let (oid, modifier, dimensions) = (row.parsed()?, row.parsed()?, row.parsed()?);
     Some((
         table,
         Column {
             name,
+            number,
             mapping: mapping(types, oid, modifier, dimensions),
             nullable: !row.flag()?,
             comment: row.optional()?,
@@ -263,26 +282,26 @@ fn column(row: &mut Fields, types: &TypeEntries) -> Option<(Oid, Column)> {
 }
 
 /// The values of a row, one after the other.
-struct Fields(std::vec::IntoIter<Option<String>>);
+pub(crate) struct Fields(std::vec::IntoIter<Option<String>>);
 
 impl Fields {
     fn of(row: TextRow) -> Self {
         Self(row.into_iter())
     }
 
-    fn optional(&mut self) -> Option<Option<String>> {
+    pub(crate) fn optional(&mut self) -> Option<Option<String>> {
         self.0.next()
     }
 
-    fn text(&mut self) -> Option<String> {
+    pub(crate) fn text(&mut self) -> Option<String> {
         self.0.next()?
     }
 
-    fn parsed<T: std::str::FromStr>(&mut self) -> Option<T> {
+    pub(crate) fn parsed<T: std::str::FromStr>(&mut self) -> Option<T> {
         self.text()?.parse().ok()
     }
 
-    fn flag(&mut self) -> Option<bool> {
+    pub(crate) fn flag(&mut self) -> Option<bool> {
         self.text().map(|text| text == "t")
     }
 }

@@ -55,11 +55,16 @@ pub fn discover(capabilities: &dyn Capabilities, configuration: &Configuration) 
 /// # Errors
 /// Those of [`objects::provision`].
 pub fn provision(capabilities: &dyn Capabilities, ingestion: &Ingestion) -> Result<()> {
-    if objects::captured(&ingestion.streams).next().is_none() {
+    let configuration = Configuration::of(&ingestion.source)?;
+    let captures = objects::captured(&ingestion.streams).next().is_some();
+    if !captures && !configuration.captures_changes() {
         return Ok(());
     }
-    let configuration = Configuration::of(&ingestion.source)?;
     let mut session = Session::open(capabilities, &configuration)?;
+    if !captures {
+        // It may have had such streams.
+        return objects::retire(&mut session, &configuration, ingestion);
+    }
     objects::provision(&mut session, &configuration, ingestion)?;
     session.close();
     Ok(())

@@ -46,6 +46,10 @@ impl Transport for Connection {
         Connection::start_tls(self, verification, authority)
     }
 
+    fn set_timeout(&mut self, timeout_ms: u32) {
+        Connection::set_timeout(self, timeout_ms);
+    }
+
     fn channel_binding(&self) -> Option<Vec<u8>> {
         Connection::channel_binding(self)
     }

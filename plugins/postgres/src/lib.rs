@@ -3,6 +3,7 @@
 //! The protocol is spoken here, in [`wire`] and [`session`]; connections, TLS and the proofs of passwords are lent by the
 //! host ([`capabilities`]). [`replication`] reads the server's log. [`types`] is the one table of what PostgreSQL's types become.
 
+pub mod below;
 pub mod capabilities;
 pub mod catalog;
 // Its exports have names that native linkers refuse.

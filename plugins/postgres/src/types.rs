@@ -41,6 +41,10 @@ const MODIFIER_HEADER: i32 = 4;
 
 const NUMERIC: Oid = 1700;
 
+const INT2_VECTOR: Oid = 22;
+
+const OID_VECTOR: Oid = 30;
+
 /// Types whose binary form is decoded here. Their numbers are fixed in PostgreSQL's `pg_type.dat`.
 const NATIVE: [(Oid, Kind); 20] = [
     (16, Kind::Boolean),
@@ -256,6 +260,10 @@ pub fn mapping(types: &TypeEntries, oid: Oid, modifier: i32, dimensions: i32) ->
     }
     if let Some((_, kind)) = NATIVE.iter().find(|(native, _)| *native == oid) {
         return Mapping::native(kind.clone());
+    }
+    // As arrays they would be read; in the log they are not written as arrays.
+    if [INT2_VECTOR, OID_VECTOR].contains(&oid) {
+        return Mapping::text();
     }
     let Some(entry) = types.get(&oid) else { return Mapping::text() };
     match (entry.class, entry.category) {

@@ -74,11 +74,22 @@ pub(crate) struct Stream {
     /// Needed where two namespaces have a stream of this name.
     namespace: Option<String>,
     name: String,
-    /// Default: `full_refresh_overwrite`.
+    /// Default: `change_data_capture` for tables of a source that captures changes, else `full_refresh_overwrite`.
     sync_mode: Option<SyncMode>,
     cursor_field: Option<String>,
     #[serde(default)]
     primary_key: Vec<String>,
+}
+
+fn chosen(streams: Vec<Stream>) -> Vec<StreamChoice> {
+    let choice = |stream: Stream| StreamChoice {
+        namespace: stream.namespace,
+        name: stream.name,
+        sync_mode: stream.sync_mode.map(Into::into),
+        cursor_field: stream.cursor_field,
+        primary_key: stream.primary_key,
+    };
+    streams.into_iter().map(choice).collect()
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -100,12 +111,15 @@ pub(crate) struct CreateIngestion {
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct PatchIngestion {
     #[schema(min_length = 1, max_length = 200)]
     name: Option<String>,
     schedule: Option<Schedule>,
     status: Option<Activity>,
+    /// All that it is to have. Those that stay as they are go on; those that are new or synced otherwise begin anew; those that are
+    /// left out keep their tables.
+    streams: Option<Vec<Stream>>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -175,16 +189,6 @@ pub(crate) async fn create(
     Environment(active): Environment,
     Body(body): Body<CreateIngestion>,
 ) -> Result<(StatusCode, Json<IngestionAnswer>)> {
-    let streams = body.streams.map(|streams| {
-        let choose = |stream: Stream| StreamChoice {
-            namespace: stream.namespace,
-            name: stream.name,
-            sync_mode: stream.sync_mode.map(Into::into),
-            cursor_field: stream.cursor_field,
-            primary_key: stream.primary_key,
-        };
-        streams.into_iter().map(choose).collect()
-    });
     let new = NewIngestion {
         name: body.name,
         source_id: body.source_id,
@@ -192,7 +196,7 @@ pub(crate) async fn create(
         schedule: body.schedule.map(Into::into),
         active: body.status.is_active(),
         prefix: body.prefix,
-        streams,
+        streams: body.streams.map(chosen),
     };
     let ingestion = app.pipeline.create_ingestion(&active, new).await?;
     Ok((StatusCode::CREATED, Json(ingestion.into())))
@@ -239,7 +243,7 @@ pub(crate) async fn status(
     }))
 }
 
-/// Change name, schedule or status.
+/// Change name, schedule, status or streams.
 #[utoipa::path(patch, path = "/ingestion/{id}", tag = "Ingestion", params(("id" = String, Path,)),
     request_body = PatchIngestion, responses((status = 200, body = IngestionAnswer)))]
 pub(crate) async fn patch(
@@ -252,6 +256,7 @@ pub(crate) async fn patch(
         name: body.name,
         schedule: body.schedule.map(Into::into),
         active: body.status.map(Activity::is_active),
+        streams: body.streams.map(chosen),
     };
     Ok(Json(app.pipeline.update_ingestion(&active, &id, patch).await?.into()))
 }

@@ -28,6 +28,7 @@ pub(crate) struct CreateSink {
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct PatchSink {
     #[schema(min_length = 1, max_length = 200)]
     name: Option<String>,

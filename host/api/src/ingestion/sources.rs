@@ -29,6 +29,7 @@ pub(crate) struct CreateSource {
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct PatchSource {
     #[schema(min_length = 1, max_length = 200)]
     name: Option<String>,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use asgard_pipeline::lakehouse::{SnapshotInfo, TableColumn, TableDetails, TableEntry, TableKind};
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -207,6 +208,18 @@ pub(crate) async fn get(
 ) -> Result<Json<LakehouseTableDetails>> {
     let as_of = as_of(query.as_of.as_deref())?;
     Ok(Json(app.pipeline.table(&active, &table(&namespace, &name), as_of).await?.into()))
+}
+
+/// Drop a table or view. Its files go after an hour; an ingestion that fills it begins it anew with its next sync.
+#[utoipa::path(delete, path = "/lakehouse/tables/{namespace}/{name}", tag = "Lakehouse",
+    params(("namespace" = String, Path,), ("name" = String, Path,)), responses((status = 204)))]
+pub(crate) async fn delete(
+    State(app): State<App>,
+    Environment(active): Environment,
+    Ids(namespace, name): Ids,
+) -> Result<StatusCode> {
+    app.pipeline.drop_table(&active, &table(&namespace, &name)).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// The commits of a table, newest first. `as_of` takes the id of any of them.

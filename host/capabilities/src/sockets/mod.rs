@@ -39,7 +39,7 @@ pub struct Dialer {
     pub(crate) holder: Holder,
     pub(crate) addresses: Arc<Addresses>,
     pub(crate) permits: Arc<Semaphore>,
-    /// Of one read or write.
+    /// Of one read or write: the time of a step.
     pub(crate) idle_timeout: Duration,
 }
 
@@ -93,6 +93,7 @@ impl Dialer {
             stream: Stream::Plain(stream),
             target,
             host,
+            longest_timeout: self.idle_timeout,
             idle_timeout: self.idle_timeout,
             channel_binding: None,
             _permit: permit,
@@ -105,6 +106,7 @@ pub struct Connection {
     stream: Stream,
     target: String,
     host: Host,
+    longest_timeout: Duration,
     idle_timeout: Duration,
     channel_binding: Option<Vec<u8>>,
     _permit: OwnedSemaphorePermit,
@@ -180,6 +182,14 @@ impl Connection {
             .and_then(|leaf| certificate::server_end_point(leaf.as_ref()));
         self.stream = Stream::Secure(Box::new(stream));
         Ok(())
+    }
+
+    /// Reads and writes from here on wait at most so long; 0 = as long as a step may take.
+    pub fn set_timeout(&mut self, timeout_ms: u32) {
+        self.idle_timeout = match timeout_ms {
+            0 => self.longest_timeout,
+            limit => self.longest_timeout.min(Duration::from_millis(limit.into())),
+        };
     }
 
     /// `tls-server-end-point` (RFC 5929).

@@ -30,6 +30,9 @@ use crate::tables::{AsOf, Reads, Tables, ViewDefinition};
 /// How often progress is told.
 const TOLD_EVERY: Duration = Duration::from_millis(250);
 
+/// A result is in memory as the engine has it, as it is handed over, as JSON's values and as text.
+const RESULT_FORMS: u64 = 4;
+
 /// Everything that statements of one lakehouse need.
 #[derive(Debug)]
 pub(super) struct Engine {
@@ -108,8 +111,7 @@ impl Engine {
                 .map_err(|error| prepared.errors.planning(error))?;
             let _place = threads::place().await?;
             let running = start(&prepared).await?;
-            let batches: Vec<RecordBatch> =
-                running.rows.try_collect().await.map_err(|error| prepared.errors.running(error))?;
+            let batches = collected(running.rows, &prepared.errors, self.sessions.memory_bytes).await?;
             as_ipc(&prepared.schema, &batches)
         })
         .await
@@ -129,8 +131,7 @@ impl Engine {
                 .map_err(|error| prepared.errors.planning(error))?;
             let _place = threads::place().await?;
             let running = start(&prepared).await?;
-            let mut batches: Vec<RecordBatch> =
-                running.rows.try_collect().await.map_err(|error| prepared.errors.running(error))?;
+            let mut batches = collected(running.rows, &prepared.errors, memory_bytes).await?;
             let found: usize = batches.iter().map(RecordBatch::num_rows).sum();
             let mut left = limit;
             for batch in &mut batches {
@@ -267,6 +268,32 @@ async fn start(prepared: &Prepared) -> Result<Running> {
         RecordBatch::try_new(Arc::clone(&batch_schema), batch.columns().to_vec()).map_err(DataFusionError::from)
     });
     Ok(Running { operators, rows: Box::pin(RecordBatchStreamAdapter::new(schema, rows)) })
+}
+
+/// A result that is handed over whole.
+async fn collected(
+    mut rows: SendableRecordBatchStream,
+    errors: &Translator,
+    memory_bytes: u64,
+) -> Result<Vec<RecordBatch>> {
+    let most = memory_bytes / RESULT_FORMS;
+    let (mut batches, mut bytes) = (Vec::new(), 0);
+    while let Some(batch) = rows.try_next().await.map_err(|error| errors.running(error))? {
+        bytes +=
+            batch.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or(0)).sum::<usize>();
+        if bytes as u64 > most {
+            return Err(wrong(
+                None,
+                format!(
+                    "the result has more than {} MiB, a quarter of the statement's memory: select fewer rows or columns, or make a \
+                     table of it",
+                    most >> 20
+                ),
+            ));
+        }
+        batches.push(batch);
+    }
+    Ok(batches)
 }
 
 /// Tells progress while the work goes on.

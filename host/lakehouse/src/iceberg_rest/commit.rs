@@ -124,7 +124,7 @@ impl ServedCatalog {
     }
 
     async fn first(&self, table: &TableName, updates: &[TableUpdate]) -> RestResult<TableMetadataBuilder> {
-        self.new_name(std::slice::from_ref(&table.namespace), &table.name).await?;
+        self.new_name(std::slice::from_ref(&table.namespace), &table.name, None).await?;
         let chosen = updates.iter().find_map(|update| match update {
             TableUpdate::SetLocation { location } => Some(location),
             _ => None,

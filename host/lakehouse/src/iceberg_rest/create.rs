@@ -26,7 +26,7 @@ impl ServedCatalog {
     /// # Errors
     /// [`RestError::AlreadyExists`], [`RestError::NoSuchNamespace`], and what [`rules`] refuse.
     pub async fn create_table(&self, namespace: &[String], request: CreateTable) -> RestResult<LoadedTable> {
-        let table = self.new_name(namespace, &request.name).await?;
+        let table = self.new_name(namespace, &request.name, None).await?;
         if self.catalog.get(&table).await?.is_some() {
             return Err(taken(&table));
         }
@@ -80,7 +80,7 @@ impl ServedCatalog {
     /// # Errors
     /// [`RestError::AlreadyExists`] unless it may be overwritten, and what [`rules`] refuse.
     pub async fn register_table(&self, namespace: &[String], request: Register) -> RestResult<LoadedTable> {
-        let table = self.new_name(namespace, &request.name).await?;
+        let table = self.new_name(namespace, &request.name, None).await?;
         let file = request.metadata_location;
         Places::of(self.inner(), None).check("metadata-location", &file)?;
         let unreadable = |error: Error| RestError::bad(format!("metadata-location: {error}"));

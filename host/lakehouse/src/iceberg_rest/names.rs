@@ -59,9 +59,28 @@ impl ServedCatalog {
         if known.iter().any(|known| known == name) { Ok(name.to_owned()) } else { Err(missing()) }
     }
 
-    /// The name of something that is to be made in a namespace that there is.
-    pub(super) async fn new_name(&self, levels: &[String], name: &str) -> RestResult<TableName> {
+    /// The name of something that is to be made in a namespace that there is. SQL does not tell names by their case, so one that
+    /// differs from another in that alone would hide it. `renamed`: what has the name until now.
+    pub(super) async fn new_name(
+        &self,
+        levels: &[String],
+        name: &str,
+        renamed: Option<&TableName>,
+    ) -> RestResult<TableName> {
         self.existing_namespace(levels).await?;
-        table(levels, name)
+        let name = table(levels, name)?;
+        let others = self.catalog.entries().await?.into_iter().map(|entry| entry.name);
+        let hidden = |other: &TableName| {
+            *other != name
+                && Some(other) != renamed
+                && other.namespace.eq_ignore_ascii_case(&name.namespace)
+                && other.name.to_lowercase() == name.name.to_lowercase()
+        };
+        match others.into_iter().find(hidden) {
+            Some(other) => Err(RestError::bad(format!(
+                "name: `{name}` differs from `{other}` in case alone, which SQL does not tell apart: choose another name"
+            ))),
+            None => Ok(name),
+        }
     }
 }

@@ -21,6 +21,12 @@ impl ServedCatalog {
     /// [`RestError::AlreadyExists`], and [`RestError::BadRequest`] for a name that can be none.
     pub async fn create_namespace(&self, namespace: Namespace) -> RestResult<Namespace> {
         let name = names::namespace(&namespace.namespace)?;
+        let known = self.catalog.namespaces().await?;
+        if let Some(other) = known.iter().find(|other| *other != name && other.to_lowercase() == name.to_lowercase()) {
+            return Err(RestError::bad(format!(
+                "namespace: `{name}` differs from `{other}` in case alone, which SQL does not tell apart: choose another name"
+            )));
+        }
         if self.catalog.create_namespace(name, &namespace.properties).await? {
             return Ok(namespace);
         }

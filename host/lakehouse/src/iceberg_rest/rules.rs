@@ -10,22 +10,16 @@ use std::path::{Component, Path};
 use iceberg::spec::{DataFileFormat, FormatVersion, Schema, Snapshot, TableMetadata};
 
 use super::{RestError, RestResult};
-use crate::tables::{Inner, TableState, manifests};
-
-/// Properties by which a client says what its next files will be.
-const FILE_FORMATS: [&str; 2] = ["write.format.default", "write.delete.format.default"];
+use crate::tables::{Inner, TableState, manifests, properties};
 
 /// Checks new metadata. `before` = the table as it is now, whose files have been looked at.
 pub(super) async fn check(inner: &Inner, metadata: &TableMetadata, before: Option<&TableState>) -> RestResult<()> {
     version(metadata)?;
     columns_of(metadata.current_schema())?;
-    for property in FILE_FORMATS {
-        if let Some(format) =
-            metadata.properties().get(property).filter(|format| !format.eq_ignore_ascii_case("parquet"))
-        {
-            return Err(RestError::unsupported(format!(
-                "property `{property}` is `{format}`: only Parquet is read here"
-            )));
+    for (name, value) in metadata.properties() {
+        let known = before.and_then(|before| before.metadata.properties().get(name));
+        if known != Some(value) {
+            properties::check(name, value).map_err(|error| RestError::unsupported(error.to_string()))?;
         }
     }
     let places = Places::of(inner, before);

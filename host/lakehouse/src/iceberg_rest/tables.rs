@@ -67,7 +67,7 @@ impl ServedCatalog {
     pub(super) async fn rename_entry(&self, rename: Rename, kind: Kind) -> RestResult<()> {
         let from = names::identified(&rename.source);
         let entry = self.entry(&from, kind).await?;
-        let to = self.new_name(&rename.destination.namespace, &rename.destination.name).await?;
+        let to = self.new_name(&rename.destination.namespace, &rename.destination.name, Some(&from)).await?;
         if to == from {
             return Ok(());
         }

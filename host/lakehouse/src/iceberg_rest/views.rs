@@ -44,7 +44,7 @@ impl ServedCatalog {
     /// # Errors
     /// [`RestError::AlreadyExists`], and [`RestError::Unsupported`] for a dialect that is not run here.
     pub async fn create_view(&self, namespace: &[String], request: CreateView) -> RestResult<LoadedView> {
-        let view = self.new_name(namespace, &request.name).await?;
+        let view = self.new_name(namespace, &request.name, None).await?;
         if self.catalog.get(&view).await?.is_some() {
             return Err(RestError::AlreadyExists(format!("`{view}`")));
         }

@@ -16,9 +16,9 @@ use base64::engine::general_purpose::STANDARD;
 use iceberg::spec::TableMetadata;
 use serde::{Deserialize, Serialize};
 
+use crate::tables::parts::SYNC_CHECKPOINT as CHECKPOINT;
 use crate::tables::{Current, Tables};
 
-const CHECKPOINT: &str = "asgard.checkpoint";
 const WRITER: &str = "asgard.checkpoint.writer";
 pub(super) const STAGED: &str = "asgard.checkpoint.staged";
 

@@ -162,7 +162,9 @@ impl Transaction for Opening<'_> {
                     let builder = builder.add_schema(schema.clone()).map_err(failed())?;
                     // Partitions of columns that the stream has no more would not take its rows.
                     (Wanted::default().apply(builder, &schema, Some(metadata))?, Some(schema))
-                } else if let Some(schema) = parts::extended(now, last_id, &self.columns)? {
+                } else if let Some(schema) =
+                    parts::extended(now, last_id, &self.columns).map_err(|e| self.kept_rows(e))?
+                {
                     (builder.add_current_schema(schema).map_err(failed())?, None)
                 } else {
                     (builder, None)
@@ -180,6 +182,21 @@ impl Transaction for Opening<'_> {
         let schema = schema.ok_or_else(|| Error::internal("the table lost the columns that it was given"))?;
         self.opened = Some(Opened { schema, abandoned, replaces });
         Ok(Next::Commit(Box::new(built)))
+    }
+}
+
+impl Opening<'_> {
+    /// Rows that a sync adds to cannot become another type, and a reset keeps them in a mode that appends.
+    fn kept_rows(&self, error: Error) -> Error {
+        let table = &self.target.table;
+        match error {
+            Error::InvalidInput { message, .. } => Error::conflict(format!(
+                "{message}. `{table}` keeps the rows of earlier syncs: DELETE /lakehouse/tables/{}/{} and POST \
+                 /ingestion/{{id}}/reset begin it anew, or make an ingestion with another `prefix`",
+                table.namespace, table.name
+            )),
+            other => other,
+        }
     }
 }
 

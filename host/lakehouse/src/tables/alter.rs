@@ -11,7 +11,7 @@ use super::commit::{Next, Transaction, check_writable};
 use super::layout::Wanted;
 use super::undo::Uncommitted;
 use super::write::changed;
-use super::{Current, Inner, Tables, evolution};
+use super::{Current, Inner, Tables, evolution, properties};
 use crate::types::{self, NewColumn};
 
 /// One change of a table. Columns are named; `a.b` is field `b` of the struct `a`.
@@ -64,6 +64,9 @@ pub enum Change {
         name: String,
     },
 }
+
+/// A sync's checkpoint, in the properties of the table that it fills.
+pub(crate) const SYNC_CHECKPOINT: &str = "asgard.checkpoint";
 
 impl Tables {
     /// Makes the changes, in one commit.
@@ -142,6 +145,7 @@ impl<'a> Draft<'a> {
                 if !to.eq_ignore_ascii_case(last) && self.schema.field_by_name_case_insensitive(&taken).is_some() {
                     return Err(refused(format!("there is a column `{taken}` already")));
                 }
+                self.refuse_synced(name)?;
                 self.edit(name, |field| Ok(NestedField { name: to.clone(), ..field.clone() }))
             }
             Change::WidenColumn { name, data_type } => {
@@ -170,6 +174,7 @@ impl<'a> Draft<'a> {
             Change::Sort { by } => self.lay_out(&Wanted { partitioning: None, sorted_by: Some(by.clone()) }),
             Change::SetProperty { name, value } => {
                 own_property(name)?;
+                properties::check(name, value)?;
                 let properties = [(name.clone(), value.clone())].into();
                 self.built(|builder| builder.set_properties(properties))
             }
@@ -234,6 +239,7 @@ impl<'a> Draft<'a> {
 
     fn drop(self, name: &str) -> Result<Self> {
         let field = self.find(name)?;
+        self.refuse_synced(name)?;
         let gone = ids_of(&field);
         let spec = self.now.default_partition_spec();
         if spec.fields().iter().any(|field| gone.contains(&field.source_id)) {
@@ -274,6 +280,17 @@ impl<'a> Draft<'a> {
         self.with_columns(fields)
     }
 
+    /// The next sync finds columns by the source's names, and would add this one again.
+    fn refuse_synced(&self, name: &str) -> Result<()> {
+        if self.now.properties().contains_key(SYNC_CHECKPOINT) {
+            return Err(refused(format!(
+                "`{name}` is filled by an ingestion, whose next sync would add it again: change it in the source, or in a table that \
+                 is made of this one"
+            )));
+        }
+        Ok(())
+    }
+
     fn find(&self, name: &str) -> Result<NestedFieldRef> {
         self.schema.field_by_name(name).cloned().ok_or_else(|| refused(evolution::no_column(&self.schema, name)))
     }
@@ -283,6 +300,9 @@ impl<'a> Draft<'a> {
 fn own_property(name: &str) -> Result<()> {
     if name.starts_with("asgard.") {
         return Err(refused(format!("`{name}` is the host's own: it is not set by hand")));
+    }
+    if name.starts_with("write.") && name.ends_with(".path") {
+        return Err(refused(format!("`{name}`: files are where the table is")));
     }
     Ok(())
 }

@@ -17,6 +17,17 @@ use crate::error;
 const KEPT_FOR: Duration = Duration::from_secs(3600);
 
 impl Tables {
+    /// Drops a table or view that there is.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub(crate) async fn drop_existing(&self, table: &TableName) -> Result<()> {
+        if self.inner.current(table).await?.is_none() {
+            return Err(self.not_found(table).await?);
+        }
+        self.drop(table).await
+    }
+
     /// Drops a table or view; nothing happens if there is none.
     pub(crate) async fn drop(&self, table: &TableName) -> Result<()> {
         match &self.inner.catalog {

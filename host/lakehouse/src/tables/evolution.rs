@@ -123,6 +123,18 @@ pub(crate) fn no_column(schema: &Schema, name: &str) -> String {
 }
 
 fn schema(fields: Vec<NestedFieldRef>) -> Result<Schema> {
+    let mut seen: HashMap<String, &str> = HashMap::new();
+    for field in &fields {
+        if let Some(other) = seen.insert(field.name.to_lowercase(), &field.name) {
+            return Err(Error::InvalidInput {
+                field: None,
+                message: format!(
+                    "columns `{other}` and `{}` differ in case alone, which SQL does not tell apart: give one of them another name",
+                    field.name
+                ),
+            });
+        }
+    }
     Schema::builder().with_fields(fields).build().map_err(|error| Error::InvalidInput {
         field: None,
         message: format!("the columns make no table: {}", error.message()),

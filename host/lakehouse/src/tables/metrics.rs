@@ -170,12 +170,18 @@ pub(crate) fn statistics(
                 };
                 let (lower, upper) =
                     partition.get(&field.id).map_or((None, None), |(low, high)| (Some(low), Some(high)));
-                column.min_value = bound(file.lower_bounds(), lower).unwrap_or(Precision::Absent);
+                column.min_value = bound(file.lower_bounds(), lower).filter(counts).unwrap_or(Precision::Absent);
                 column.max_value = bound(file.upper_bounds(), upper).unwrap_or(Precision::Absent);
                 column
             })
             .collect(),
     }
+}
+
+/// The engine counts the values between two bounds in 64 bits, where from the smallest number to the largest there is one too many:
+/// it takes that for none and divides by it. A lower bound that no number is below leaves out no file.
+fn counts(lower: &Precision<ScalarValue>) -> bool {
+    lower.get_value() != Some(&ScalarValue::Int64(Some(i64::MIN)))
 }
 
 /// Bounds of columns by the partition that a file is in.

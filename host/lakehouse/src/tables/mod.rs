@@ -24,6 +24,7 @@ pub(crate) mod maintenance;
 pub(crate) mod manifests;
 mod metrics;
 mod partial;
+pub(crate) mod properties;
 mod read;
 #[cfg(test)]
 mod reading_tests;
@@ -58,6 +59,7 @@ use crate::{CatalogConfig, LakehouseConfig, error};
 
 /// What the stream writer builds on.
 pub(crate) mod parts {
+    pub(crate) use super::alter::SYNC_CHECKPOINT;
     pub(crate) use super::commit::{Next, Transaction, check_writable};
     pub(crate) use super::evolution::{created, equal, extended, known, replaced};
     pub(crate) use super::files::{FileWriter, Written};

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{
     Array, ArrayRef, BinaryArray, FixedSizeBinaryArray, ListArray, MapArray, RecordBatch, StringArray, StructArray,
     new_empty_array, new_null_array,
@@ -131,8 +132,23 @@ fn bring(array: &ArrayRef, target: &FieldRef) -> Cast<ArrayRef> {
         }
         (DataType::Dictionary(_, values), _) => bring(&strict(array, values)?, target),
         (DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View, DataType::FixedSizeBinary(16)) => uuids(array),
+        (DataType::Int64, DataType::Float64) => exact(array),
         (_, wanted) => strict(array, wanted),
     }
+}
+
+/// Whole numbers as floats: beyond 2^53 not all of them are one.
+fn exact(array: &ArrayRef) -> Cast<ArrayRef> {
+    let floats = array.as_primitive::<Int64Type>().try_unary::<_, Float64Type, _>(|number| {
+        let float = number as f64;
+        // The largest numbers round up to 2^63, which becomes the largest number again.
+        if float as i64 == number && number != i64::MAX {
+            Ok(float)
+        } else {
+            Err(ArrowError::CastError(format!("{number} is no number of type double")))
+        }
+    })?;
+    Ok(Arc::new(floats))
 }
 
 fn strict(array: &ArrayRef, wanted: &DataType) -> Cast<ArrayRef> {
@@ -178,6 +194,20 @@ mod tests {
 
     fn target(fields: Vec<Field>) -> Caster {
         Caster::new(Arc::new(Schema::new(fields)))
+    }
+
+    #[test]
+    fn a_whole_number_that_no_float_is_does_not_fit() {
+        let cast = target(vec![Field::new("n", DataType::Float64, true)]);
+        let of = |number: i64| {
+            let column = Arc::new(Int64Array::from(vec![Some(number), None])) as ArrayRef;
+            cast.cast(&RecordBatch::try_from_iter([("n", column)]).unwrap())
+        };
+        assert!(of(1 << 53).is_ok() && of(i64::MIN).is_ok());
+        for number in [(1 << 53) + 1, i64::MAX, -9_007_199_254_740_993] {
+            let error = of(number).unwrap_err().to_string();
+            assert!(error.contains("`n`") && error.contains(&number.to_string()), "{error}");
+        }
     }
 
     #[test]

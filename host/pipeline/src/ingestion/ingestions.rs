@@ -1,32 +1,21 @@
 //! Ingestions: which streams of a source go to which sink, and when. One sync of an ingestion is a job, and a task.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use asgard_contract::connector::{
-    Ingestion as ContractIngestion, ResourceDefinition, StreamDescriptor, StreamSelection, SyncMode,
-};
+use asgard_contract::connector::{Ingestion as ContractIngestion, ResourceDefinition, StreamSelection};
 use asgard_contract::log::Discard;
-use asgard_contract::{Error, Result, TableName};
+use asgard_contract::{Error, Result};
 use asgard_store::ResourceKind;
 use asgard_tasks::{NewTask, Task, TaskStatus};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::schedule::Schedule;
+use super::streams::{Reselected, StreamChoice, refresh, reselect, select};
 use super::sync;
 use crate::environments::Active;
 use crate::{Page, Paged, Pipeline, names, new_id};
-
-/// A stream as a request names it.
-#[derive(Debug, Clone)]
-pub struct StreamChoice {
-    pub namespace: Option<String>,
-    pub name: String,
-    pub sync_mode: Option<SyncMode>,
-    pub cursor_field: Option<String>,
-    pub primary_key: Vec<String>,
-}
 
 /// An ingestion to be made.
 #[derive(Debug, Clone)]
@@ -47,6 +36,8 @@ pub struct IngestionPatch {
     pub name: Option<String>,
     pub schedule: Option<Schedule>,
     pub active: Option<bool>,
+    /// All that it is to have: others are taken out and keep their tables.
+    pub streams: Option<Vec<StreamChoice>>,
 }
 
 /// An ingestion as answers show it.
@@ -106,6 +97,30 @@ pub(super) struct Record {
     pub(super) handle: Vec<u8>,
     /// Counts resets: checkpoints of an earlier generation do not count.
     pub(super) generation: u32,
+    /// How often a stream began anew while others went on, by bronze table.
+    #[serde(default)]
+    pub(super) beginnings: BTreeMap<String, u32>,
+    /// Streams whose primary key a request chose, by bronze table; the others have the source's.
+    #[serde(default)]
+    pub(super) chosen_keys: BTreeSet<String>,
+}
+
+impl Record {
+    /// Whose checkpoints count for a stream of the ingestion.
+    pub(super) fn owner(&self, id: &str, stream: &StreamSelection) -> String {
+        match self.beginnings.get(&stream.table) {
+            None => format!("{id}/{}", self.generation),
+            Some(times) => format!("{id}/{}.{times}", self.generation),
+        }
+    }
+
+    fn note_chosen_keys(&mut self, choices: &[StreamChoice]) {
+        for stream in &self.streams {
+            if choices.iter().any(|choice| choice.is_of(stream) && !choice.primary_key.is_empty()) {
+                self.chosen_keys.insert(stream.table.clone());
+            }
+        }
+    }
 }
 
 impl Pipeline {
@@ -125,10 +140,10 @@ impl Pipeline {
 
         let discovered = self.discover(active, &new.source_id).await?;
         let streams = select(&discovered, new.streams.as_deref(), &new.prefix)?;
-        self.refuse_taken_tables(active, &streams).await?;
+        self.refuse_taken_tables(active, &streams, None).await?;
 
         let id = new_id();
-        let record = Record {
+        let mut record = Record {
             source_id: new.source_id,
             sink_id: new.sink_id,
             active: new.active,
@@ -137,7 +152,10 @@ impl Pipeline {
             streams,
             handle: Vec::new(),
             generation: 0,
+            beginnings: BTreeMap::new(),
+            chosen_keys: BTreeSet::new(),
         };
+        record.note_chosen_keys(new.streams.as_deref().unwrap_or_default());
         // Stored first: what the backend makes for an ingestion that nobody knows could never be removed.
         self.store.put_new(&active.name, ResourceKind::Ingestion, &id, &new.name, &record).await?;
         let record = match self.provision_ingestion(active, &id).await {
@@ -179,10 +197,10 @@ impl Pipeline {
         self.shown_ingestion(active, resource).await
     }
 
-    /// Changes name, schedule or whether it is active.
+    /// Changes name, schedule, whether it is active, or its streams: those that stay as they are go on, others begin anew.
     ///
     /// # Errors
-    /// `not-found`, `invalid-input`, `conflict`.
+    /// `not-found`, `invalid-input`, `conflict`, and those of the connector.
     pub async fn update_ingestion(&self, active: &Arc<Active>, id: &str, patch: IngestionPatch) -> Result<Ingestion> {
         let resource = self.ingestion_record(active, id).await?;
         let name = patch.name.unwrap_or_else(|| resource.name.clone());
@@ -196,9 +214,39 @@ impl Pipeline {
             record.schedule = Some(schedule);
         }
         record.active = patch.active.unwrap_or(record.active);
+        if let Some(choices) = patch.streams {
+            self.choose_streams(active, id, &mut record, &choices).await?;
+        }
         self.store.update(&active.name, ResourceKind::Ingestion, id, &name, resource.revision, &record).await?;
         self.put_schedule(active, id, &record).await?;
         self.ingestion(active, id).await
+    }
+
+    async fn choose_streams(
+        &self,
+        active: &Arc<Active>,
+        id: &str,
+        record: &mut Record,
+        choices: &[StreamChoice],
+    ) -> Result<()> {
+        if self.running_sync(active, id).await?.is_some() {
+            return Err(Error::conflict("a sync is running: cancel it first, with POST /ingestion/{id}/cancel"));
+        }
+        let discovered = self.discover(active, &record.source_id).await?;
+        let Reselected { streams, anew } = reselect(&record.streams, &discovered, choices, &record.prefix)?;
+        let others: Vec<StreamSelection> =
+            streams.iter().filter(|stream| anew.contains(&stream.table)).cloned().collect();
+        self.refuse_taken_tables(active, &others, Some(id)).await?;
+        record.streams = streams;
+        for table in anew {
+            record.chosen_keys.remove(&table);
+            *record.beginnings.entry(table).or_default() += 1;
+        }
+        record.note_chosen_keys(choices);
+        let ingestion =
+            ContractIngestion { streams: record.streams.clone(), ..self.contract_ingestion(active, id).await? };
+        record.handle = self.provision(active, ingestion).await?;
+        Ok(())
     }
 
     /// Removes an ingestion and what its backend keeps for it; cancels a running sync. Its tables stay.
@@ -250,7 +298,7 @@ impl Pipeline {
         let mut record = resource.body;
         let discovered = self.discover(active, &record.source_id).await?;
         for stream in &mut record.streams {
-            refresh(stream, &discovered)?;
+            refresh(stream, &discovered, record.chosen_keys.contains(&stream.table))?;
         }
         record.generation += 1;
         self.store
@@ -299,9 +347,7 @@ impl Pipeline {
 
     async fn provision_ingestion(&self, active: &Arc<Active>, id: &str) -> Result<Record> {
         let ingestion = self.contract_ingestion(active, id).await?;
-        let (bound, _) = self.connector(active, &ingestion.source.source_type).await?;
-        let connector = bound.plugin.connector(bound.call(id, Arc::new(Discard)).await?);
-        let handle = connector.provision(&ResourceDefinition::Ingestion(ingestion)).await?;
+        let handle = self.provision(active, ingestion).await?;
         let resource = self.ingestion_record(active, id).await?;
         let mut record = resource.body;
         record.handle = handle;
@@ -309,6 +355,12 @@ impl Pipeline {
             .update(&active.name, ResourceKind::Ingestion, id, &resource.name, resource.revision, &record)
             .await?;
         Ok(record)
+    }
+
+    async fn provision(&self, active: &Arc<Active>, ingestion: ContractIngestion) -> Result<Vec<u8>> {
+        let (bound, _) = self.connector(active, &ingestion.source.source_type).await?;
+        let connector = bound.plugin.connector(bound.call(&ingestion.id, Arc::new(Discard)).await?);
+        connector.provision(&ResourceDefinition::Ingestion(ingestion)).await
     }
 
     async fn retire_ingestion(&self, active: &Arc<Active>, id: &str) -> Result<()> {
@@ -362,8 +414,12 @@ impl Pipeline {
         Ok(())
     }
 
-    async fn refuse_taken_tables(&self, active: &Active, streams: &[StreamSelection]) -> Result<()> {
+    /// `own`: the ingestion that may have them.
+    async fn refuse_taken_tables(&self, active: &Active, streams: &[StreamSelection], own: Option<&str>) -> Result<()> {
         for ingestion in self.all_ingestions(active).await? {
+            if own == Some(ingestion.id.as_str()) {
+                continue;
+            }
             let taken: HashMap<&str, &StreamSelection> =
                 ingestion.body.streams.iter().map(|stream| (stream.table.as_str(), stream)).collect();
             for stream in streams {
@@ -444,171 +500,4 @@ fn as_input(error: Error, field: &str) -> Error {
         Error::NotFound { message } => Error::invalid(field, message),
         other => other,
     }
-}
-
-fn select(
-    discovered: &[StreamDescriptor],
-    choices: Option<&[StreamChoice]>,
-    prefix: &str,
-) -> Result<Vec<StreamSelection>> {
-    let mut streams = Vec::new();
-    match choices {
-        None => {
-            for stream in discovered.iter().filter(|stream| stream.unsupported.is_none()) {
-                streams.push(selection(stream, None, prefix)?);
-            }
-        }
-        Some(choices) => {
-            for (index, choice) in choices.iter().enumerate() {
-                let field = format!("streams[{index}]");
-                let stream = find(discovered, choice, &field)?;
-                streams.push(selection(stream, Some((choice, &field)), prefix)?);
-            }
-        }
-    }
-    if streams.is_empty() {
-        return Err(Error::invalid(
-            "streams",
-            "the source has no stream that can be synced: GET /datasource/{id}/streams says why",
-        ));
-    }
-    let mut owners: HashMap<&str, &StreamSelection> = HashMap::new();
-    for stream in &streams {
-        if let Some(other) = owners.insert(&stream.table, stream) {
-            return Err(Error::conflict(format!(
-                "streams `{}` and `{}` would both become `bronze.{}`: put them in two ingestions, one with a `prefix`",
-                full_name(other.namespace.as_deref(), &other.name),
-                full_name(stream.namespace.as_deref(), &stream.name),
-                stream.table
-            )));
-        }
-    }
-    Ok(streams)
-}
-
-/// A stream's columns as the source has them now.
-fn refresh(stream: &mut StreamSelection, discovered: &[StreamDescriptor]) -> Result<()> {
-    let name = full_name(stream.namespace.as_deref(), &stream.name);
-    let found = discovered.iter().find(|found| found.namespace == stream.namespace && found.name == stream.name);
-    let found = found.ok_or_else(|| {
-        Error::not_found(format!(
-            "the source has no stream `{name}` any more: restore it, or make an ingestion of the other streams"
-        ))
-    })?;
-    if let Some(reason) = &found.unsupported {
-        return Err(Error::conflict(format!("stream `{name}` cannot be synced any more: {reason}")));
-    }
-    let has = |column: &String| found.columns.iter().any(|found| found.name == *column);
-    if let Some(gone) = stream.primary_key.iter().chain(&stream.cursor).find(|column| !has(column)) {
-        return Err(Error::conflict(format!(
-            "stream `{name}` has no column `{gone}` any more, which is part of its primary key or its cursor: make the ingestion anew"
-        )));
-    }
-    stream.columns.clone_from(&found.columns);
-    Ok(())
-}
-
-fn find<'a>(discovered: &'a [StreamDescriptor], choice: &StreamChoice, field: &str) -> Result<&'a StreamDescriptor> {
-    let found: Vec<_> = discovered
-        .iter()
-        .filter(|stream| {
-            stream.name == choice.name && (choice.namespace.is_none() || stream.namespace == choice.namespace)
-        })
-        .collect();
-    match found.as_slice() {
-        [one] => match &one.unsupported {
-            Some(reason) => Err(Error::invalid(field, reason.clone())),
-            None => Ok(one),
-        },
-        [] => Err(Error::invalid(
-            format!("{field}.name"),
-            format!(
-                "the source has no stream `{}`: it has {}",
-                full_name(choice.namespace.as_deref(), &choice.name),
-                listed(discovered)
-            ),
-        )),
-        _ => Err(Error::invalid(
-            format!("{field}.namespace"),
-            format!("several namespaces have a stream `{}`: name one of them", choice.name),
-        )),
-    }
-}
-
-fn listed(discovered: &[StreamDescriptor]) -> String {
-    let mut all: Vec<String> = discovered.iter().take(20).map(|s| full_name(s.namespace.as_deref(), &s.name)).collect();
-    if discovered.len() > all.len() {
-        all.push(format!("and {} more", discovered.len() - all.len()));
-    }
-    if all.is_empty() { "none".to_owned() } else { all.join(", ") }
-}
-
-fn selection(
-    stream: &StreamDescriptor,
-    choice: Option<(&StreamChoice, &str)>,
-    prefix: &str,
-) -> Result<StreamSelection> {
-    let mut selection = StreamSelection {
-        namespace: stream.namespace.clone(),
-        name: stream.name.clone(),
-        sync_mode: default_mode(stream),
-        cursor: None,
-        primary_key: stream.primary_key.clone(),
-        columns: stream.columns.clone(),
-        table: names::bronze_table(prefix, &stream.name),
-        checkpoint: None,
-    };
-    let Some((choice, field)) = choice else { return Ok(selection) };
-    if let Some(mode) = choice.sync_mode {
-        if !stream.sync_modes.contains(&mode) {
-            return Err(Error::invalid(
-                format!("{field}.syncMode"),
-                format!("the stream cannot be synced this way: it offers {:?}", stream.sync_modes),
-            ));
-        }
-        selection.sync_mode = mode;
-    }
-    if !choice.primary_key.is_empty() {
-        selection.primary_key.clone_from(&choice.primary_key);
-    }
-    selection.cursor.clone_from(&choice.cursor_field);
-    let columns: Vec<&str> = stream.columns.iter().map(|column| column.name.as_str()).collect();
-    let named = selection.primary_key.iter().map(|key| (key, "primaryKey"));
-    for (name, part) in named.chain(selection.cursor.iter().map(|cursor| (cursor, "cursorField"))) {
-        if !columns.contains(&name.as_str()) {
-            return Err(Error::invalid(
-                format!("{field}.{part}"),
-                format!("the stream has no column `{name}`: it has {}", columns.join(", ")),
-            ));
-        }
-    }
-    match selection.sync_mode {
-        // A stream without any finds by itself what is new.
-        SyncMode::IncrementalAppend | SyncMode::IncrementalMerge
-            if selection.cursor.is_none() && !stream.cursor_columns.is_empty() =>
-        {
-            Err(Error::invalid(format!("{field}.cursorField"), "an incremental sync needs a cursor column"))
-        }
-        SyncMode::IncrementalMerge | SyncMode::ChangeDataCapture if selection.primary_key.is_empty() => {
-            Err(Error::invalid(format!("{field}.primaryKey"), "merging needs a primary key, and the table has none"))
-        }
-        _ => Ok(selection),
-    }
-}
-
-/// The connector offers the mode first that fits the source's configuration; one that needs a cursor has to be asked for.
-fn default_mode(stream: &StreamDescriptor) -> SyncMode {
-    match stream.sync_modes.first() {
-        None | Some(SyncMode::IncrementalAppend | SyncMode::IncrementalMerge) => SyncMode::FullRefreshOverwrite,
-        Some(mode) => *mode,
-    }
-}
-
-pub(super) fn full_name(namespace: Option<&str>, name: &str) -> String {
-    namespace.map_or_else(|| name.to_owned(), |namespace| format!("{namespace}.{name}"))
-}
-
-/// The bronze table of a stream.
-pub(super) fn table_of(stream: &StreamSelection) -> TableName {
-    TableName::new("bronze", &stream.table)
 }

@@ -5,15 +5,17 @@ mod ingestions;
 mod schedule;
 mod sinks;
 mod sources;
+mod streams;
 mod sync;
 
 use std::sync::Arc;
 
-pub use ingestions::{Ingestion, IngestionPatch, Job, NewIngestion, StreamChoice, StreamResult};
+pub use ingestions::{Ingestion, IngestionPatch, Job, NewIngestion, StreamResult};
 pub use schedule::{Schedule, ScheduleType};
 pub(crate) use sinks::Record as SinkRecord;
 pub use sinks::{NewSink, Sink, SinkPatch};
 pub use sources::{NewSource, Source, SourcePatch};
+pub use streams::StreamChoice;
 
 pub(crate) use sync::KIND;
 

@@ -16,7 +16,8 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::events::Events;
-use super::ingestions::{StreamResult, full_name, table_of};
+use super::ingestions::StreamResult;
+use super::streams::{full_name, table_of};
 use crate::Pipeline;
 use crate::environments::Active;
 use crate::roles::Bound;
@@ -111,11 +112,10 @@ async fn run(pipeline: &Arc<Pipeline>, task: &Task, context: &StepContext, state
     let bound = connector(pipeline, &active, &ingestion, state.pin.as_deref()).await?;
     state.pin = Some(bound.pin());
 
-    let owner = format!("{id}/{}", record.generation);
     let previous = std::mem::take(&mut state.streams);
     for stream in &mut ingestion.streams {
         let name = full_name(stream.namespace.as_deref(), &stream.name);
-        let stored = active.lakehouse.checkpoint(&table_of(stream), &owner).await?;
+        let stored = active.lakehouse.checkpoint(&table_of(stream), &record.owner(id, stream)).await?;
         let mut result = StreamResult { name, status: "pending".to_owned(), ..StreamResult::default() };
         if let Some(stored) = stored {
             let own = stored.sync_id == task.id;
@@ -136,8 +136,8 @@ async fn run(pipeline: &Arc<Pipeline>, task: &Task, context: &StepContext, state
     let mut writers = Writers {
         lakehouse: &active.lakehouse,
         location: storage,
+        owners: streams.iter().map(|stream| record.owner(id, stream)).collect(),
         streams,
-        owner,
         sync_id: &task.id,
         open: Vec::new(),
     };
@@ -257,7 +257,7 @@ struct Writers<'a> {
     lakehouse: &'a Arc<Lakehouse>,
     location: asgard_lakehouse::storage::Storage,
     streams: Vec<StreamSelection>,
-    owner: String,
+    owners: Vec<String>,
     sync_id: &'a str,
     open: Vec<Option<StreamWriter>>,
 }
@@ -273,7 +273,7 @@ impl Writers<'_> {
                 mode: stream.sync_mode,
                 primary_key: stream.primary_key.clone(),
                 sync_id: self.sync_id.to_owned(),
-                ingestion_id: self.owner.clone(),
+                ingestion_id: self.owners[index].clone(),
             };
             let writer = self.lakehouse.stream_writer(target).await?;
             let found = writer.found().and_then(|found| goes_on_from(found, stream.sync_mode, self.sync_id));

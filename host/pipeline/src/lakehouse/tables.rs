@@ -87,6 +87,14 @@ impl Pipeline {
         active.lakehouse.details(table, None).await
     }
 
+    /// Drops a table or view. One that an ingestion fills begins anew with its next sync.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub async fn drop_table(&self, active: &Active, table: &TableName) -> Result<()> {
+        active.lakehouse.drop_table(table).await
+    }
+
     /// Runs a statement that only reads, within limits.
     ///
     /// # Errors

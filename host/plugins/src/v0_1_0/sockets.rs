@@ -46,6 +46,11 @@ impl wit::HostConnection for Host {
         Ok(connection.start_tls(verification, authority.as_deref()).await.map_err(Into::into))
     }
 
+    async fn set_timeout(&mut self, connection: Resource<Connection>, timeout_ms: u32) -> wasmtime::Result<()> {
+        self.table.get_mut(&connection)?.set_timeout(timeout_ms);
+        Ok(())
+    }
+
     async fn channel_binding(&mut self, connection: Resource<Connection>) -> wasmtime::Result<Option<Vec<u8>>> {
         Ok(self.table.get(&connection)?.channel_binding())
     }

@@ -31,7 +31,7 @@ impl Store {
             .await?;
         let Some((sealed,)) = row else {
             return Err(StoreError::NotFound(format!(
-                "environment `{environment}` has no secret `{name}`: set it with `asgard secret set {name}`"
+                "environment `{environment}` has no secret `{name}`: set it with `asgard secret set {name} --environment {environment}`"
             )));
         };
         self.keyring().open(environment, name, &sealed).await

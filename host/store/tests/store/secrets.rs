@@ -42,7 +42,12 @@ async fn a_missing_secret_says_what_to_do() {
     assert_eq!(store.secrets("local").await.unwrap()[0].name, "erp");
     store.delete_secret("local", "erp").await.unwrap();
     let error: Error = store.secret("local", "erp").await.unwrap_err().into();
-    assert_eq!(error, Error::not_found("environment `local` has no secret `erp`: set it with `asgard secret set erp`"));
+    assert_eq!(
+        error,
+        Error::not_found(
+            "environment `local` has no secret `erp`: set it with `asgard secret set erp --environment local`"
+        )
+    );
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::io::Read;
 
-use super::opening::Guarded;
+use super::opening::{END_FIELD, Guarded};
 use super::{Allowance, Dialect, Place, Rows, Take, Value};
 use crate::fault::Fault;
 
@@ -60,7 +60,7 @@ impl CsvRows {
 
     fn over(text: Box<dyn Read>, dialect: &Dialect, names: Vec<String>, base: (u64, u64)) -> Self {
         let allowance = Allowance::default();
-        let reader = dialect.builder().from_reader(Guarded::new(text, allowance.clone()));
+        let reader = dialect.builder().from_reader(Guarded::new(text, allowance.clone()).with_end_row());
         Self {
             reader,
             allowance,
@@ -77,13 +77,26 @@ impl CsvRows {
     fn read(&mut self) -> Result<bool, Fault> {
         self.allowance.renew();
         let line = self.base.1 + self.reader.position().line();
-        self.reader.read_byte_record(&mut self.record).map_err(|error| match error.into_kind() {
+        let found = self.reader.read_byte_record(&mut self.record).map_err(|error| match error.into_kind() {
             csv::ErrorKind::Io(error) => match Fault::from(error) {
                 Fault::Content(message) => Fault::content(format!("after line {line}: {message}")),
                 location => location,
             },
             other => Fault::content(format!("line {line}: {other:?}")),
-        })
+        })?;
+        // One byte behind the text ends a last line that has no end of its own.
+        let within = |length: u64| self.reader.position().byte() <= length + 1;
+        if !found || self.reader.get_ref().length().is_none_or(within) {
+            return Ok(found);
+        }
+        if self.record.len() == 1 && self.record.get(0) == Some(END_FIELD) {
+            return Ok(false);
+        }
+        Err(Fault::content(format!(
+            "after line {}: a quote is opened and never closed, so that the rest of the file is one value: mend the file, or set the \
+             format's `quote`",
+            line.saturating_sub(1) + u64::from(self.carriage_returns)
+        )))
     }
 
     /// Whether the row that was read ends so: its bytes are counted, and the line's end is not yet.
@@ -123,7 +136,8 @@ impl Rows for CsvRows {
             take(index, &self.names[index], value)?;
         }
         let end = self.reader.position();
-        Ok(Some(Place { line, end: self.base.0 + end.byte(), next_line: self.base.1 + end.line() }))
+        let byte = self.reader.get_ref().length().map_or(end.byte(), |length| length.min(end.byte()));
+        Ok(Some(Place { line, end: self.base.0 + byte, next_line: self.base.1 + end.line() }))
     }
 
     fn names(&self) -> &[String] {
@@ -256,6 +270,20 @@ mod tests {
         let mut rows = CsvRows::begin(&b"1,2\n3,4\n"[..], &Dialect { header: false, ..dialect() }).unwrap();
         assert_eq!(rows.names(), ["column_1", "column_2"]);
         assert_eq!(read(&mut rows).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_quote_that_is_never_closed_is_told() {
+        for text in [&b"a,b\n1,2\n3,\"4\n5,6\n7,8"[..], b"a,b\n1,2\n3,\"4\n5,6\n7,8\n", b"a,b\r\n1,2\r\n3,\"\r\n"] {
+            let found = shown(text);
+            assert!(found.contains("after line 2: a quote is opened and never closed"), "{found}");
+        }
+        assert_eq!(shown(b"a,b\n1,\"2\""), "a,b | 2:1,2");
+        assert_eq!(shown(b"a,b\r\n1,\"2\"\r\n"), "a,b | 2:1,2");
+        assert_eq!(
+            shown(b"a\n\0"),
+            "a | line 2, column `a`: a NUL character: the file is damaged, or of another encoding than UTF-8"
+        );
     }
 
     #[test]

@@ -50,7 +50,14 @@ pub fn sample(source: &Arc<dyn Source>, compression: Compression, length: usize)
     // Compressed bytes are fewer, and come in blocks.
     let part = if compression == Compression::None { length } else { length.max(64 << 10) };
     let parts = Parts::new(Arc::clone(source), 0).of_size(part);
-    decompressed(parts, compression).take(length as u64).read_to_end(&mut bytes)?;
+    decompressed(parts, compression).take(length as u64).read_to_end(&mut bytes).map_err(|error| {
+        match Fault::from(error) {
+            Fault::Content(why) if compression != Compression::None => Fault::content(format!(
+                "{why}: it is not compressed as its name or the stream's `compression` says; set `compression` to what it is, or `none`"
+            )),
+            other => other,
+        }
+    })?;
     let encoding = match bytes.as_slice() {
         [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => Some("UTF-16"),
         [0x1F, 0x8B, ..] => Some("compressed with gzip: set the stream's `compression`; not"),
@@ -95,10 +102,22 @@ pub fn open(
     }
 }
 
+/// A row of its own behind the text: the parser ends a field whose quote is never closed as if it were, and it is by this row that
+/// such a field is seen.
+const END: &[u8] = b"\n\0";
+
+/// The field of that row.
+pub(super) const END_FIELD: &[u8] = b"\0";
+
 /// Bytes on their way to a parser, which may take so many for one row.
 pub(super) struct Guarded {
     text: Box<dyn Read>,
     allowance: Allowance,
+    taken: u64,
+    /// Bytes of the text, once all of them are taken.
+    length: Option<u64>,
+    /// What is left of [`END`].
+    end: &'static [u8],
     /// The byte before the first line's end.
     before_end: Option<u8>,
     found_end: bool,
@@ -106,7 +125,17 @@ pub(super) struct Guarded {
 
 impl Guarded {
     pub(super) fn new(text: Box<dyn Read>, allowance: Allowance) -> Self {
-        Self { text, allowance, before_end: None, found_end: false }
+        Self { text, allowance, taken: 0, length: None, end: &[], before_end: None, found_end: false }
+    }
+
+    /// With a row of its own at the end: [`END_FIELD`].
+    pub(super) fn with_end_row(self) -> Self {
+        Self { end: END, ..self }
+    }
+
+    /// Bytes of the text, where the parser has come to its end.
+    pub(super) fn length(&self) -> Option<u64> {
+        self.length
     }
 
     /// Whether the first line ends with CR and LF.
@@ -118,6 +147,11 @@ impl Guarded {
 impl Read for Guarded {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.text.read(buffer)?;
+        if read == 0 && !buffer.is_empty() {
+            self.length.get_or_insert(self.taken);
+            return self.end.read(buffer);
+        }
+        self.taken += read as u64;
         let bytes = buffer.get(..read).unwrap_or_default();
         if !self.found_end {
             match bytes.iter().position(|byte| *byte == b'\n') {

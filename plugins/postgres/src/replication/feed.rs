@@ -6,6 +6,7 @@
 use asgard_sdk::{Error, Result};
 
 use super::Lsn;
+use super::objects::{LOCK_NOT_AVAILABLE, WAIT_SECONDS};
 use crate::capabilities::Capabilities;
 use crate::configuration::Configuration;
 use crate::session::{Session, value_settings};
@@ -44,35 +45,30 @@ pub struct Snapshot {
 }
 
 /// Takes a snapshot at a known position of the log. It takes a slot of its own that is gone with the connection, and waits for
-/// transactions that are open in the database.
+/// transactions that write in the database: none when those do not end within [`WAIT_SECONDS`].
 ///
 /// # Errors
 /// Those of the connection and of the server.
-pub fn snapshot(capabilities: &dyn Capabilities, configuration: &Configuration, slot: &str) -> Result<Snapshot> {
+pub fn snapshot(
+    capabilities: &dyn Capabilities,
+    configuration: &Configuration,
+    slot: &str,
+) -> Result<Option<Snapshot>> {
     let mut session = Session::open_for_replication(capabilities, configuration)?;
     session.execute(SETTINGS)?;
+    session.execute(&format!("SET lock_timeout TO '{WAIT_SECONDS}s'"))?;
     let sql = format!("CREATE_REPLICATION_SLOT {} TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT", quote_identifier(slot));
-    let made = session.query(&sql).map_err(|failure| waited(failure.into()))?;
+    let made = match session.query(&sql) {
+        Err(Failure::Statement(told)) if told.code == LOCK_NOT_AVAILABLE => return Ok(None),
+        made => made?,
+    };
     let row = made.into_iter().next().unwrap_or_default();
     match row.as_slice() {
         [_, Some(position), Some(name), ..] => {
             let position = position.parse().map_err(Error::internal)?;
-            Ok(Snapshot { name: name.clone(), position, _session: session })
+            Ok(Some(Snapshot { name: name.clone(), position, _session: session }))
         }
         _ => Err(Error::internal("the server made a slot and told no snapshot")),
-    }
-}
-
-fn waited(error: Error) -> Error {
-    match error {
-        Error::Unavailable(mut told) => {
-            told.message.push_str(
-                " (a snapshot for change data capture waits for transactions that are open in the database: look for old ones in \
-                 pg_stat_activity)",
-            );
-            Error::Unavailable(told)
-        }
-        other => other,
     }
 }
 

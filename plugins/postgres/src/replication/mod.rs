@@ -6,14 +6,18 @@
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `objects` | publication and slot: made, found fit, removed |
+//! | `objects` | both of an ingestion: made and removed; its slot |
+//! | `publication` | its publication: made, found fit |
+//! | `identity` | whether the log tells a table's rows apart |
 //! | `feed` | the replication connection: positions told, positions acknowledged |
 //! | `messages` | pgoutput's messages, version 1 |
 //! | `lsn` | positions in the log |
 
 pub mod feed;
+pub mod identity;
 mod lsn;
 pub mod messages;
 pub mod objects;
+pub mod publication;
 
 pub use lsn::Lsn;

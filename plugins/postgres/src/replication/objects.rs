@@ -7,8 +7,9 @@ use asgard_sdk::connector::{Ingestion, StreamSelection, SyncMode};
 use asgard_sdk::{Error, Result};
 use serde::Deserialize;
 
-use super::Lsn;
-use crate::catalog::{self, ReplicaIdentity, Scope, Table};
+use super::{Lsn, identity, publication};
+use crate::below;
+use crate::catalog::{self, Scope};
 use crate::configuration::Configuration;
 use crate::session::Session;
 use crate::streams::{full_name, schema_of};
@@ -19,6 +20,12 @@ const LONGEST_NAME: usize = 63;
 
 /// How often a slot is looked at until the reader of before has let go of it, a tenth of a second each.
 const RELEASE_TRIES: u32 = 50;
+
+/// So long transactions that write in the database may hold up a slot or a snapshot. Requests wait for it.
+pub const WAIT_SECONDS: u32 = 30;
+
+/// What the server answers when that has passed.
+pub const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 /// The names of an ingestion's publication and slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,12 +119,13 @@ pub fn provision(session: &mut Session, configuration: &Configuration, ingestion
         let scope = Scope::Table { schema: schema_of(selection), name: &selection.name };
         let found = catalog::read(session, scope)?.into_iter().next();
         let table = found.ok_or_else(|| Error::NotFound(format!("there is no table `{}`", full_name(selection))))?;
-        check_identity(&table, &selection.primary_key)?;
+        let below = below::read(session, table.oid)?;
+        identity::check(&table, &below, &selection.primary_key)?;
         tables.push(table);
     }
     session.execute("ROLLBACK")?;
     let names = Names::of(&ingestion.id, configuration);
-    make_publication(session, &names, &tables)?;
+    publication::make(session, &names, &tables)?;
     if find_slot(session, &names.slot)?.is_none() {
         make_slot(session, &names.slot)?;
     }
@@ -145,104 +153,6 @@ pub fn captured(streams: &[StreamSelection]) -> impl Iterator<Item = &StreamSele
     streams.iter().filter(|stream| stream.sync_mode == SyncMode::ChangeDataCapture)
 }
 
-/// Refuses a table whose rows the log does not tell apart by the stream's key.
-///
-/// # Errors
-/// `invalid-input` with what to do.
-pub fn check_identity(table: &Table, key: &[String]) -> Result<()> {
-    let name = format!("{}.{}", table.schema, table.name);
-    let refused = |message: String| Err(Error::invalid("streams", message));
-    if !table.is_logged() {
-        return refused(format!(
-            "changes of `{name}` are not in the server's log: give it a sync mode that reads it whole"
-        ));
-    }
-    match &table.identity {
-        ReplicaIdentity::Nothing => refused(format!(
-            "table `{name}` has no replica identity, so its updates and deletions cannot be told from each other: give it a primary \
-             key, or ALTER TABLE {}.{} REPLICA IDENTITY USING INDEX one that is unique over columns that are NOT NULL, or give the \
-             stream the sync mode `full_refresh_overwrite`",
-            quote_identifier(&table.schema),
-            quote_identifier(&table.name)
-        )),
-        _ if key.is_empty() => refused(format!(
-            "stream `{name}` needs a primary key for its changes: name the columns in the stream's `primaryKey`"
-        )),
-        ReplicaIdentity::Columns(columns) if key.iter().any(|column| !columns.contains(column)) => refused(format!(
-            "the log tells rows of `{name}` by {}, and the stream's primary key is {}: leave `primaryKey` out, or ALTER TABLE {}.{} \
-             REPLICA IDENTITY FULL",
-            columns.join(", "),
-            key.join(", "),
-            quote_identifier(&table.schema),
-            quote_identifier(&table.name)
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// Makes the ingestion's own publication, or looks whether somebody else's has all tables.
-///
-/// # Errors
-/// `forbidden` for who may not publish the tables; `conflict` for a publication that lacks something.
-pub fn make_publication(session: &mut Session, names: &Names, tables: &[Table]) -> Result<()> {
-    if !names.foreign {
-        let relations: Vec<String> = tables
-            .iter()
-            .map(|table| format!("{}.{}", quote_identifier(&table.schema), quote_identifier(&table.name)))
-            .collect();
-        let publication = quote_identifier(&names.publication);
-        session.execute(&format!("DROP PUBLICATION IF EXISTS {publication}"))?;
-        session
-            .execute(&format!(
-                "CREATE PUBLICATION {publication} FOR TABLE {} WITH (publish_via_partition_root = true)",
-                relations.join(", ")
-            ))
-            .map_err(cannot_publish)?;
-    }
-    check_publication(session, names, tables)
-}
-
-/// Whether the publication has all tables and all kinds of changes.
-///
-/// # Errors
-/// `conflict` with what it lacks.
-pub fn check_publication(session: &mut Session, names: &Names, tables: &[Table]) -> Result<()> {
-    let publication = quote_literal(&names.publication);
-    let whole = "pubinsert AND pubupdate AND pubdelete AND pubtruncate";
-    let found = session.query(&format!(
-        "SELECT {whole}, pubviaroot FROM pg_catalog.pg_publication WHERE pubname OPERATOR(pg_catalog.=) {publication}"
-    ))?;
-    let lacks = |what: String| Err(Error::Conflict(format!("publication `{}` {what}", names.publication)));
-    let Some(properties) = found.into_iter().next() else {
-        return lacks(
-            "is not there: POST /ingestion/{id}/reset makes it anew with the next sync, which reads all rows again"
-                .to_owned(),
-        );
-    };
-    let is = |at: usize| properties.get(at).and_then(Option::as_deref) == Some("t");
-    if !is(0) {
-        return lacks("leaves changes out: it must publish insert, update, delete and truncate".to_owned());
-    }
-    let partitioned = tables.iter().find(|table| table.kind == catalog::RelationKind::Partitioned);
-    if let (false, Some(table)) = (is(1), partitioned) {
-        return lacks(format!("must have publish_via_partition_root for `{}.{}`", table.schema, table.name));
-    }
-    let published = session.query(&format!(
-        "SELECT schemaname, tablename FROM pg_catalog.pg_publication_tables WHERE pubname OPERATOR(pg_catalog.=) {publication}"
-    ))?;
-    let has = |table: &&Table| {
-        let row = [Some(table.schema.clone()), Some(table.name.clone())];
-        published.iter().any(|published| *published == row)
-    };
-    match tables.iter().find(|table| !has(table)) {
-        None => Ok(()),
-        Some(table) => lacks(format!(
-            "lacks table `{0}.{1}`: changes of it may be lost. ALTER PUBLICATION it ADD TABLE it, then POST /ingestion/{{id}}/reset",
-            table.schema, table.name
-        )),
-    }
-}
-
 /// The slot, if it is there.
 ///
 /// # Errors
@@ -256,18 +166,47 @@ pub fn find_slot(session: &mut Session, slot: &str) -> Result<Option<Slot>> {
     serde_json::from_str(&text).map(Some).map_err(|error| Error::internal(format!("a slot cannot be read: {error}")))
 }
 
-/// Makes a slot that lasts.
+/// Makes a slot that lasts. It waits for transactions that write in the database, for [`WAIT_SECONDS`].
 ///
 /// # Errors
-/// `conflict` where the server has no room for one.
+/// `conflict` where the server has no room for one, or transactions do not end.
 pub fn make_slot(session: &mut Session, slot: &str) -> Result<()> {
+    session.execute(&format!("SET lock_timeout TO '{WAIT_SECONDS}s'"))?;
     let sql = format!("SELECT pg_catalog.pg_create_logical_replication_slot({}, 'pgoutput')", quote_literal(slot));
-    session.execute(&sql).map_err(|failure| match failure {
-        Failure::Statement(told) if told.code == "53400" => Error::Conflict(format!(
+    let made = session.execute(&sql);
+    if let Err(Failure::Session(error)) = made {
+        return Err(error);
+    }
+    session.execute("RESET lock_timeout")?;
+    match made {
+        Err(Failure::Statement(told)) if told.code == "53400" => Err(Error::Conflict(format!(
             "the server has no replication slot left: raise `max_replication_slots`, or drop slots that nobody reads: {told}"
-        )),
-        other => other.into(),
-    })
+        ))),
+        Err(Failure::Statement(told)) if told.code == LOCK_NOT_AVAILABLE => Err(held_up(session)?),
+        made => Ok(made?),
+    }
+}
+
+/// What to do about transactions that a slot or a snapshot has waited for in vain.
+///
+/// # Errors
+/// Those of the query.
+pub fn held_up(session: &mut Session) -> Result<Error> {
+    let writing = session.query(
+        "SELECT pg_catalog.format('%s of %s, for %s', pid, usename, pg_catalog.date_trunc('second', pg_catalog.now() \
+         OPERATOR(pg_catalog.-) xact_start)) FROM pg_catalog.pg_stat_activity \
+         WHERE backend_xid IS NOT NULL AND datname OPERATOR(pg_catalog.=) pg_catalog.current_database() ORDER BY xact_start LIMIT 3",
+    )?;
+    let writing: Vec<String> = writing.into_iter().flatten().flatten().collect();
+    Ok(Error::Conflict(format!(
+        "change data capture begins when transactions that write in the database have ended, and some did not within {WAIT_SECONDS} s: \
+         process {}. Wait for them, or end them with pg_terminate_backend, and try again",
+        if writing.is_empty() {
+            "unknown (see pg_stat_activity and pg_prepared_xacts)".to_owned()
+        } else {
+            writing.join("; ")
+        }
+    )))
 }
 
 /// # Errors
@@ -287,16 +226,6 @@ pub fn release(session: &mut Session, slot: &str) -> Result<()> {
         session.execute(&format!("SELECT pg_catalog.pg_terminate_backend({reader}), pg_catalog.pg_sleep(0.1)"))?;
     }
     Err(Error::unavailable(format!("replication slot `{slot}` is read by another session that does not end")))
-}
-
-fn cannot_publish(failure: Failure) -> Error {
-    match failure {
-        Failure::Statement(told) if told.code == "42501" => Error::Forbidden(format!(
-            "the source's user cannot make a publication of the tables: it needs CREATE on the database and must own the tables. Or have \
-             their owner make one, and name it in `config.replication_method.publication`: {told}"
-        )),
-        other => other.into(),
-    }
 }
 
 /// The one value of a query.

@@ -11,6 +11,9 @@ use crate::wire::{MessageStream, ServerError, frontend, quote_identifier};
 /// A server that is there answers in milliseconds; a firewall that swallows packets never does.
 const CONNECT_TIMEOUT_MS: u32 = 15_000;
 
+/// Another service than PostgreSQL waits for its own protocol's first word, and never answers.
+const ANSWER_TIMEOUT_MS: u32 = 20_000;
+
 /// Seen in `pg_stat_activity`.
 const APPLICATION: &str = "asgard";
 
@@ -117,6 +120,7 @@ fn attempt(
     let connected = capabilities.connect(&configuration.host, configuration.port, CONNECT_TIMEOUT_MS);
     let transport = connected.map_err(|error| in_field("config.host", error))?;
     let mut stream = MessageStream::new(transport, configuration.address());
+    stream.transport().set_timeout(ANSWER_TIMEOUT_MS);
     let secure = match protection {
         Protection::Plain => false,
         Protection::Offered => start_tls(&mut stream, configuration, Verification::None)?,
@@ -156,6 +160,7 @@ fn attempt(
         }
     }
     stream.session_is_open();
+    stream.transport().set_timeout(0);
     Ok(stream)
 }
 

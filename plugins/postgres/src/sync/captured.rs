@@ -12,6 +12,7 @@ use asgard_sdk::connector::{Change, Event, Evolution, RowData, Rows, StreamSelec
 use asgard_sdk::{Column, Error, Result};
 
 use super::plan::{changed, kind_of};
+use super::source::Source;
 use super::{full_name, number};
 use crate::catalog;
 use crate::replication::Lsn;
@@ -32,6 +33,8 @@ pub(super) struct Captured {
     /// There are changes that no checkpoint has.
     pub(super) dirty: bool,
     pub(super) changes: u64,
+    /// What its table is, for its checkpoints.
+    pub(super) source: Option<Source>,
     name: String,
     key: Vec<String>,
     columns: Vec<StreamColumn>,
@@ -58,9 +61,10 @@ struct ChangeBatch {
 }
 
 impl Captured {
-    pub(super) fn new(index: usize, selection: &StreamSelection, from: Lsn) -> Self {
+    pub(super) fn new(index: usize, selection: &StreamSelection, from: Lsn, source: Option<Source>) -> Self {
         Self {
             index,
+            source,
             from,
             dirty: false,
             changes: 0,

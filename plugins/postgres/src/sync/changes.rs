@@ -87,7 +87,8 @@ impl Follower {
         for index in (0..run.streams.len()).filter(|index| run.is_captured(*index) && !run.failed[*index]) {
             let Some(position) = run.position(index) else { continue };
             from = Some(from.map_or(position.lsn, |from| from.min(position.lsn)));
-            tables.insert(position.table, Captured::new(index, &run.streams[index], position.lsn));
+            let captured = Captured::new(index, &run.streams[index], position.lsn, run.sources[index].clone());
+            tables.insert(position.table, captured);
         }
         let mut tries = 0;
         let feed = loop {
@@ -244,7 +245,7 @@ impl Changes {
         for (oid, table) in self.tables.iter_mut().filter(|(_, table)| table.dirty) {
             self.events.append(&mut table.flush()?);
             table.dirty = false;
-            self.events.push_back(event(table.index, *oid, end, self.system, false)?);
+            self.events.push_back(event(table, *oid, end, self.system, false)?);
         }
         self.since_checkpoint = 0;
         Ok(())
@@ -255,7 +256,7 @@ impl Changes {
         for (oid, table) in &mut self.tables {
             self.events.append(&mut table.flush()?);
             let position = position.max(table.from);
-            self.events.push_back(event(table.index, *oid, position, self.system, true)?);
+            self.events.push_back(event(table, *oid, position, self.system, true)?);
         }
         Ok(())
     }
@@ -271,7 +272,7 @@ impl Changes {
     }
 }
 
-fn event(index: usize, table: Oid, lsn: Lsn, system: u64, complete: bool) -> Result<Event> {
-    let state = State::at(LogPosition { lsn, system, table }).write()?;
-    Ok(Event::Checkpoint(Checkpoint { stream: Some(number(index)), state, complete }))
+fn event(stream: &Captured, table: Oid, lsn: Lsn, system: u64, complete: bool) -> Result<Event> {
+    let state = State::at(LogPosition { lsn, system, table }, stream.source.as_ref()).write()?;
+    Ok(Event::Checkpoint(Checkpoint { stream: Some(number(stream.index)), state, complete }))
 }

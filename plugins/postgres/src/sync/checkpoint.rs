@@ -3,6 +3,7 @@
 use asgard_sdk::Result;
 use serde::{Deserialize, Serialize};
 
+use super::source::Source;
 use crate::replication::Lsn;
 use crate::types::Oid;
 
@@ -17,6 +18,9 @@ pub(super) struct State {
     /// How far the changes of a captured stream came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     log: Option<LogPosition>,
+    /// What its table was, of a stream that goes on from here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source: Option<Source>,
 }
 
 /// The largest value of the cursor column in the snapshot.
@@ -43,13 +47,13 @@ pub(super) struct LogPosition {
 }
 
 impl State {
-    pub(super) fn complete(task: &str, cursor: Option<&Cursor>) -> Self {
-        Self { task: task.to_owned(), cursor: cursor.cloned(), log: None }
+    pub(super) fn complete(task: &str, cursor: Option<&Cursor>, source: Option<&Source>) -> Self {
+        Self { task: task.to_owned(), cursor: cursor.cloned(), log: None, source: source.cloned() }
     }
 
     /// Of a captured stream.
-    pub(super) fn at(log: LogPosition) -> Self {
-        Self { log: Some(log), ..Self::default() }
+    pub(super) fn at(log: LogPosition, source: Option<&Source>) -> Self {
+        Self { log: Some(log), source: source.cloned(), ..Self::default() }
     }
 
     /// A state of another connector's making is none: the stream is read from its beginning.
@@ -68,6 +72,11 @@ impl State {
     /// How far the stream came by this column.
     pub(super) fn cursor(&self, column: &str) -> Option<&Cursor> {
         self.cursor.as_ref().filter(|cursor| cursor.column == column)
+    }
+
+    /// What its table was; not known of checkpoints that were written before this was kept.
+    pub(super) fn source(&self) -> Option<&Source> {
+        self.source.as_ref()
     }
 
     /// How far its changes came.

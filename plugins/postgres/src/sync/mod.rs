@@ -21,6 +21,7 @@ mod checkpoint;
 mod incremental;
 mod parts;
 mod plan;
+mod source;
 mod start;
 mod stream;
 
@@ -37,6 +38,7 @@ use crate::streams::{full_name, schema_of};
 use crate::wire::Failure;
 use changes::Follower;
 use checkpoint::{LogPosition, State};
+use source::Source;
 use start::Capture;
 use stream::{Piece, StreamReader};
 
@@ -92,6 +94,10 @@ pub struct Run {
     task: String,
     streams: Vec<StreamSelection>,
     states: Vec<Option<State>>,
+    /// Of captured streams: what their tables are now.
+    sources: Vec<Option<Source>>,
+    /// Streams that are read again whole, though the table has rows of theirs.
+    emptied: Vec<bool>,
     /// How many parts the host would read beside this.
     parts: u32,
     /// Of a part: the snapshot that it reads.
@@ -136,6 +142,8 @@ impl Run {
             task,
             states,
             failed: vec![false; streams.len()],
+            sources: vec![None; streams.len()],
+            emptied: vec![false; streams.len()],
             streams,
             parts: ingestion.parts,
             moment: ingestion.moment.map(|moment| String::from_utf8_lossy(&moment).into_owned()),
@@ -202,6 +210,9 @@ impl Run {
             Ok(mut reader) => {
                 self.pending
                     .push_back(Event::Progress(Progress { message: format!("reading {name}"), fraction: None }));
+                if std::mem::take(&mut self.emptied[index]) {
+                    self.pending.push_back(Event::Truncated(number(index)));
+                }
                 if let Some(columns) = reader.evolved() {
                     self.streams[index].columns.clone_from(&columns);
                     self.pending.push_back(Event::Evolved(Evolution { stream: number(index), columns }));
@@ -230,9 +241,9 @@ impl Run {
                     Some(capture) if captured => {
                         let position =
                             LogPosition { lsn: capture.snapshot, system: capture.system, table: reader.table() };
-                        State::at(position)
+                        State::at(position, self.sources[index].as_ref())
                     }
-                    _ => State::complete(&self.task, reader.cursor()),
+                    _ => State::complete(&self.task, reader.cursor(), reader.source()),
                 };
                 let checkpoint = Checkpoint { stream: Some(number(index)), state: state.write()?, complete: !captured };
                 self.states[index] = Some(state);
@@ -320,6 +331,13 @@ impl Run {
         let name = full_name(&self.streams[index]);
         for (column, count) in reader.lost() {
             self.capabilities.log(Level::Warn, &lost(&name, column, count));
+        }
+        if reader.is_filtered() {
+            let user = &self.configuration.username;
+            let warning = format!(
+                "{name}: row-level security shows user `{user}` some rows alone; ALTER ROLE it BYPASSRLS shows all"
+            );
+            self.capabilities.log(Level::Warn, &warning);
         }
         self.capabilities.log(Level::Info, &format!("{name}: {} rows", reader.rows()));
     }

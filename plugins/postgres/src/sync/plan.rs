@@ -9,6 +9,7 @@ use asgard_sdk::{Column as StreamColumn, Error, Result};
 
 use super::checkpoint::State;
 use super::incremental::{self, CursorPlan};
+use super::source::Source;
 use super::{full_name, schema_of};
 use crate::catalog::{Column, Table};
 use crate::rows::ColumnPlan;
@@ -23,6 +24,8 @@ pub(super) struct Plan {
     pub(super) copy: String,
     /// Finds how far an incremental stream comes.
     pub(super) cursor: Option<CursorPlan>,
+    /// What the table is, of an incremental stream.
+    pub(super) source: Option<Source>,
     /// Whether the table was written anew since the snapshot: one row, `t` or `f`.
     pub(super) rewritten: String,
     /// The stream's columns from now on, where they are others than before.
@@ -73,19 +76,24 @@ pub(super) fn plan(selection: &StreamSelection, table: Option<&Table>, state: Op
     }
 
     let relation = format!("{}.{}", quote_identifier(schema_of(selection)), quote_identifier(&selection.name));
-    let (cursor, condition) = match selection.sync_mode {
+    let (cursor, condition, source) = match selection.sync_mode {
         SyncMode::FullRefreshOverwrite | SyncMode::FullRefreshAppend | SyncMode::ChangeDataCapture => {
-            (None, String::new())
+            (None, String::new(), None)
         }
         SyncMode::IncrementalMerge | SyncMode::IncrementalAppend => {
+            let source = Source::of(table);
+            if let Some(change) = state.and_then(State::source).and_then(|before| source.differs(before)) {
+                return Err(changed(&name, &change));
+            }
             let (cursor, since) = incremental::plan(selection, table, &relation, state)?;
-            (Some(cursor), since)
+            (Some(cursor), since, Some(source))
         }
     };
     Ok(Plan {
         columns,
         copy: format!("COPY (SELECT {} FROM {relation}{condition}) TO STDOUT (FORMAT binary)", selected.join(", ")),
         cursor,
+        source,
         rewritten: rewritten(table),
         evolved: (now != selection.columns).then_some(now),
     })
@@ -163,6 +171,7 @@ mod tests {
         Column {
             name: name.to_owned(),
             mapping: Mapping { cast: (kind == Kind::Text).then_some("pg_catalog.text"), kind },
+            number: 1,
             generated: false,
             nullable,
             comment: None,
@@ -179,6 +188,7 @@ mod tests {
             readable: true,
             kind: RelationKind::Table,
             unlogged: false,
+            filtered: false,
             identity: ReplicaIdentity::Columns(vec!["id".to_owned()]),
             primary_key: vec!["id".to_owned()],
             columns: vec![

@@ -5,13 +5,17 @@
 //! acknowledged further than the furthest stream has come, which is what an acknowledgement always is.
 
 use asgard_sdk::connector::{Event, StreamSelection};
+use asgard_sdk::context::Level;
 use asgard_sdk::{Error, Result};
 
 use super::checkpoint::LogPosition;
+use super::plan::changed;
+use super::source::Source;
 use super::{BEGIN, Phase, Run, SETTINGS, full_name, number, schema_of};
+use crate::below::{self, Below};
 use crate::catalog::{self, Scope, Table};
 use crate::replication::objects::{self, Names, one};
-use crate::replication::{Lsn, feed};
+use crate::replication::{Lsn, feed, identity, publication};
 use crate::session::Session;
 use crate::wire::quote_literal;
 
@@ -49,8 +53,8 @@ impl Run {
         }
         let mut session = Session::open(self.capabilities.as_ref(), &self.configuration)?;
         objects::check_server(&mut session)?;
-        let tables = self.find_tables(&mut session, captured)?;
         let names = Names::of(&self.ingestion, &self.configuration);
+        let tables = self.find_tables(&mut session, captured)?;
         let system = system(&mut session)?;
         let positions: Vec<LogPosition> = captured.iter().filter_map(|index| self.position(*index)).collect();
         if positions.is_empty() {
@@ -58,12 +62,16 @@ impl Run {
         } else {
             check_whole(&mut session, &names, &tables, system, &positions)?;
         }
+        self.note_publishing(&mut session, &names, &tables)?;
         objects::release(&mut session, &names.slot)?;
         let target = target(&mut session)?;
         let mut snapshot = Lsn(0);
         session.execute(BEGIN)?;
         if captured.iter().any(|index| !self.failed[*index] && self.position(*index).is_none()) {
-            let taken = feed::snapshot(self.capabilities.as_ref(), &self.configuration, &names.passing())?;
+            let Some(taken) = feed::snapshot(self.capabilities.as_ref(), &self.configuration, &names.passing())? else {
+                session.execute("ROLLBACK")?;
+                return Err(objects::held_up(&mut session)?);
+            };
             session.execute(&format!("SET TRANSACTION SNAPSHOT {}", quote_literal(&taken.name)))?;
             snapshot = taken.position;
         }
@@ -82,40 +90,96 @@ impl Run {
     fn find_tables(&mut self, session: &mut Session, captured: &[usize]) -> Result<Vec<Table>> {
         let mut tables = Vec::with_capacity(captured.len());
         for index in captured {
-            let (selection, position) = (&self.streams[*index], self.position(*index));
+            let selection = &self.streams[*index];
             session.execute("BEGIN READ ONLY")?;
             let scope = Scope::Table { schema: schema_of(selection), name: &selection.name };
-            let found = catalog::read(session, scope)?.into_iter().next();
+            let found = match catalog::read(session, scope)?.into_iter().next() {
+                Some(table) => {
+                    let below = below::read(session, table.oid)?;
+                    Some((table, below))
+                }
+                None => None,
+            };
             session.execute("ROLLBACK")?;
-            match usable(session, selection, position, found)? {
-                Ok(table) => tables.push(table),
+            let usable = match self.position(*index) {
+                None => unread(selection, found),
+                Some(position) => followed(session, selection, position, found)?,
+            };
+            let (table, below) = match usable {
+                Ok(usable) => usable,
                 Err(error) => {
                     self.failed[*index] = true;
                     self.pending.push_back(Event::StreamFailed((number(*index), error)));
+                    continue;
                 }
-            }
+            };
+            let source = Source::captured(&table, &below);
+            self.sources[*index] = Some(self.compare(session, *index, source, &below)?);
+            tables.push(table);
         }
         Ok(tables)
     }
+
+    /// Notes what puts the tables into the publication, and refuses one that was not in it all the while.
+    fn note_publishing(&mut self, session: &mut Session, names: &Names, tables: &[Table]) -> Result<()> {
+        let (streams, states) = (&self.streams, &self.states);
+        let found = self.sources.iter_mut().enumerate().filter_map(|(index, source)| Some((index, source.as_mut()?)));
+        for ((index, source), table) in found.zip(tables) {
+            let before = states[index].as_ref().and_then(super::State::source);
+            if !source.published_by(publication::publishing(session, names, table)?, before) {
+                let name = full_name(&streams[index]);
+                return missing(format!("table `{name}` was taken out of the publication and put back"));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the stream's table is now, if the log goes on from what it was.
+    fn compare(&mut self, session: &mut Session, index: usize, now: Source, below: &Below) -> Result<Source> {
+        let Some(before) = self.states[index].as_ref().and_then(super::State::source) else { return Ok(now) };
+        let name = full_name(&self.streams[index]);
+        if let Some(change) = now.differs(before) {
+            return Err(changed(&name, &change));
+        }
+        let Some(partition) = now.changed_partition(before, below, session)? else {
+            return Ok(now.after(Some(before)));
+        };
+        self.capabilities.log(Level::Warn, &format!("{name} is read again whole, since {partition}"));
+        self.states[index] = None;
+        self.emptied[index] = true;
+        Ok(now)
+    }
 }
 
-fn usable(
+/// A table that may be used, or why its stream fails.
+type Usable = std::result::Result<(Table, Below), Error>;
+
+fn unread(selection: &StreamSelection, found: Option<(Table, Below)>) -> Usable {
+    let Some((table, below)) = found else {
+        return Err(Error::NotFound(format!(
+            "table `{}` is not there any more: restore it, or take the stream out of the ingestion",
+            full_name(selection)
+        )));
+    };
+    identity::check(&table, &below, &selection.primary_key)?;
+    Ok((table, below))
+}
+
+fn followed(
     session: &mut Session,
     selection: &StreamSelection,
-    position: Option<LogPosition>,
-    found: Option<Table>,
-) -> Result<std::result::Result<Table, Error>> {
+    position: LogPosition,
+    found: Option<(Table, Below)>,
+) -> Result<Usable> {
     let name = full_name(selection);
-    let Some(position) = position else {
-        return Ok(match found {
-            None => Err(Error::NotFound(format!(
-                "table `{name}` is not there any more: restore it, or make an ingestion without this stream"
+    if let Some((table, below)) = found.filter(|(table, _)| table.oid == position.table) {
+        return match &below.inheriting {
+            None => Ok(Ok((table, below))),
+            Some(child) => Err(Error::Conflict(format!(
+                "table `{child}` inherits from `{name}` now, and the log tells changes of its rows as those of another table: take the \
+                 stream out of the ingestion, and read it by queries in another one"
             ))),
-            Some(table) => objects::check_identity(&table, &selection.primary_key).map(|()| table),
-        });
-    };
-    if let Some(table) = found.filter(|table| table.oid == position.table) {
-        return Ok(Ok(table));
+        };
     }
     let query = format!(
         "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = {}",
@@ -126,8 +190,8 @@ fn usable(
             "table `{name}` is called `{schema}.{now}` now: give it its name back, or make the ingestion anew"
         ))),
         _ => Ok(Err(Error::NotFound(format!(
-            "table `{name}` was dropped, and what has its name now is another one: POST /ingestion/{{id}}/reset reads it anew, or make \
-             an ingestion without this stream"
+            "table `{name}` was dropped, and what has its name now is another one: POST /ingestion/{{id}}/reset reads it anew, or take \
+             the stream out of the ingestion"
         )))),
     }
 }
@@ -138,7 +202,7 @@ fn prepare_anew(session: &mut Session, names: &Names, tables: &[Table]) -> Resul
         return Ok(());
     }
     let slot = objects::find_slot(session, &names.slot)?;
-    let published = match objects::check_publication(session, names, tables) {
+    let published = match publication::check(session, names, tables) {
         Ok(()) => true,
         Err(Error::Conflict(_)) if !names.is_foreign() => false,
         Err(error) => return Err(error),
@@ -151,7 +215,7 @@ fn prepare_anew(session: &mut Session, names: &Names, tables: &[Table]) -> Resul
         objects::drop_slot(session, &names.slot)?;
     }
     if !published {
-        objects::make_publication(session, names, tables)?;
+        publication::make(session, names, tables)?;
     }
     objects::make_slot(session, &names.slot)
 }
@@ -164,11 +228,6 @@ fn check_whole(
     system: u64,
     positions: &[LogPosition],
 ) -> Result<()> {
-    let missing = |why: String| {
-        Err(Error::Conflict(format!(
-            "{why}, so that changes are missing: POST /ingestion/{{id}}/reset, and the next sync makes the slot anew and reads all rows"
-        )))
-    };
     if positions.iter().any(|position| position.system != system) {
         return missing("the source is another database server than at the last sync".to_owned());
     }
@@ -182,7 +241,13 @@ fn check_whole(
     if slot.confirmed_flush_lsn > furthest {
         return missing(format!("replication slot `{}` was made anew or read by somebody else", names.slot));
     }
-    objects::check_publication(session, names, tables)
+    publication::check(session, names, tables)
+}
+
+fn missing<T>(why: String) -> Result<T> {
+    Err(Error::Conflict(format!(
+        "{why}, so that changes are missing: POST /ingestion/{{id}}/reset, and the next sync makes the slot anew and reads all rows"
+    )))
 }
 
 fn system(session: &mut Session) -> Result<u64> {

@@ -6,6 +6,7 @@ use asgard_sdk::{Column, Error};
 use super::checkpoint::{Cursor, State};
 use super::incremental;
 use super::plan::plan;
+use super::source::Source;
 use super::{ROLL_BACK, Trouble, full_name, schema_of};
 use crate::catalog::{self, Scope};
 use crate::rows::{Batch, ColumnFault, CopyReader};
@@ -30,9 +31,12 @@ pub(super) struct StreamReader {
     batch: Batch,
     rows: u64,
     cursor: Option<Cursor>,
+    source: Option<Source>,
     table: Oid,
     evolved: Option<Vec<Column>>,
     rewritten: String,
+    /// Row-level security leaves rows out.
+    filtered: bool,
     /// The server is still sending.
     copying: bool,
 }
@@ -62,9 +66,11 @@ impl StreamReader {
             batch: Batch::new(plan.columns),
             rows: 0,
             cursor,
+            source: plan.source,
             table: tables.first().map_or(0, |table| table.oid),
             evolved: plan.evolved,
             rewritten: plan.rewritten,
+            filtered: tables.first().is_some_and(|table| table.filtered),
             copying: true,
         })
     }
@@ -89,6 +95,11 @@ impl StreamReader {
         self.copying
     }
 
+    /// Policies of row-level security choose the rows that the source's user gets.
+    pub(super) fn is_filtered(&self) -> bool {
+        self.filtered
+    }
+
     /// How many rows came.
     pub(super) fn rows(&self) -> u64 {
         self.rows
@@ -97,6 +108,11 @@ impl StreamReader {
     /// How far the stream came.
     pub(super) fn cursor(&self) -> Option<&Cursor> {
         self.cursor.as_ref()
+    }
+
+    /// What the table is, for a stream that goes on from here next time.
+    pub(super) fn source(&self) -> Option<&Source> {
+        self.source.as_ref()
     }
 
     /// Columns with values that became null.

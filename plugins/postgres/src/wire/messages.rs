@@ -189,6 +189,8 @@ mod tests {
             Ok(())
         }
 
+        fn set_timeout(&mut self, _timeout_ms: u32) {}
+
         fn channel_binding(&self) -> Option<Vec<u8>> {
             None
         }

@@ -10,5 +10,6 @@ mod lake;
 mod names;
 mod network;
 mod server;
+mod sources;
 mod sync;
 mod types;

@@ -121,6 +121,8 @@ impl Transport for Socket {
         Ok(())
     }
 
+    fn set_timeout(&mut self, _timeout_ms: u32) {}
+
     fn channel_binding(&self) -> Option<Vec<u8>> {
         self.binding.clone()
     }

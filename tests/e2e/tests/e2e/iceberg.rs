@@ -132,6 +132,7 @@ fn refusals(world: &World) {
     for (extra, words) in [
         (json!({"properties": {"format-version": "3"}}), "format-version"),
         (json!({"properties": {"write.format.default": "orc"}}), "Parquet"),
+        (json!({"properties": {"write.target-file-size-bytes": "large"}}), "a whole number"),
         (json!({"location": "file:///etc"}), "location"),
         (json!({"location": "s3://elsewhere/x"}), "location"),
     ] {
@@ -143,6 +144,12 @@ fn refusals(world: &World) {
     assert!(status == 400 && message.contains("outside"), "{message}");
     let client = world.light();
     client.post(tables, &table("guarded", json!({}))).unwrap();
+    for (path, body) in
+        [(tables, table("GUARDED", json!({}))), ("/iceberg/v1/namespaces", json!({"namespace": ["Silver"]}))]
+    {
+        let (status, _, message) = refused(world, "POST", path, Some(&body));
+        assert!(status == 400 && message.contains("in case alone"), "{message}");
+    }
     let statistics = json!({"requirements": [], "updates": [{"action": "set-statistics", "statistics": {
         "snapshot-id": 1, "statistics-path": "file:///etc/passwd", "file-size-in-bytes": 1,
         "file-footer-size-in-bytes": 1, "blob-metadata": []}}]});

@@ -31,6 +31,7 @@ mod readme;
 mod requests;
 mod s3;
 mod silver;
+mod streams;
 mod world;
 
 use std::process::ExitCode;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
     };
     let trials = [
         ingestion::trials(&world),
+        streams::trials(&world),
         capture::trials(&world),
         silver::trials(&world),
         gold::trials(&world),
