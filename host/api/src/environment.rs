@@ -1,7 +1,7 @@
 //! The same routes under another base URL: `/environments/{name}` in front of a route acts on that environment.
 //!
 //! The prefix is taken off before routing, so every route exists once, in the code and in the OpenAPI document. Routes of
-//! the environments themselves (`/environments/{name}`, `/environments/{name}/revisions`) stay as they are.
+//! the environments themselves (`/environments/{name}`, `/environments/{name}/revisions`, …) stay as they are.
 
 use axum::http::{Request, Uri, uri::PathAndQuery};
 

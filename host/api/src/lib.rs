@@ -29,7 +29,7 @@ use tower::util::MapRequestLayer;
 use tower::{Layer, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::TraceLayer;
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
 use crate::problem::Problem;
@@ -184,8 +184,14 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(tasks::cancel))
         .routes(routes!(environments::list))
         .routes(routes!(environments::get, environments::put))
-        .routes(routes!(environments::revisions))
-        .routes(routes!(plugins::list, plugins::add))
+        .routes(routes!(environments::plan::plan))
+        .routes(routes!(environments::check::check))
+        .routes(routes!(environments::promotion::plan, environments::promotion::promote))
+        .routes(routes!(environments::revisions::list))
+        .routes(routes!(environments::revisions::diff))
+        .routes(routes!(environments::revisions::roll_back))
+        .routes(routes!(plugins::list, plugins::add).layer(DefaultBodyLimit::max(plugins::LARGEST_REGISTRATION)))
+        .routes(routes!(plugins::remove))
         .routes(routes!(secrets::list))
         .routes(routes!(secrets::put, secrets::delete))
         .routes(routes!(health::health))

@@ -31,7 +31,7 @@ pub(crate) struct DataFolder {
 impl DataFolder {
     /// The folder as an absolute path, made if need be: processes of the host run in other folders.
     pub(crate) fn open(&self) -> Result<PathBuf> {
-        made(&self.path)
+        opened(&self.path)
     }
 
     /// The folder's store, for commands that work beside a running host: both see each other's changes at once.
@@ -52,9 +52,9 @@ impl DataFolder {
 }
 
 /// A folder as an absolute path, made if need be.
-pub(crate) fn made(folder: &Path) -> Result<PathBuf> {
-    std::fs::create_dir_all(folder).with_context(|| format!("the folder {} cannot be made", folder.display()))?;
-    folder.canonicalize().with_context(|| format!("the folder {} cannot be read", folder.display()))
+pub(crate) fn opened(path: &Path) -> Result<PathBuf> {
+    std::fs::create_dir_all(path).with_context(|| format!("the folder {} cannot be made", path.display()))?;
+    path.canonicalize().with_context(|| format!("the folder {} cannot be read", path.display()))
 }
 
 /// Makes sure that one host works on the folder. The lock ends with the process, however it ends.

@@ -1,8 +1,10 @@
 //! The `asgard` binary: the host, and the commands that a person runs beside it.
 
+mod client;
 mod data;
+mod environments;
 mod keep;
-mod plugin;
+mod plugins;
 mod secret;
 mod serve;
 
@@ -26,7 +28,15 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Serve),
-    Plugin(plugin::Plugin),
+    Plan(environments::Plan),
+    Apply(environments::Apply),
+    Diff(environments::Diff),
+    Rollback(environments::Rollback),
+    Promote(environments::Promote),
+    Check(environments::Check),
+    Export(environments::Export),
+    Environment(environments::Environment),
+    Plugin(plugins::Plugin),
     Secret(secret::Secret),
     #[command(hide = true)]
     Keep(keep::Keep),
@@ -36,15 +46,24 @@ fn main() -> ExitCode {
     let result = match Asgard::parse().command {
         // Before anything else is set up: one of these stands around every process of the host.
         Command::Keep(keep) => return keep.run(),
-        Command::Serve(serve) => serve.run(),
-        Command::Plugin(plugin) => plugin.run(),
-        Command::Secret(secret) => secret.run(),
+        Command::Serve(serve) => serve.run().map(|()| ExitCode::SUCCESS),
+        Command::Plan(plan) => waited(plan.run()),
+        Command::Apply(apply) => waited(apply.run()),
+        Command::Diff(diff) => waited(diff.run()),
+        Command::Rollback(rollback) => waited(rollback.run()),
+        Command::Promote(promote) => waited(promote.run()),
+        Command::Check(check) => waited(check.run()),
+        Command::Export(export) => waited(export.run()),
+        Command::Environment(environment) => waited(environment.run()),
+        Command::Plugin(plugin) => waited(plugin.run()),
+        Command::Secret(secret) => secret.run().map(|()| ExitCode::SUCCESS),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn waited(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    serve::runtime()?.block_on(command)
 }

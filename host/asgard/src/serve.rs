@@ -67,7 +67,7 @@ impl Serve {
             first_environment: first_environment.transpose()?,
             store: self.data.store_config(),
             data: folder,
-            shared: self.shared.as_deref().map(data::made).transpose()?,
+            shared: self.shared.as_deref().map(data::opened).transpose()?,
             bundled_plugins: self.plugins.or_else(|| binary.parent().map(|folder| folder.join("plugins"))),
             keeper: binary,
         })

@@ -120,12 +120,14 @@ impl Lender {
         let asked = |capability| asks.contains(&capability);
 
         let mut lent = Lent::default();
+        let secrets: Arc<dyn secrets::Secrets> =
+            Arc::new(secrets::Noting { secrets: Arc::clone(&self.backing.secrets), used: lent.used_secrets.clone() });
         if asked(Capability::Http) && !grants.http.is_empty() {
             let reachable = policies.http.with_services(|name| self.port(name))?;
             lent.http = Some(http::Client {
                 holder: holder.clone(),
                 reachable: Arc::new(reachable),
-                secrets: Arc::clone(&self.backing.secrets),
+                secrets: Arc::clone(&secrets),
                 body_limit: limits.http_body_bytes,
                 longest: step,
             });
@@ -135,11 +137,8 @@ impl Lender {
         }
         // A proof gives nothing away that the plugin's connection does not; the secret itself has a grant of its own.
         if asked(Capability::Credentials) {
-            lent.credentials = Some(credentials::Passwords {
-                holder: holder.clone(),
-                secrets: Arc::clone(&self.backing.secrets),
-                may_reveal: policies.reveal_secrets,
-            });
+            lent.credentials =
+                Some(credentials::Passwords { holder: holder.clone(), secrets, may_reveal: policies.reveal_secrets });
         }
         if asked(Capability::Processes) && !policies.processes.is_empty() {
             lent.processes = Some(processes::Processes {

@@ -38,4 +38,6 @@ pub struct Lent {
     pub files: Option<files::Folders>,
     pub key_value: Option<key_value::KeyValue>,
     pub lakehouse: Option<lakehouse::Lakehouse>,
+    /// The secrets that were looked up for the call.
+    pub used_secrets: secrets::Used,
 }

@@ -1,18 +1,9 @@
 //! The store behind the capabilities' seams.
 
-use asgard_capabilities::{key_value::KeyValues, secrets::Secrets};
+use asgard_capabilities::key_value::KeyValues;
 use asgard_contract::Result;
 use asgard_store::Store;
 use async_trait::async_trait;
-
-pub(crate) struct StoredSecrets(pub(crate) Store);
-
-#[async_trait]
-impl Secrets for StoredSecrets {
-    async fn get(&self, environment: &str, name: &str) -> Result<String> {
-        Ok(self.0.secret(environment, name).await?)
-    }
-}
 
 pub(crate) struct StoredKeyValues(pub(crate) Store);
 

@@ -3,11 +3,12 @@
 use asgard_contract::environment::{Catalog, Credential, Environment};
 use asgard_contract::{Error, Result};
 use asgard_lakehouse::{Authorization, CatalogConfig};
-use asgard_store::Store;
+
+use crate::secrets::EnvironmentSecrets;
 
 /// # Errors
 /// `invalid-input` for the part of `lakehouse` that is wrong.
-pub(crate) async fn of_environment(store: &Store, document: &Environment) -> Result<CatalogConfig> {
+pub(crate) async fn of_environment(secrets: &EnvironmentSecrets, document: &Environment) -> Result<CatalogConfig> {
     let Catalog::Rest { uri, warehouse, authorization } = &document.lakehouse.catalog else {
         return Ok(CatalogConfig::Sqlite);
     };
@@ -16,16 +17,16 @@ pub(crate) async fn of_environment(store: &Store, document: &Environment) -> Res
         return Err(Error::invalid("lakehouse.storage", message));
     }
     let authorization = match authorization {
-        Some(credential) => Some(authorization_of(store, &document.name, credential).await?),
+        Some(credential) => Some(authorization_of(secrets, credential).await?),
         None => None,
     };
     Ok(CatalogConfig::Rest { uri: uri.clone(), warehouse: warehouse.clone(), authorization })
 }
 
-async fn authorization_of(store: &Store, environment: &str, credential: &Credential) -> Result<Authorization> {
+async fn authorization_of(secrets: &EnvironmentSecrets, credential: &Credential) -> Result<Authorization> {
     const FIELD: &str = "lakehouse.catalog.authorization";
     let get = async |name: &str| {
-        store.secret(environment, name).await.map_err(|error| match Error::from(error) {
+        secrets.get(name).await.map_err(|error| match error {
             Error::NotFound { message } => Error::invalid(format!("{FIELD}.secret"), message),
             other => other,
         })

@@ -12,6 +12,7 @@ pub mod models;
 mod names;
 pub mod plugins;
 mod roles;
+mod secrets;
 pub mod sql;
 mod stepping;
 mod storage;

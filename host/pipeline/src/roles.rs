@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use asgard_capabilities::Caller;
 use asgard_contract::connector::SourceType;
-use asgard_contract::environment::Binding;
+use asgard_contract::environment::{Binding, Environment};
 use asgard_contract::log::LogSink;
 use asgard_contract::manifest::Role;
 use asgard_contract::{Error, Result};
@@ -45,19 +45,31 @@ impl Bound {
         })
     }
 
+    /// `name@version`.
+    pub(crate) fn name(&self) -> String {
+        let manifest = self.plugin.manifest();
+        format!("{}@{}", manifest.name, manifest.version)
+    }
+
     /// `name@version sha256:…`: what a task writes down, so that what ran is always known.
     pub(crate) fn pin(&self) -> String {
-        let manifest = self.plugin.manifest();
-        format!("{}@{} {}", manifest.name, manifest.version, self.plugin.digest())
+        format!("{} {}", self.name(), self.plugin.digest())
     }
 }
 
 impl Pipeline {
     /// The plugin that fills `role`, or none where the environment leaves it empty.
     pub(crate) async fn bound(&self, active: &Arc<Active>, role: Role) -> Result<Option<Bound>> {
-        let Some(binding) = active.document.bindings(role).first().copied().cloned() else { return Ok(None) };
-        let plugin = self.plugins.bound(&binding).await?;
-        Ok(Some(Bound { plugin, binding, active: Arc::clone(active) }))
+        match active.document.bindings(role).first() {
+            Some(binding) => self.bound_as(active, binding).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The plugin of one binding of the environment.
+    pub(crate) async fn bound_as(&self, active: &Arc<Active>, binding: &Binding) -> Result<Bound> {
+        let plugin = self.plugins.bound(binding).await?;
+        Ok(Bound { plugin, binding: binding.clone(), active: Arc::clone(active) })
     }
 
     /// Like [`Pipeline::bound`], for roles that a request cannot do without.
@@ -70,16 +82,27 @@ impl Pipeline {
         })
     }
 
-    /// The plugin that a running task started with, under the binding of today: a swap changes what new tasks get, and
-    /// what running ones may reach, but never their code.
+    /// The plugin that a running task started with: a swap changes what new tasks get, and never the code of running ones.
+    ///
+    /// While the environment binds the plugin, its binding of today says what it may reach, so that a grant that was taken back is
+    /// gone at once. After a swap to another plugin, whose configuration and grants are none of this one's, the last binding that
+    /// it had goes on to apply until the task ends.
     pub(crate) async fn pinned(&self, active: &Arc<Active>, role: Role, pin: &str) -> Result<Bound> {
         let digest = pin.split(' ').nth(1).unwrap_or(pin);
         let plugin = self.plugins.by_digest(digest).await?;
         let name = plugin.manifest().name.clone();
-        let bindings = active.document.bindings(role);
-        let binding = bindings.iter().find(|b| b.plugin == name).or_else(|| bindings.first()).copied().cloned();
+        let of_plugin = |document: &Environment| {
+            document.bindings(role).into_iter().find(|binding| binding.plugin == name).cloned()
+        };
+        let binding = match of_plugin(&active.document) {
+            Some(binding) => Some(binding),
+            None => {
+                let revisions = self.environments.revisions(&active.name).await?;
+                revisions.iter().find_map(|revision| of_plugin(&revision.document))
+            }
+        };
         let binding = binding.ok_or_else(|| {
-            Error::unsupported(format!("environment `{}` has no plugin in role `{role}` any more", active.name))
+            Error::unsupported(format!("environment `{}` never had plugin `{name}` in role `{role}`", active.name))
         })?;
         Ok(Bound { plugin, binding, active: Arc::clone(active) })
     }
@@ -91,8 +114,7 @@ impl Pipeline {
     pub(crate) async fn connector(&self, active: &Arc<Active>, source_type: &str) -> Result<(Bound, SourceType)> {
         let mut known = Vec::new();
         for binding in active.document.bindings(Role::Ingestion) {
-            let plugin = self.plugins.bound(binding).await?;
-            let bound = Bound { plugin, binding: binding.clone(), active: Arc::clone(active) };
+            let bound = self.bound_as(active, binding).await?;
             for declared in self.source_types(&bound).await? {
                 if declared.name == source_type {
                     return Ok((bound, declared));
@@ -111,7 +133,7 @@ impl Pipeline {
     }
 
     /// Declared once per component: asked of a plugin the first time, remembered by digest.
-    async fn source_types(&self, bound: &Bound) -> Result<Vec<SourceType>> {
+    pub(crate) async fn source_types(&self, bound: &Bound) -> Result<Vec<SourceType>> {
         let digest = bound.plugin.digest().to_owned();
         if let Some(types) = self.source_types.lock().await.get(&digest) {
             return Ok(types.clone());

@@ -10,6 +10,7 @@ use asgard_store::{ResourceKind, Store};
 use serde_json::Value;
 
 use crate::ingestion::SinkRecord;
+use crate::secrets::EnvironmentSecrets;
 
 /// Sinks that are looked at in one go.
 const PAGE: u32 = 1000;
@@ -18,7 +19,7 @@ const PAGE: u32 = 1000;
 ///
 /// # Errors
 /// `invalid-input` for the part of `lakehouse` that is wrong.
-pub(crate) async fn of_environment(store: &Store, document: &Environment) -> Result<Option<Storage>> {
+pub(crate) async fn of_environment(secrets: &EnvironmentSecrets, document: &Environment) -> Result<Option<Storage>> {
     let lakehouse = &document.lakehouse;
     let Some(location) = &lakehouse.storage else {
         if lakehouse.s3.is_some() {
@@ -35,7 +36,7 @@ pub(crate) async fn of_environment(store: &Store, document: &Environment) -> Res
         let s3 = lakehouse.s3.as_ref().ok_or_else(|| {
             Error::invalid("lakehouse.s3", format!("`{location}` is a bucket: add `s3 = {{ region = …, secret = … }}`"))
         })?;
-        let secret = store.secret(&document.name, &s3.secret).await.map_err(|error| match Error::from(error) {
+        let secret = secrets.get(&s3.secret).await.map_err(|error| match error {
             Error::NotFound { message } => Error::invalid("lakehouse.s3.secret", message),
             other => other,
         })?;
@@ -112,7 +113,13 @@ fn rename(error: Error, name: impl Fn(&str) -> String) -> Error {
 }
 
 /// Makes the tables in the environment's sinks readable. A sink that cannot be used any more keeps no other from it.
-pub(crate) async fn add_sinks(store: &Store, environment: &str, folder: &Path, lakehouse: &Lakehouse) -> Result<()> {
+pub(crate) async fn add_sinks(
+    store: &Store,
+    environment: &str,
+    secrets: &EnvironmentSecrets,
+    folder: &Path,
+    lakehouse: &Lakehouse,
+) -> Result<()> {
     let mut sinks = Vec::new();
     loop {
         let offset = sinks.len() as u64;
@@ -126,7 +133,7 @@ pub(crate) async fn add_sinks(store: &Store, environment: &str, folder: &Path, l
     // Newest first: the last one's credentials are those that a bucket is read with.
     for sink in sinks.into_iter().rev().filter(|sink| sink.body.sink_type == "s3") {
         let added = async {
-            let configuration = revealed(store, environment, &sink.body.configuration).await?;
+            let configuration = revealed(secrets, &sink.body.configuration).await?;
             lakehouse.add_storage(&of_sink(folder, &sink.body.sink_type, &configuration)?)
         };
         if let Err(error) = added.await {
@@ -137,12 +144,12 @@ pub(crate) async fn add_sinks(store: &Store, environment: &str, folder: &Path, l
 }
 
 /// A configuration with its secrets in place.
-pub(crate) async fn revealed(store: &Store, environment: &str, configuration: &Value) -> Result<Value> {
+pub(crate) async fn revealed(secrets: &EnvironmentSecrets, configuration: &Value) -> Result<Value> {
     let mut revealed = configuration.clone();
     if let Some(fields) = revealed.as_object_mut() {
         for value in fields.values_mut() {
             if let Some(name) = value.as_str().and_then(asgard_capabilities::secrets::reference) {
-                *value = Value::String(store.secret(environment, name).await?);
+                *value = Value::String(secrets.get(name).await?);
             }
         }
     }

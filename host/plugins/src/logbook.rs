@@ -1,10 +1,12 @@
 //! What one call logs: lines of `context.log`, events, and what the guest writes to its standard output and error.
 //!
 //! Lines past the call's limit are counted and reported in one line at the end, so a flood costs neither memory nor
-//! room in the task's log. The end of standard error is kept apart: there a panic leaves its message.
+//! room in the task's log. The end of standard error is kept apart: there a panic leaves its message. Secrets that were looked up
+//! for the call are masked.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use asgard_capabilities::secrets::Used;
 use asgard_contract::log::{Level, LogSink};
 
 /// Longer lines are cut: a log is read by people.
@@ -21,6 +23,7 @@ const BACKTRACE_NOTE: &str = "note: run with `RUST_BACKTRACE";
 pub(crate) struct Logbook {
     sink: Arc<dyn LogSink>,
     limit: u32,
+    secrets: Used,
     state: Arc<Mutex<State>>,
 }
 
@@ -42,8 +45,8 @@ pub(crate) enum Channel {
 }
 
 impl Logbook {
-    pub(crate) fn new(sink: Arc<dyn LogSink>, limit: u32) -> Self {
-        Self { sink, limit, state: Arc::default() }
+    pub(crate) fn new(sink: Arc<dyn LogSink>, limit: u32, secrets: Used) -> Self {
+        Self { sink, limit, secrets, state: Arc::default() }
     }
 
     /// A new call begins. It ends when the answer is dropped, however that comes about.
@@ -81,14 +84,14 @@ impl Logbook {
 
     pub(crate) fn log(&self, level: Level, message: &str) {
         if self.admit() {
-            self.sink.log(level, cut(message));
+            self.sink.log(level, cut(&self.secrets.conceal(message)));
         }
     }
 
     /// Events count as lines.
     pub(crate) fn event(&self, kind: &str, reason: &str, message: &str) {
         if self.admit() {
-            self.sink.event(cut(kind), cut(reason), cut(message));
+            self.sink.event(cut(kind), cut(reason), cut(&self.secrets.conceal(message)));
         }
     }
 
@@ -197,7 +200,7 @@ mod tests {
 
     fn logbook(limit: u32) -> (Arc<Lines>, Logbook) {
         let lines = Arc::new(Lines::default());
-        (lines.clone(), Logbook::new(lines, limit))
+        (lines.clone(), Logbook::new(lines, limit, Used::default()))
     }
 
     #[test]

@@ -71,7 +71,7 @@ impl Session {
 
     fn with(plugin: &Plugin, call: &Arc<Call>, permits: Vec<OwnedSemaphorePermit>) -> Self {
         let runtime = plugin.runtime();
-        let log = Logbook::new(Arc::clone(&call.log), call.limits.log_lines);
+        let log = Logbook::new(Arc::clone(&call.log), call.limits.log_lines, call.lent.used_secrets.clone());
         let meter = Arc::new(Meter::default());
         let mut store = Store::new(runtime.engine(), Host::new(plugin.clone(), Arc::clone(call), log.clone()));
         store.limiter(|host| &mut host.growth);
@@ -126,11 +126,12 @@ impl Session {
         match tokio::time::timeout(limit, work).instrument(span).await {
             Ok(Ok(answer)) => {
                 self.usable = true;
-                answer.map_err(Into::into)
+                answer.map_err(|error| self.call.lent.used_secrets.conceal_error(error.into()))
             }
             Ok(Err(failure)) => {
                 self.log.flush();
-                Err(explain(&failure, &who, environment, self.log.last_words()))
+                let error = explain(&failure, &who, environment, self.log.last_words());
+                Err(self.call.lent.used_secrets.conceal_error(error))
             }
             Err(_) => Err(limits::out_of_time(&who, environment, &self.call.limits)),
         }

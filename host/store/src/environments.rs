@@ -55,11 +55,11 @@ impl Store {
         Ok(rows.into_iter().map(|(name,)| name).collect())
     }
 
-    /// Every environment with the number of the revision that is true now.
+    /// The revision of each environment that is true now.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn environment_heads(&self) -> StoreResult<Vec<(String, i64)>> {
+    pub async fn environment_revision_numbers(&self) -> StoreResult<Vec<(String, i64)>> {
         Ok(sqlx::query_as("SELECT name, revision FROM environments ORDER BY name").fetch_all(self.readers()).await?)
     }
 

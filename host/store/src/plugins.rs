@@ -127,6 +127,19 @@ impl Store {
         })
     }
 
+    /// Takes a version off; its bytes stay known by their digest. One that is gone already is no error.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn remove_plugin(&self, name: &str, version: &semver::Version) -> StoreResult<()> {
+        sqlx::query("DELETE FROM plugins WHERE name = $1 AND version = $2")
+            .bind(name)
+            .bind(version.to_string())
+            .execute(self.writer())
+            .await?;
+        Ok(())
+    }
+
     /// The bytes of a digest, with the manifest that they were last registered with.
     ///
     /// # Errors

@@ -14,8 +14,7 @@ use crate::{features, ingestion, models, transforms};
 #[async_trait]
 impl Allowances for Environments {
     async fn allowances(&self) -> HashMap<String, Allowance> {
-        let active = self.active.read().await;
-        active.iter().map(|(name, active)| (name.clone(), allowance(&active.document.limits))).collect()
+        self.list().await.iter().map(|active| (active.name.clone(), allowance(&active.document.limits))).collect()
     }
 }
 
@@ -48,13 +47,14 @@ fn kind(role: Role) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::documents;
     use super::*;
 
     #[test]
     fn roles_of_one_task_share_the_least_of_their_limits() {
         let text = "name = 'dev'\n[limits]\ntask_seconds = 60\n[limits.concurrency]\ntasks = 9\n\
             roles = { ingestion = 2, training = 3, serving = 1 }\nplugins = { spark = 4 }";
-        let allowance = allowance(&crate::environments::parse(text).unwrap().limits);
+        let allowance = allowance(&documents::parse(text, documents::Format::Toml).unwrap().limits);
         assert_eq!(allowance.longest, Some(Duration::from_secs(60)));
         assert_eq!(allowance.concurrency.tasks, Some(9));
         assert_eq!(allowance.concurrency.kinds, HashMap::from([("sync".to_owned(), 2), ("deployment".to_owned(), 1)]));

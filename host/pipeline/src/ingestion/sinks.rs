@@ -170,7 +170,7 @@ impl Pipeline {
             let owner = format!("sink-{id}.{}", &new_id()[..8]);
             let concealed = conceal(&schema, configuration, Some(&record.configuration), &owner);
             self.put_secrets(active, &concealed.secrets).await?;
-            let revealed = self.revealed(active, &concealed.configuration).await?;
+            let revealed = storage::revealed(&active.secrets, &concealed.configuration).await?;
             self.try_sink(active, &record.sink_type, &revealed).await?;
             record.configuration = concealed.configuration;
         }
@@ -196,7 +196,11 @@ impl Pipeline {
 
     /// The sink's storage, with its secrets in place.
     pub(super) async fn sink_storage(&self, active: &Active, record: &Record) -> Result<Storage> {
-        storage::of_sink(&active.folder, &record.sink_type, &self.revealed(active, &record.configuration).await?)
+        storage::of_sink(
+            &active.folder,
+            &record.sink_type,
+            &storage::revealed(&active.secrets, &record.configuration).await?,
+        )
     }
 
     /// Tests a target, and lets tables be there.
@@ -207,9 +211,5 @@ impl Pipeline {
             active.lakehouse.add_storage(&storage)
         };
         tried.await.map_err(|error| error.in_field("config"))
-    }
-
-    async fn revealed(&self, active: &Active, configuration: &Value) -> Result<Value> {
-        storage::revealed(&self.store, &active.name, configuration).await
     }
 }

@@ -10,4 +10,5 @@ mod hostile_acts;
 mod refusals;
 mod setup;
 mod steps;
+mod stored;
 mod syncs;

@@ -15,6 +15,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
         test(world, "the_commands_of_the_readme_run", |world| run(world, "README.md")),
         test(world, "the_commands_for_operating_a_host_run", |world| run(world, "docs/operating.md")),
+        test(world, "the_commands_about_environments_run", |world| run(world, "docs/environments.md")),
         test(world, "the_commands_of_the_tutorial_run", |world| run(world, "docs/tutorial.md")),
         test(world, "the_commands_about_tables_run", |world| run(world, "docs/tables.md")),
         test(world, "the_commands_about_storage_run", |world| run(world, "docs/storage.md")),
@@ -83,6 +84,7 @@ fn run(world: &World, document: &str) {
     shell
         .current_dir(&folder)
         .env("ASGARD_DATA", &data)
+        .env("ASGARD_URL", client.base())
         .env("SOURCE_HOST", &source.host)
         .env("SOURCE_PORT", source.port.to_string())
         .env("SOURCE_DATABASE", &source.database)

@@ -13,7 +13,9 @@ mod capture;
 mod catalogs;
 mod cli;
 mod commands;
+mod conformance;
 mod durability;
+mod environment_commands;
 mod environments;
 mod features;
 mod files;
@@ -26,12 +28,14 @@ mod interruptions;
 mod journey;
 mod lakehouse;
 mod openapi;
+mod plugins;
 mod readback;
 mod readme;
 mod requests;
 mod s3;
 mod silver;
 mod streams;
+mod swaps;
 mod world;
 
 use std::process::ExitCode;
@@ -70,6 +74,10 @@ fn main() -> ExitCode {
         requests::trials(&world),
         idempotency::trials(&world),
         environments::trials(&world),
+        environment_commands::trials(&world),
+        swaps::trials(&world),
+        plugins::trials(&world),
+        conformance::trials(&world),
         durability::trials(&world),
         hosts::trials(&world),
         cli::trials(&world),

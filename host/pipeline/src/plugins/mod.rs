@@ -1,5 +1,7 @@
 //! Registered plugins: stored by name, version and digest; compiled when first used, once per digest.
 
+mod removal;
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -29,8 +31,8 @@ impl Plugins {
     /// # Errors
     /// `invalid-input` with what is wrong with component or manifest; `conflict` when the version exists with other bytes.
     pub async fn add(&self, manifest: &str, component: &[u8]) -> Result<RegisteredPlugin> {
-        let manifest = asgard_plugins::parse_manifest(manifest).map_err(refused)?;
-        let plugin = self.runtime.load(component, &manifest).await.map_err(refused)?;
+        let manifest = asgard_plugins::parse_manifest(manifest)?;
+        let plugin = self.runtime.load(component, &manifest).await?;
         let registered = self.store.add_plugin(&manifest, plugin.digest(), component).await?;
         let digest = plugin.digest().to_owned();
         self.lock().insert(digest, Arc::new(OnceCell::new_with(Some(plugin))));
@@ -56,9 +58,9 @@ impl Plugins {
                     .map_err(|error| Error::internal(format!("{} cannot be read: {error}", path.display())))
             };
             let text = String::from_utf8_lossy(&read(&manifest)?).into_owned();
-            let manifest = asgard_plugins::parse_manifest(&text).map_err(refused)?;
+            let manifest = asgard_plugins::parse_manifest(&text)?;
             let component = read(&component)?;
-            let inspection = self.runtime.inspect(&component).map_err(refused)?;
+            let inspection = self.runtime.inspect(&component)?;
             self.store.replace_plugin(&manifest, &inspection.digest, &component).await?;
         }
         Ok(())
@@ -77,6 +79,9 @@ impl Plugins {
     /// # Errors
     /// `not-found` when it is not registered.
     pub(crate) async fn bound(&self, binding: &Binding) -> Result<Plugin> {
+        if let Some(digest) = &binding.digest {
+            return self.pinned(binding, digest).await;
+        }
         let found = self.store.plugin(&binding.plugin, binding.version.as_ref()).await?;
         let registered = found.ok_or_else(|| {
             let version = binding.version.as_ref().map_or_else(String::new, |version| format!(" in version {version}"));
@@ -86,6 +91,19 @@ impl Plugins {
             ))
         })?;
         self.by_digest(&registered.digest).await
+    }
+
+    /// The plugin of a binding that names a digest: those bytes, whatever is registered under the name by now.
+    async fn pinned(&self, binding: &Binding, digest: &str) -> Result<Plugin> {
+        let plugin = self.by_digest(digest).await?;
+        let manifest = plugin.manifest();
+        let fits = manifest.name == binding.plugin
+            && binding.version.as_ref().is_none_or(|version| *version == manifest.version);
+        if !fits {
+            let (name, version) = (&manifest.name, &manifest.version);
+            return Err(Error::not_found(format!("{digest} is plugin `{name}` {version}, not what the binding names")));
+        }
+        Ok(plugin)
     }
 
     /// The plugin with exactly these bytes.
@@ -101,15 +119,11 @@ impl Plugins {
         let stored = self.store.plugin_component(digest).await?;
         let (manifest, component): (Manifest, Vec<u8>) =
             stored.ok_or_else(|| Error::not_found(format!("no registered plugin has the digest {digest}")))?;
-        self.runtime.load(&component, &manifest).await.map_err(refused)
+        Ok(self.runtime.load(&component, &manifest).await?)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<OnceCell<Plugin>>>> {
         // Entries are put in at once: a panic while the lock is held leaves them whole.
         self.loaded.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
-}
-
-fn refused(error: asgard_plugins::RefusedPlugin) -> Error {
-    Error::invalid("plugin", error.to_string())
 }

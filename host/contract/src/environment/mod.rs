@@ -1,4 +1,11 @@
-//! An environment as its file says it: bindings, grants, services, lakehouse, limits.
+//! An environment as its file says it: bindings, grants, services, secrets, lakehouse, limits.
+//!
+//! What is not said, or said as it is by default, does not stand in the text that is made of a document: files, answers and
+//! comparisons show what somebody decided.
+
+mod comparison;
+mod promotion;
+mod secrets;
 
 use std::collections::BTreeMap;
 
@@ -6,42 +13,78 @@ use serde::{Deserialize, Serialize};
 
 use crate::manifest::Role;
 
+pub use comparison::{Change, compare};
+pub use promotion::{Promotion, promote};
+pub use secrets::{SecretSource, SecretUse, secrets_in};
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// The whole file. `asgard apply` and one PUT make it true.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Environment {
     /// Lower-case letters, digits and `-`.
     pub name: String,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub lakehouse: Lakehouse,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub limits: Limits,
     /// Long-lived programs of the environment itself, such as a tracking server: name -> what to run.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub services: BTreeMap<String, Service>,
     /// Programs that grants may name: name -> how to get it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub programs: BTreeMap<String, Program>,
+    /// Secrets that are kept outside of the host: name -> where. All others are in its store.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, SecretSource>,
     /// In order; a source goes to the first connector that declares its type.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ingestion: Vec<Binding>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub silver: Option<Binding>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gold: Option<Binding>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub features: Option<Binding>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<Binding>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<Binding>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serving: Option<Binding>,
 }
 
 impl Environment {
+    /// Every binding with its place in the document: `silver`, `ingestion[0]`.
+    pub fn places(&self) -> Vec<(Role, String, &Binding)> {
+        let mut places = Vec::new();
+        for role in Role::ALL {
+            for (index, binding) in self.bindings(role).into_iter().enumerate() {
+                let place = if role == Role::Ingestion { format!("ingestion[{index}]") } else { role.to_string() };
+                places.push((role, place, binding));
+            }
+        }
+        places
+    }
+
+    /// Where the binding of a role is; none for `ingestion`, which has a list.
+    fn slot(&mut self, role: Role) -> Option<&mut Option<Binding>> {
+        Some(match role {
+            Role::Ingestion => return None,
+            Role::Silver => &mut self.silver,
+            Role::Gold => &mut self.gold,
+            Role::Features => &mut self.features,
+            Role::Training => &mut self.training,
+            Role::Build => &mut self.build,
+            Role::Serving => &mut self.serving,
+        })
+    }
+
     /// The plugins that fill a role, in order; all roles but `ingestion` have one at most.
     pub fn bindings(&self, role: Role) -> Vec<&Binding> {
         let one = match role {
@@ -63,17 +106,24 @@ impl Environment {
 pub struct Binding {
     pub plugin: String,
     /// None: the newest version that is registered.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<semver::Version>,
+    /// `sha256:…` of the component: exactly these bytes, or none. Without it, those that are registered under the version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
     /// Satisfies the manifest's schema. `${services.NAME.url}` stands for a service's address.
-    #[serde(default = "empty_object")]
+    #[serde(default = "empty_object", skip_serializing_if = "is_empty_object")]
     pub configuration: serde_json::Value,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub grants: Grants,
 }
 
 fn empty_object() -> serde_json::Value {
     serde_json::json!({})
+}
+
+fn is_empty_object(value: &serde_json::Value) -> bool {
+    value.as_object().is_some_and(serde_json::Map::is_empty)
 }
 
 /// How much of each capability a binding lends. Nothing by default.
@@ -86,7 +136,7 @@ pub struct Grants {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sockets: Vec<String>,
     /// Whether `credentials.reveal` may answer.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub reveal_secrets: bool,
     /// Names of programs of the environment.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -94,14 +144,14 @@ pub struct Grants {
     /// Likewise, for services.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub objects: bool,
     /// Folders to read: absolute paths, or paths below the environment's own folder, which are made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub key_value: bool,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub lakehouse: LakehouseGrant,
 }
 
@@ -111,11 +161,11 @@ pub struct Grants {
 pub struct HttpGrant {
     /// As in [`Grants::sockets`]; `${services.NAME.address}` stands for a service of the environment.
     pub host: String,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<Credential>,
     /// Whether `secret://NAME` in a request's body is replaced by the secret, and a bearer token or a password that the
     /// plugin names by reference is sent.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub substitute_secrets: bool,
 }
 
@@ -134,7 +184,7 @@ pub enum Credential {
         token_url: String,
         client_id: String,
         secret: String,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         scope: Option<String>,
     },
     /// The secret is `ACCESS_KEY:SECRET_KEY`.
@@ -149,9 +199,9 @@ pub enum Credential {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LakehouseGrant {
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub read: Vec<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub write: Vec<String>,
 }
 
@@ -173,9 +223,9 @@ pub enum Program {
 #[serde(deny_unknown_fields)]
 pub struct Service {
     pub program: String,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub arguments: Vec<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub environment: BTreeMap<String, String>,
     pub health_path: String,
     #[serde(default = "two_minutes")]
@@ -190,15 +240,15 @@ fn two_minutes() -> u64 {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lakehouse {
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub catalog: Catalog,
     /// `file:///…` or `s3://bucket/prefix`; none = `lakehouse/` in the host's data folder.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<String>,
     /// How the bucket of `storage` is reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub s3: Option<S3>,
-    #[serde(default, skip_serializing_if = "Maintenance::is_default")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub maintenance: Maintenance,
 }
 
@@ -215,12 +265,6 @@ pub struct Maintenance {
     pub orphan_hours: u64,
 }
 
-impl Maintenance {
-    fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
 impl Default for Maintenance {
     fn default() -> Self {
         // Iceberg's own defaults: five days of snapshots, three days for files that nothing has.
@@ -235,10 +279,10 @@ pub struct S3 {
     #[serde(default = "us_east_1")]
     pub region: String,
     /// None: AWS itself.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
     /// Whether the bucket is in the path; none = it is where there is an endpoint.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path_style: Option<bool>,
     /// Names a secret that is `ACCESS_KEY:SECRET_KEY`.
     pub secret: String,
@@ -261,10 +305,10 @@ pub enum Catalog {
     Rest {
         uri: String,
         /// For catalogs that have several.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         warehouse: Option<String>,
         /// `bearer`, `basic` or `oauth_client_credentials`.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         authorization: Option<Credential>,
     },
 }

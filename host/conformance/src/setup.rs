@@ -1,0 +1,85 @@
+//! What a plugin is tested with: as a binding of an environment, and what to ask of the backend behind it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use asgard_contract::environment::{Grants, Limits, Program, SecretSource, Service};
+use asgard_contract::{Error, Result};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The file behind `--config`. Everything may be left out; what cannot be asked then is skipped.
+///
+/// ```toml
+/// grants.sockets = ["127.0.0.1:5432"]
+///
+/// [secrets.password]
+/// from = "env"
+/// name = "PGPASSWORD"
+///
+/// [source]
+/// type = "postgres"
+/// configuration = { host = "127.0.0.1", database = "erp", username = "asgard", password = "secret://password" }
+/// ```
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Setup {
+    /// The binding's.
+    pub configuration: Value,
+    /// The binding's. Objects, key-values and the bench's own lakehouse are granted to whoever asks for them.
+    pub grants: Grants,
+    pub limits: Limits,
+    pub programs: BTreeMap<String, Program>,
+    pub services: BTreeMap<String, Service>,
+    /// A secret that is not declared is the variable of its own name.
+    pub secrets: BTreeMap<String, SecretSource>,
+    /// For connectors.
+    pub source: Option<SourceSetup>,
+    /// For training.
+    pub training: Option<TrainingSetup>,
+}
+
+/// A source to read.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceSetup {
+    #[serde(rename = "type")]
+    pub source_type: String,
+    pub configuration: Value,
+    /// The streams to read, by name. Default: the first five that can be synced.
+    #[serde(default)]
+    pub streams: Vec<String>,
+}
+
+/// A script to train with.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingSetup {
+    /// Logs a model in an active run.
+    pub script: PathBuf,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            configuration: serde_json::json!({}),
+            grants: Grants::default(),
+            limits: Limits::default(),
+            programs: BTreeMap::new(),
+            services: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            source: None,
+            training: None,
+        }
+    }
+}
+
+impl Setup {
+    /// Reads a setup.
+    ///
+    /// # Errors
+    /// `invalid-input` with the line that is wrong.
+    pub fn parse(text: &str) -> Result<Self> {
+        toml::from_str(text).map_err(|error| Error::invalid("config", error.to_string().trim_end()))
+    }
+}

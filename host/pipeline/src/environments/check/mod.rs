@@ -1,0 +1,203 @@
+//! Whether an environment can do its work: every backend is reached with its real credentials, and what is wrong is said in words.
+//!
+//! | part | how |
+//! | --- | --- |
+//! | secrets that the document names | looked up |
+//! | catalog | its tables are listed |
+//! | storage | an object is written, read back and deleted |
+//! | services | waited for until they answer |
+//! | every binding | the plugin fits its role and its configuration; what its manifest asks for is granted |
+//! | connectors | the source types are asked for; every stored source is connected to |
+//! | transforms | a statement of one row is planned |
+//! | feature sources, model registries | their backend is asked about itself |
+//! | image builds, serving | the contract has no question without an effect: said so, and not passed |
+//!
+//! The same checks of a binding decide whether a change may bind it: those of bindings that a change leaves alone are not asked
+//! then, so that a backend that is away keeps nobody from changing another one.
+
+mod bindings;
+mod connectors;
+mod grants;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use asgard_capabilities::lakehouse::Engine as _;
+use asgard_contract::environment::{Environment, secrets_in};
+use asgard_contract::manifest::Role;
+use asgard_contract::{Error, Result};
+use futures::future::join_all;
+
+use super::Active;
+use crate::{Pipeline, storage};
+
+/// A backend that has not answered by then will not do for requests either.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How a check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    Passed,
+    /// It was not or cannot be asked.
+    Skipped,
+    /// It works as far as it was asked, and may not for everything.
+    Warned,
+    Failed,
+}
+
+/// What one check found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// A field of the document: `silver`, `lakehouse.storage`, `ingestion[0]`.
+    pub field: String,
+    pub verdict: Verdict,
+    /// For people: what was reached, or what is wrong and what to do.
+    pub message: String,
+}
+
+impl Finding {
+    fn new(field: impl Into<String>, verdict: Verdict, message: impl Into<String>) -> Self {
+        Self { field: field.into(), verdict, message: message.into() }
+    }
+
+    fn of(field: impl Into<String>, result: Result<String>) -> Self {
+        match result {
+            Ok(message) => Self::new(field, Verdict::Passed, message),
+            Err(Error::Unsupported { message }) => Self::new(field, Verdict::Skipped, message),
+            Err(error) => Self::new(field, Verdict::Failed, error.to_string()),
+        }
+    }
+}
+
+/// All that was found of an environment.
+#[derive(Debug, Clone)]
+pub struct Report {
+    pub environment: String,
+    pub revision: i64,
+    pub findings: Vec<Finding>,
+}
+
+impl Report {
+    /// Whether nothing failed.
+    pub fn passed(&self) -> bool {
+        self.findings.iter().all(|finding| finding.verdict != Verdict::Failed)
+    }
+}
+
+impl Pipeline {
+    /// Reaches everything that an environment's work needs.
+    ///
+    /// # Errors
+    /// `not-found`. What is wrong with the environment is in the report.
+    pub async fn check_environment(&self, name: &str) -> Result<Report> {
+        let active = self.environments.get(name).await?;
+        let mut findings = secrets(&active).await;
+        findings.extend(self.lakehouse_findings(&active).await);
+        findings.extend(join_all(active.document.services.keys().map(|name| service(&active, name))).await);
+        let places = active.document.places();
+        let asked = places.iter().filter(|(role, ..)| *role != Role::Ingestion);
+        let (connectors, others) = futures::join!(
+            self.connector_findings(&active, None),
+            join_all(asked.map(|(role, place, binding)| self.binding_findings(&active, *role, place, binding)))
+        );
+        findings.extend(connectors);
+        findings.extend(others.into_iter().flatten());
+        Ok(Report { environment: active.name.clone(), revision: active.revision, findings })
+    }
+
+    async fn lakehouse_findings(&self, active: &Active) -> Vec<Finding> {
+        let catalog = patiently(async {
+            let tables = active.lakehouse.tables("bronze").await?.len();
+            Ok(format!("the catalog answers: {tables} tables in bronze"))
+        });
+        let kept = patiently(async {
+            match storage::of_environment(&active.secrets, &active.document).await? {
+                Some(storage) => {
+                    storage.check().await.map_err(storage::in_document)?;
+                    Ok(format!("{} can be written and read", storage.url()))
+                }
+                None => Ok(format!("tables are in {}", active.folder.join("lakehouse").display())),
+            }
+        });
+        let (catalog, kept) = futures::join!(catalog, kept);
+        vec![Finding::of("lakehouse.catalog", catalog), Finding::of("lakehouse.storage", kept)]
+    }
+
+    /// Asks the plugins of bindings that differ from those of `before`.
+    ///
+    /// # Errors
+    /// `invalid-input` for the first binding whose plugin fails, with the reason and how to bind it all the same.
+    pub(super) async fn check_swap(&self, before: Option<&Environment>, candidate: &Arc<Active>) -> Result<()> {
+        let places = candidate.document.places();
+        let is_new = |role: Role, binding| before.is_none_or(|before| !before.bindings(role).contains(&binding));
+        let changed: Vec<_> = places.iter().filter(|(role, _, binding)| is_new(*role, *binding)).collect();
+        let connectors = before.is_none_or(|before| before.ingestion != candidate.document.ingestion);
+        let (of_connectors, others) = futures::join!(
+            async {
+                if !connectors {
+                    return Vec::new();
+                }
+                let new =
+                    changed.iter().filter(|(role, ..)| *role == Role::Ingestion).map(|(_, place, _)| place.as_str());
+                self.connector_findings(candidate, Some(&new.collect::<Vec<_>>())).await
+            },
+            join_all(changed.iter().filter(|(role, ..)| *role != Role::Ingestion).map(
+                |(role, place, binding)| async move {
+                    if let Some(name) = starting_service(before, &candidate.document, binding) {
+                        let message = format!("service `{name}` starts with this revision, and cannot be asked before");
+                        return vec![Finding::new(place, Verdict::Skipped, message)];
+                    }
+                    self.binding_findings(candidate, *role, place, binding).await
+                }
+            ))
+        );
+        let findings = of_connectors.into_iter().chain(others.into_iter().flatten());
+        match findings.into_iter().find(|finding| finding.verdict == Verdict::Failed) {
+            Some(Finding { field, message, .. }) => Err(Error::invalid(
+                field,
+                format!("{message}. Nothing was changed; to bind it all the same, force it (`--force`, `?force=true`)"),
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A service that the binding names and that is not running as this document says.
+fn starting_service<'a>(
+    before: Option<&Environment>,
+    document: &'a Environment,
+    binding: &asgard_contract::environment::Binding,
+) -> Option<&'a str> {
+    let text = serde_json::to_string(binding).unwrap_or_default();
+    let running = |name: &str| before.and_then(|before| before.services.get(name));
+    let named = |name: &str| text.contains(&format!("${{services.{name}."));
+    let mut services = document.services.iter();
+    services.find(|(name, service)| named(name) && running(name) != Some(service)).map(|(name, _)| name.as_str())
+}
+
+async fn secrets(active: &Active) -> Vec<Finding> {
+    let mut uses = secrets_in(&active.document);
+    uses.sort();
+    let of_document = uses.iter().map(|used| (used.field.clone(), used.name.as_str()));
+    let declared = active.document.secrets.keys().map(|name| (format!("secrets.{name}"), name.as_str()));
+    let looked_up = of_document.chain(declared).map(|(field, name)| async move {
+        let found = active.secrets.get(name).await.map(|_| format!("secret `{name}` is there"));
+        Finding::of(field, found)
+    });
+    join_all(looked_up).await
+}
+
+async fn service(active: &Active, name: &str) -> Finding {
+    let answers = patiently(async {
+        let url = active.lender.resolve(&serde_json::json!(format!("${{services.{name}.url}}"))).await?;
+        Ok(format!("service `{name}` answers at {}", url.as_str().unwrap_or_default()))
+    });
+    Finding::of(format!("services.{name}"), answers.await)
+}
+
+/// At most [`PATIENCE`].
+async fn patiently<T>(asking: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(PATIENCE, asking)
+        .await
+        .unwrap_or_else(|_| Err(Error::unavailable(format!("no answer within {} s", PATIENCE.as_secs()))))
+}

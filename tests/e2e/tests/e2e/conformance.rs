@@ -1,0 +1,126 @@
+//! Every plugin of an interface passes the same suite, by the command that plugin authors run.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use libtest_mimic::Trial;
+use serde_json::Value;
+
+use crate::world::{World, source_config, test};
+
+pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
+    vec![
+        test(world, "every_plugin_passes_the_suite_of_its_interfaces", bundled),
+        test(world, "the_connector_of_a_database_passes_with_a_source", postgres),
+        test(world, "the_connector_of_files_passes_with_a_source", files),
+        test(world, "the_example_for_authors_passes_with_a_source", example),
+        test(world, "a_plugin_that_does_not_keep_the_contract_is_told_what_is_wrong", bad),
+    ]
+}
+
+struct Run {
+    code: i32,
+    said: String,
+}
+
+impl Run {
+    fn lines(&self, verdict: &str) -> Vec<&str> {
+        self.said.lines().filter_map(|line| line.strip_prefix(verdict)).map(str::trim).collect()
+    }
+}
+
+fn suite(world: &World, folder: &Path, setup: Option<&str>) -> Run {
+    let mut command = Command::new(&world.built().asgard);
+    command.args(["plugin", "test"]).arg(folder.join("plugin.wasm")).stdin(Stdio::null());
+    if let Some(setup) = setup {
+        let name = folder.file_name().unwrap().to_str().unwrap();
+        let file = world.folder("conformance").join(format!("{name}.toml"));
+        std::fs::write(&file, setup).unwrap();
+        command.arg("--config").arg(file);
+    }
+    let output = command.env("ERP_PASSWORD", world.source().password).output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    Run { code: output.status.code().unwrap(), said }
+}
+
+fn passes(run: &Run) {
+    assert_eq!(run.code, 0, "{}", run.said);
+    assert!(run.lines("failed ").is_empty(), "{}", run.said);
+}
+
+fn bundled(world: &World) {
+    for entry in std::fs::read_dir(&world.built().plugins).unwrap() {
+        let folder = entry.unwrap().path();
+        let run = suite(world, &folder, None);
+        passes(&run);
+        assert!(run.lines("passed ").len() >= 2, "{}", run.said);
+        for skipped in run.lines("skipped ") {
+            assert!(skipped.contains(": "), "each says why: {skipped}");
+        }
+        if folder.ends_with("sql") || folder.ends_with("iceberg-features") {
+            assert!(run.said.contains(" 0 failed") && run.lines("skipped ").is_empty(), "{}", run.said);
+        }
+    }
+}
+
+fn toml_of(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => {
+            let fields: Vec<String> = fields.iter().map(|(key, value)| format!("{key} = {}", toml_of(value))).collect();
+            format!("{{ {} }}", fields.join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+fn postgres(world: &World) {
+    let mut configuration = source_config(&world.source());
+    configuration["password"] = "secret://erp".into();
+    let setup = format!(
+        "grants.sockets = [\"127.0.0.0/8:*\", \"localhost:*\"]\ngrants.reveal_secrets = true\n\
+         [secrets.erp]\nfrom = \"env\"\nname = \"ERP_PASSWORD\"\n\
+         [source]\ntype = \"postgres\"\nconfiguration = {}\n",
+        toml_of(&configuration)
+    );
+    let run = suite(world, &world.built().plugins.join("postgres"), Some(&setup));
+    passes(&run);
+    assert!(run.lines("skipped ").is_empty(), "{}", run.said);
+    assert!(!run.said.contains(&world.source().password), "{}", run.said);
+}
+
+fn files(world: &World) {
+    let folder = world.folder("conformance-files");
+    std::fs::write(folder.join("a.csv"), "id,name\n1,Freyja\n2,Odin\n").unwrap();
+    std::fs::write(folder.join("b.csv"), "id,name\n3,Thor\n").unwrap();
+    let setup = format!(
+        "grants.files = [\"{0}\"]\n[source]\ntype = \"files\"\n\
+         configuration = {{ location = {{ provider = \"local\", folder = \"{0}\" }}, \
+         streams = [{{ name = \"people\", files = [\"*.csv\"] }}] }}\n",
+        folder.display()
+    );
+    let run = suite(world, &world.built().plugins.join("files"), Some(&setup));
+    passes(&run);
+    let passed = run.lines("passed ").join("\n");
+    assert!(passed.contains("the rows of each stream are those that were discovered"), "{}", run.said);
+}
+
+fn example(world: &World) {
+    let setup = "[source]\ntype = \"hello\"\nconfiguration = { names = [\"Freyja\", \"Odin\"] }\n";
+    let run = suite(world, Path::new("../fixtures/stored/hello"), Some(setup));
+    passes(&run);
+    let passed = run.lines("passed ").join("\n");
+    assert!(passed.contains("the rows of each stream are those that were discovered"), "{}", run.said);
+}
+
+fn bad(world: &World) {
+    let run = suite(world, Path::new("../fixtures/stored/patient"), Some("configuration = { label = \"x\" }\n"));
+    assert_eq!(run.code, 2, "{}", run.said);
+    let failed = run.lines("failed ").join("\n");
+    assert!(failed.contains("SQL that is none is refused"), "{}", run.said);
+    assert!(failed.contains("rows are appended once"), "{}", run.said);
+    let run = suite(world, Path::new("../fixtures/stored/patient"), Some("configuration = { lable = \"x\" }\n"));
+    assert!(run.code == 2 && run.said.contains("lable"), "{}", run.said);
+    let run = suite(world, Path::new("../fixtures/stored/patient"), Some("konfiguration = {}\n"));
+    assert!(run.code == 1 && run.said.contains("konfiguration") && run.said.contains("line 1"), "{}", run.said);
+}
