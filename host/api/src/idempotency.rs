@@ -4,6 +4,8 @@
 //! do the work once; the second is told to ask again. Answers are kept for a day. An answer that says nothing was done and
 //! the client may try again (5xx) is not kept: the key is free again.
 
+use std::time::Duration;
+
 use asgard_store::{Claim, Store, StoreError, StoredAnswer};
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -28,8 +30,21 @@ const LARGEST_ANSWER: usize = 16 << 20;
 /// Set on an answer that was given before.
 const REPLAYED: &str = "idempotency-replayed";
 
-/// Ends the requests that an earlier host was killed over: how far they came is not known, so they are neither done again nor
-/// left under way. Before the first request is taken.
+/// How often requests of hosts that are over are looked for.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Ends the requests of hosts that are over, again and again; see [`end_abandoned`]. Never ends by itself.
+pub(crate) async fn keep_ending_abandoned(store: &Store) {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        if let Err(error) = end_abandoned(store).await {
+            tracing::warn!(%error, "requests of hosts that are over were not ended");
+        }
+    }
+}
+
+/// Ends the requests that a host was killed over, an earlier life of this one or another: how far they came is not known, so
+/// they are neither done again nor left under way.
 pub(crate) async fn end_abandoned(store: &Store) -> std::result::Result<(), StoreError> {
     let problem = Problem::new(
         StatusCode::CONFLICT,
@@ -43,7 +58,7 @@ pub(crate) async fn end_abandoned(store: &Store) -> std::result::Result<(), Stor
     };
     let ended = store.answer_abandoned_keys(&answer).await?;
     if ended > 0 {
-        tracing::warn!(requests = ended, "an earlier host was ended in the middle of requests with Idempotency-Keys");
+        tracing::warn!(requests = ended, "a host was ended in the middle of requests with Idempotency-Keys");
     }
     Ok(())
 }

@@ -19,6 +19,7 @@ mod transforms;
 use std::sync::Arc;
 
 use asgard_pipeline::Pipeline;
+use asgard_store::Store;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
@@ -52,22 +53,34 @@ pub(crate) struct App {
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) default_environment: Arc<str>,
     pub(crate) token: Option<Arc<str>>,
+    /// Requests that would go on for ever end with this.
+    pub(crate) stopping: CancellationToken,
 }
 
 /// The API of one host.
 pub struct Api {
     router: Router,
+    store: Store,
+    stopping: CancellationToken,
 }
 
 impl Api {
-    /// The API over `pipeline`. Requests that an earlier host was killed over are ended first.
+    /// The API over `pipeline`, which works already: its host is known to be alive. Requests that an earlier life was killed over
+    /// are ended first.
     ///
     /// # Errors
     /// Those of the store.
     pub async fn open(pipeline: Arc<Pipeline>, config: ApiConfig) -> asgard_contract::Result<Self> {
         idempotency::end_abandoned(pipeline.store()).await?;
         pipeline.read_steps_by(Arc::new(pipelines::Steps));
-        let app = App { pipeline, default_environment: config.default_environment.into(), token: config.token };
+        let store = pipeline.store().clone();
+        let stopping = CancellationToken::new();
+        let app = App {
+            pipeline,
+            default_environment: config.default_environment.into(),
+            token: config.token,
+            stopping: stopping.clone(),
+        };
         let (routes, document) = routes().split_for_parts();
         let layers = ServiceBuilder::new()
             .layer(TraceLayer::new_for_http())
@@ -83,7 +96,7 @@ impl Api {
             .fallback(unknown)
             .layer(layers)
             .with_state(app);
-        Ok(Self { router })
+        Ok(Self { router, store, stopping })
     }
 
     /// Serves requests until `shutdown`; those under way are finished.
@@ -93,9 +106,16 @@ impl Api {
     pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) -> std::io::Result<()> {
         // In front of the router: the base URL of an environment is taken off before a route is looked up.
         let service = MapRequestLayer::new(environment::take_prefix).layer(self.router);
-        axum::serve(listener, ServiceExt::<Request>::into_make_service(service))
-            .with_graceful_shutdown(shutdown.cancelled_owned())
-            .await
+        let served = axum::serve(listener, ServiceExt::<Request>::into_make_service(service)).with_graceful_shutdown(
+            async move {
+                shutdown.cancelled().await;
+                self.stopping.cancel();
+            },
+        );
+        tokio::select! {
+            served = served.into_future() => served,
+            () = idempotency::keep_ending_abandoned(&self.store) => Ok(()),
+        }
     }
 
     /// The OpenAPI document, as `/openapi.json` gives it.

@@ -4,8 +4,11 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use asgard_store::{Store, StoreConfig};
+use asgard_store::{KeySource, Store, StoreConfig};
 use clap::Args;
+
+/// No argument: those of other users' processes can be read by everyone.
+const SECRET_KEY: &str = "ASGARD_SECRET_KEY";
 
 /// Where the host keeps its things.
 #[derive(Debug, Clone, Args)]
@@ -17,6 +20,12 @@ pub(crate) struct DataFolder {
     /// folder.
     #[arg(long, value_name = "URL", env = "ASGARD_DATABASE_URL", hide_env_values = true)]
     database_url: Option<String>,
+    /// A file with the key of the secrets. Default: `secret.key` in the data folder, or the key in ASGARD_SECRET_KEY.
+    #[arg(long, value_name = "FILE", env = "ASGARD_SECRET_KEY_FILE")]
+    secret_key_file: Option<PathBuf>,
+    /// A command that prints the key of the secrets, such as a key service's client; run by a shell.
+    #[arg(long, value_name = "COMMAND", env = "ASGARD_SECRET_KEY_COMMAND", conflicts_with = "secret_key_file")]
+    secret_key_command: Option<String>,
 }
 
 impl DataFolder {
@@ -30,16 +39,22 @@ impl DataFolder {
         Ok(Store::open_with(&self.open()?, self.store_config()).await.map_err(asgard_contract::Error::from)?)
     }
 
-    /// Which database it is.
+    /// Which database it is, and where its key is from.
     pub(crate) fn store_config(&self) -> StoreConfig {
-        StoreConfig { database_url: self.database_url.clone() }
+        let key = match (&self.secret_key_file, &self.secret_key_command, std::env::var(SECRET_KEY)) {
+            (Some(file), _, _) => KeySource::File(file.clone()),
+            (None, Some(command), _) => KeySource::Command(command.clone()),
+            (None, None, Ok(key)) => KeySource::Text(key),
+            (None, None, Err(_)) => KeySource::Folder,
+        };
+        StoreConfig { database_url: self.database_url.clone(), key }
     }
 }
 
-/// A data folder as an absolute path, made if need be.
+/// A folder as an absolute path, made if need be.
 pub(crate) fn opened(path: &Path) -> Result<PathBuf> {
-    std::fs::create_dir_all(path).with_context(|| format!("the data folder {} cannot be made", path.display()))?;
-    path.canonicalize().with_context(|| format!("the data folder {} cannot be read", path.display()))
+    std::fs::create_dir_all(path).with_context(|| format!("the folder {} cannot be made", path.display()))?;
+    path.canonicalize().with_context(|| format!("the folder {} cannot be read", path.display()))
 }
 
 /// Makes sure that one host works on the folder. The lock ends with the process, however it ends.

@@ -27,6 +27,12 @@ enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// Encrypt all secrets with another key, while hosts run: a new one in the place of that in the key file, or the one that
+    /// ASGARD_SECRET_KEY or `--secret-key-command` has behind the one in use.
+    RotateKey {
+        #[command(flatten)]
+        data: DataFolder,
+    },
     /// Forget a secret.
     Remove {
         name: String,
@@ -59,6 +65,10 @@ impl Secret {
                     for secret in store.secrets(&place.environment).await.map_err(asgard_contract::Error::from)? {
                         println!("{}", secret.name);
                     }
+                }
+                Command::RotateKey { data } => {
+                    let changed = data.store().await?.rotate_key().await.map_err(asgard_contract::Error::from)?;
+                    eprintln!("{changed} secrets are encrypted with the new key");
                 }
                 Command::Remove { name, place } => {
                     let store = place.data.store().await?;

@@ -19,6 +19,10 @@ use crate::data::{self, DataFolder};
 pub(crate) struct Serve {
     #[command(flatten)]
     data: DataFolder,
+    /// A folder that all hosts on one database see: tables, objects and files of environments that keep them in files are there.
+    /// Default: the data folder.
+    #[arg(long, value_name = "DIR", env = "ASGARD_SHARED")]
+    shared: Option<PathBuf>,
     /// Where to listen. Other addresses than this machine's own need a token.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8000", env = "ASGARD_LISTEN")]
     listen: SocketAddr,
@@ -63,6 +67,7 @@ impl Serve {
             first_environment: first_environment.transpose()?,
             store: self.data.store_config(),
             data: folder,
+            shared: self.shared.as_deref().map(data::opened).transpose()?,
             bundled_plugins: self.plugins.or_else(|| binary.parent().map(|folder| folder.join("plugins"))),
             keeper: binary,
         })

@@ -30,7 +30,7 @@ use asgard_contract::manifest::Role;
 use asgard_contract::{Error, Result};
 use asgard_plugins::{Runtime, RuntimeConfig};
 use asgard_store::{Store, StoreConfig};
-use asgard_tasks::{Tasks, TasksConfig};
+use asgard_tasks::{Allowances, Tasks, TasksConfig};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -43,6 +43,8 @@ pub use plugins::Plugins;
 pub struct PipelineConfig {
     /// Everything the host remembers; made when it does not exist.
     pub data: PathBuf,
+    /// The environments' own folders, where several hosts see the same; none = in `data`.
+    pub shared: Option<PathBuf>,
     /// Which database it is remembered in.
     pub store: StoreConfig,
     /// The text of the environment file that an empty data folder begins with; none = [`environments::LOCAL`].
@@ -102,10 +104,14 @@ impl Pipeline {
             store.clone(),
             Arc::clone(&plugins),
             Arc::clone(&supervisor),
-            config.data.clone(),
+            config.shared.unwrap_or_else(|| config.data.clone()),
         ));
         environments.open(config.first_environment.as_deref()).await?;
-        let tasks = Tasks::new(store.clone(), TasksConfig::default());
+        let working = TasksConfig::default();
+        // From here on other hosts know that this one is alive; the worker says so again and again.
+        store.beat(working.lease).await?;
+        let tasks = Tasks::new(store.clone(), working);
+        tasks.limit_by(Arc::clone(&environments) as Arc<dyn Allowances>);
         let pipeline = Arc::new(Self {
             store,
             tasks,

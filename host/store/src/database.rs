@@ -25,8 +25,8 @@ use sqlx::migrate::{MigrateError, Migration, Migrator};
 use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, Transaction};
 use url::Url;
 
-use crate::secrets::Cipher;
-use crate::{StoreError, StoreResult, time};
+use crate::secrets::{KeySource, Keyring};
+use crate::{StoreError, StoreResult, hosts, time};
 
 /// The database file in the data folder.
 const FILE: &str = "asgard.db";
@@ -66,6 +66,7 @@ static DRIVERS: Once = Once::new();
 pub struct StoreConfig {
     /// `postgres://USER:PASSWORD@HOST/DATABASE`; none = a SQLite file in the data folder.
     pub database_url: Option<String>,
+    pub key: KeySource,
 }
 
 /// What speaks SQL on the other side.
@@ -108,8 +109,10 @@ struct Inner {
     readers: AnyPool,
     writer: AnyPool,
     dialect: Dialect,
-    cipher: Cipher,
+    keyring: Keyring,
     folder: PathBuf,
+    /// `HOST/LIFE`
+    life: String,
 }
 
 impl std::fmt::Debug for Store {
@@ -225,10 +228,13 @@ impl Store {
                 (pool.clone(), pool)
             }
         };
-        let cipher = Cipher::open(folder, &writer).await?;
+        let life = hosts::new_life(folder)?;
+        let keyring = Keyring::new(config.key, folder);
+        let (dialect, folder) = (place.dialect, folder.to_owned());
+        let store = Self { inner: Arc::new(Inner { readers, writer, dialect, keyring, folder, life }) };
+        store.settle_key().await?;
         drop(opening);
-        let folder = folder.to_owned();
-        Ok(Self { inner: Arc::new(Inner { readers, writer, dialect: place.dialect, cipher, folder }) })
+        Ok(store)
     }
 
     /// Waits for running statements and closes the connections; SQLite's write-ahead log goes into the file. Other clones of
@@ -310,8 +316,12 @@ impl Store {
         .await
     }
 
-    pub(crate) fn cipher(&self) -> &Cipher {
-        &self.inner.cipher
+    pub(crate) fn life(&self) -> &str {
+        &self.inner.life
+    }
+
+    pub(crate) fn keyring(&self) -> &Keyring {
+        &self.inner.keyring
     }
 
     pub(crate) fn folder(&self) -> &Path {

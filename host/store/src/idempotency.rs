@@ -2,12 +2,13 @@
 //!
 //! A claim comes before the work and the answer after it, so two requests with one key never both work. A host that dies in
 //! between leaves a claim without an answer: nobody knows how far that request came, so it is neither done again nor left
-//! under way for ever. The next host answers it with that ([`Store::answer_abandoned_keys`]).
+//! under way for ever. Its next life, or another host, answers it with that ([`Store::answer_abandoned_keys`]). A host that was
+//! only paused finds its claim answered, and keeps no answer of its own.
 
 use chrono::{DateTime, Utc};
 use sqlx::FromRow;
 
-use crate::{Store, StoreResult, time};
+use crate::{Store, StoreResult};
 
 /// An answer as it went out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,13 +49,14 @@ impl Store {
     pub async fn claim_key(&self, scope: &str, key: &str, fingerprint: &str) -> StoreResult<Claim> {
         let mut write = self.write_rows().await?;
         let claimed = sqlx::query(
-            "INSERT INTO idempotency_keys (scope, key, fingerprint, created_at) VALUES ($1, $2, $3, $4)
+            "INSERT INTO idempotency_keys (scope, key, fingerprint, created_at, claimed_by) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (scope, key) DO NOTHING",
         )
         .bind(scope)
         .bind(key)
         .bind(fingerprint)
-        .bind(time::now())
+        .bind(self.now_in(&mut write).await?)
+        .bind(self.owner())
         .execute(&mut *write)
         .await?;
         if claimed.rows_affected() == 1 {
@@ -89,13 +91,15 @@ impl Store {
     /// Those of the database.
     pub async fn keep_answer(&self, scope: &str, key: &str, answer: &StoredAnswer) -> StoreResult<()> {
         sqlx::query(
-            "UPDATE idempotency_keys SET status = $1, content_type = $2, body = $3 WHERE scope = $4 AND key = $5",
+            "UPDATE idempotency_keys SET status = $1, content_type = $2, body = $3
+             WHERE scope = $4 AND key = $5 AND status IS NULL AND claimed_by = $6",
         )
         .bind(i64::from(answer.status))
         .bind(answer.content_type.as_deref())
         .bind(&answer.body)
         .bind(scope)
         .bind(key)
+        .bind(self.owner())
         .execute(self.writer())
         .await?;
         Ok(())
@@ -106,27 +110,39 @@ impl Store {
     /// # Errors
     /// Those of the database.
     pub async fn release_key(&self, scope: &str, key: &str) -> StoreResult<()> {
-        sqlx::query("DELETE FROM idempotency_keys WHERE scope = $1 AND key = $2 AND status IS NULL")
-            .bind(scope)
-            .bind(key)
-            .execute(self.writer())
-            .await?;
+        sqlx::query(
+            "DELETE FROM idempotency_keys WHERE scope = $1 AND key = $2 AND status IS NULL AND claimed_by = $3",
+        )
+        .bind(scope)
+        .bind(key)
+        .bind(self.owner())
+        .execute(self.writer())
+        .await?;
         Ok(())
     }
 
-    /// Gives every claimed request that has no answer this one, and answers how many. Only for a host that starts, before it
-    /// takes requests: theirs would be among them.
+    /// Gives the claimed requests of lives that are over this answer, and answers how many: earlier lives of this host, and those
+    /// of other hosts that have not said for a while that they are alive. A process says so with [`Store::beat`] before it claims
+    /// anything, and is the only one that takes requests on its folder.
     ///
     /// # Errors
     /// Those of the database.
     pub async fn answer_abandoned_keys(&self, answer: &StoredAnswer) -> StoreResult<u64> {
-        let answered =
-            sqlx::query("UPDATE idempotency_keys SET status = $1, content_type = $2, body = $3 WHERE status IS NULL")
-                .bind(i64::from(answer.status))
-                .bind(answer.content_type.as_deref())
-                .bind(&answer.body)
-                .execute(self.writer())
-                .await?;
+        let now = self.now().await?.timestamp_millis();
+        let answered = sqlx::query(
+            "UPDATE idempotency_keys SET status = $1, content_type = $2, body = $3
+             WHERE status IS NULL AND claimed_by <> $4 AND (claimed_by LIKE $5
+                 OR NOT EXISTS (SELECT 1 FROM lives WHERE owner = claimed_by AND alive_until >= $6))",
+        )
+        .bind(i64::from(answer.status))
+        .bind(answer.content_type.as_deref())
+        .bind(&answer.body)
+        .bind(self.owner())
+        .bind(self.own_lives())
+        .bind(now)
+        .execute(self.writer())
+        .await?;
+        sqlx::query("DELETE FROM lives WHERE alive_until < $1").bind(now).execute(self.writer()).await?;
         Ok(answered.rows_affected())
     }
 

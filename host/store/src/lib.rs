@@ -10,13 +10,13 @@
 //!   PostgreSQL those queue that look before they write; the steps of tasks do not.
 //! - **A commit is on disk when it returns** (WAL with `synchronous = FULL`; PostgreSQL's own setting): what a request or a step
 //!   was told is stored survives a power cut.
-//! - **Secrets are encrypted** with a key that lies beside the database, see [`secrets`](Store::set_secret). Nothing here logs
+//! - **Secrets are encrypted** with a key that is not in the database, see [`secrets`](Store::set_secret). Nothing here logs
 //!   a value.
 
 mod database;
 mod environments;
 mod error;
-mod host_lock;
+mod hosts;
 mod idempotency;
 mod key_values;
 mod plugins;
@@ -32,9 +32,9 @@ mod time;
 pub use database::{Store, StoreConfig};
 pub use environments::EnvironmentRevision;
 pub use error::{StoreError, StoreResult};
-pub use host_lock::HostLock;
+pub use hosts::HostLock;
 pub use idempotency::{Claim, StoredAnswer};
 pub use plugins::RegisteredPlugin;
 pub use resources::{Resource, ResourceKind};
-pub use schedules::{Fired, Schedule};
-pub use secrets::StoredSecret;
+pub use schedules::{CatchUp, Fired, Overlap, Schedule};
+pub use secrets::{KeySource, StoredSecret};

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use sqlx::{Connection, Executor};
 
-use crate::{Store, StoreConfig, StoreError, StoreResult};
+use crate::{KeySource, Store, StoreConfig, StoreError, StoreResult};
 
 /// Names the server.
 pub const DATABASE_URL: &str = "ASGARD_TEST_DATABASE_URL";
@@ -23,7 +23,17 @@ pub fn on_postgres() -> bool {
 /// # Errors
 /// As [`Store::open`].
 pub async fn open(folder: &Path) -> StoreResult<Store> {
-    Store::open_with(folder, StoreConfig { database_url: url(folder).await? }).await
+    Store::open_with(folder, StoreConfig { database_url: url(folder).await?, ..StoreConfig::default() }).await
+}
+
+/// The store of another host, with the folder `own`, on the database of `folder`; none on SQLite, which has one host.
+///
+/// # Errors
+/// As [`Store::open`].
+pub async fn open_other_host(folder: &Path, own: &Path) -> StoreResult<Option<Store>> {
+    let Some(url) = url(folder).await? else { return Ok(None) };
+    let key = KeySource::File(folder.join("secret.key"));
+    Store::open_with(own, StoreConfig { database_url: Some(url), key }).await.map(Some)
 }
 
 /// Runs a statement beside the store, as another program would.

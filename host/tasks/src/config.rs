@@ -29,12 +29,12 @@ impl Default for TasksConfig {
     fn default() -> Self {
         Self {
             concurrency: 16,
-            lease: Duration::from_secs(15),
+            lease: Duration::from_secs(10),
             interrupt_grace: Duration::from_secs(2),
             cancel_timeout: Duration::from_secs(30),
             cancel_answer: Duration::from_secs(5),
             flush: Duration::from_millis(500),
-            poll: Duration::from_secs(3),
+            poll: Duration::from_secs(1),
             retry: RetryPolicy::default(),
         }
     }

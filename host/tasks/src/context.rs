@@ -22,6 +22,8 @@ pub(crate) enum Interruption {
     Shutdown,
     /// Another worker has the task.
     LeaseLost,
+    /// The task took longer than it may.
+    Deadline,
 }
 
 /// The sign to stop, with the first reason that was given.

@@ -18,11 +18,13 @@
 //! [`Tasks::run`] owns everything that moves: the steps, the heartbeat of their leases, the schedules. It returns when all of
 //! them have ended.
 
+mod clock;
 mod config;
 mod context;
 mod error;
 mod handler;
 mod journal;
+mod limits;
 mod retry;
 pub mod schedule;
 mod schedules;
@@ -30,11 +32,14 @@ mod step;
 mod tasks;
 mod worker;
 
+pub use asgard_store::tasks::Concurrency;
 pub use asgard_store::tasks::{Event, LogLine, NewTask, Task, TaskFilter, TaskStatus};
+pub use asgard_store::{CatchUp, Overlap};
 pub use config::TasksConfig;
 pub use context::StepContext;
 pub use error::{TasksError, TasksResult};
 pub use handler::{Handler, StepOutcome};
+pub use limits::{Allowance, Allowances};
 pub use retry::RetryPolicy;
 pub use schedules::Schedules;
 pub use tasks::Tasks;

@@ -1,4 +1,4 @@
-//! Cron expressions, in UTC: five fields as Unix has them, or six or seven as Quartz does.
+//! Cron expressions in a time zone: five fields as Unix has them, or six or seven as Quartz does.
 //!
 //! | fields | read as | days of the week |
 //! | --- | --- | --- |
@@ -7,8 +7,15 @@
 //!
 //! Quartz wants `?` in one of its two day fields; `*` is taken for it too. Where both are restricted, Unix fires on days that
 //! match either; Quartz refuses that, and so do we.
+//!
+//! Where the clocks are put forward, a time that does not exist that day comes when they have been put; where they are put back,
+//! a time that comes twice fires once.
 
+use std::time::Duration;
+
+use asgard_store::{CatchUp, Overlap, Schedule};
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
 
@@ -20,23 +27,109 @@ pub struct InvalidCron {
     pub reason: String,
 }
 
+/// When something is to happen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timetable {
+    pub cron: String,
+    /// A name of the IANA database, such as `Europe/Berlin`.
+    pub time_zone: String,
+    pub catch_up: CatchUp,
+    pub overlap: Overlap,
+}
+
+impl From<&str> for Timetable {
+    /// An expression in UTC, with the policies that are usual.
+    fn from(cron: &str) -> Self {
+        let (catch_up, overlap) = (CatchUp::default(), Overlap::default());
+        Self { cron: cron.to_owned(), time_zone: UTC.to_owned(), catch_up, overlap }
+    }
+}
+
+/// The time zone where none is named.
+pub const UTC: &str = "UTC";
+
+/// A time zone's name that cannot be one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no time zone: expected a name of the IANA database, such as `Europe/Berlin`")]
+pub struct UnknownTimeZone(pub String);
+
+/// Whether a time zone is known.
+///
+/// # Errors
+/// [`UnknownTimeZone`].
+pub fn validate_time_zone(name: &str) -> Result<(), UnknownTimeZone> {
+    name.parse::<Tz>().map(drop).map_err(|_| UnknownTimeZone(name.to_owned()))
+}
+
 /// Whether an expression can be read, and fires ever again.
 ///
 /// # Errors
 /// [`InvalidCron`] with the reason.
 pub fn validate(expression: &str) -> Result<(), InvalidCron> {
-    match next_after(expression, Utc::now())? {
+    match next_after(expression, UTC, Utc::now())? {
         Some(_) => Ok(()),
         None => Err(invalid(expression, "it never fires: no date to come matches it")),
     }
 }
 
-/// The first moment after `after` that an expression names; none when there is none any more.
+/// The first moment after `after` that an expression names in a time zone; none when there is none any more.
 ///
 /// # Errors
 /// [`InvalidCron`] with the reason.
-pub fn next_after(expression: &str, after: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, InvalidCron> {
-    Ok(parse(expression)?.find_next_occurrence(&after, false).ok())
+pub fn next_after(
+    expression: &str,
+    time_zone: &str,
+    after: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>, InvalidCron> {
+    let zone: Tz =
+        time_zone.parse().map_err(|_| invalid(expression, UnknownTimeZone(time_zone.to_owned()).to_string()))?;
+    let next = parse(expression)?.find_next_occurrence(&after.with_timezone(&zone), false).ok();
+    // Where a time comes twice, the second is after the first by the clock and not by the expression.
+    Ok(next.map(|next| next.to_utc()).filter(|next| *next > after))
+}
+
+/// A fire that comes later than this was missed: hosts look at least every second.
+const MISSED_AFTER: Duration = Duration::from_secs(60);
+
+/// Missed fires that are caught up with one by one: those of a schedule that fires each minute, of an hour and a half.
+const MOST_AT_ONCE: usize = 100;
+
+/// What a schedule that is due comes to at `now`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Firing {
+    pub(crate) times: usize,
+    pub(crate) next_at: Option<DateTime<Utc>>,
+}
+
+/// Fires a schedule in thought.
+pub(crate) fn fire(due: &Schedule, now: DateTime<Utc>) -> Result<Firing, InvalidCron> {
+    let next = |after| next_after(&due.cron, &due.time_zone, after);
+    let next_at = next(now)?;
+    let Some(first) = due.next_at else { return Ok(Firing { times: 0, next_at }) };
+    let times = match due.catch_up {
+        CatchUp::Latest => 1,
+        CatchUp::Skip => {
+            let in_time = now - MISSED_AFTER;
+            // The last one may be in time though others were missed.
+            usize::from(first >= in_time || next(in_time)?.is_some_and(|last| last <= now))
+        }
+        CatchUp::All => {
+            let (mut times, mut at) = (1, first);
+            while let Some(another) = next(at)?.filter(|another| *another <= now && times < MOST_AT_ONCE) {
+                (times, at) = (times + 1, another);
+            }
+            times
+        }
+    };
+    Ok(Firing { times, next_at })
+}
+
+/// When a schedule is to fire next at `now`, where that is sooner than what is stored: the clock was put back after it fired. What
+/// fired already does not fire again.
+pub(crate) fn sooner(stored: &Schedule, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, InvalidCron> {
+    let after = stored.last_at.map_or(now, |last| last.max(now));
+    let next = next_after(&stored.cron, &stored.time_zone, after)?;
+    Ok(next.filter(|next| stored.next_at.is_some_and(|stored| *next < stored)))
 }
 
 fn invalid(expression: &str, reason: impl Into<String>) -> InvalidCron {
@@ -82,7 +175,7 @@ mod tests {
 
     fn next(expression: &str, after: &str) -> String {
         let after = after.parse().unwrap();
-        next_after(expression, after).unwrap().unwrap().format("%Y-%m-%dT%H:%M:%S").to_string()
+        next_after(expression, UTC, after).unwrap().unwrap().format("%Y-%m-%dT%H:%M:%S").to_string()
     }
 
     #[test]
@@ -106,6 +199,79 @@ mod tests {
         ] {
             assert_eq!(next(expression, now), expected, "{expression}");
         }
+    }
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    fn scheduled(cron: &str, catch_up: CatchUp, next_at: &str) -> Schedule {
+        Schedule {
+            environment: "local".into(),
+            id: "s".into(),
+            cron: cron.into(),
+            time_zone: UTC.into(),
+            catch_up,
+            overlap: Overlap::Skip,
+            task: asgard_store::tasks::NewTask::new("local", "k"),
+            last_at: None,
+            next_at: Some(at(next_at)),
+        }
+    }
+
+    #[test]
+    fn a_time_zone_has_its_own_noon_and_its_own_nights_of_change() {
+        for (expression, zone, after, expected) in [
+            ("0 12 * * *", "Europe/Berlin", "2025-01-01T00:00:00Z", "2025-01-01T11:00:00Z"),
+            ("0 12 * * *", "Europe/Berlin", "2025-07-01T00:00:00Z", "2025-07-01T10:00:00Z"),
+            ("0 12 * * *", "America/New_York", "2025-07-01T00:00:00Z", "2025-07-01T16:00:00Z"),
+            // On 30 March 2025, 02:30 does not exist in Berlin: at 01:00 UTC it is 03:00.
+            ("30 2 * * *", "Europe/Berlin", "2025-03-30T00:00:00Z", "2025-03-30T01:00:00Z"),
+            ("30 2 * * *", "Europe/Berlin", "2025-03-30T02:00:00Z", "2025-03-31T00:30:00Z"),
+            // On 26 October 2025, 02:30 comes twice.
+            ("30 2 * * *", "Europe/Berlin", "2025-10-26T00:00:00Z", "2025-10-26T00:30:00Z"),
+            ("30 2 * * *", "Europe/Berlin", "2025-10-26T00:30:00Z", "2025-10-27T01:30:00Z"),
+        ] {
+            let next = next_after(expression, zone, at(after)).unwrap();
+            assert_eq!(next, Some(at(expected)), "{expression} in {zone} after {after}");
+        }
+        assert!(validate_time_zone("Europe/Berlin").is_ok());
+        assert!(validate_time_zone("Berlin").unwrap_err().to_string().contains("Europe/Berlin"));
+    }
+
+    #[test]
+    fn missed_fires_come_as_the_policy_says() {
+        let now = at("2025-01-01T10:30:10Z");
+        for (next_at, skip, latest, all) in [
+            // In time, missed once, missed many times, missed for long.
+            ("2025-01-01T10:30:00Z", 1, 1, 1),
+            ("2025-01-01T10:00:00Z", 1, 1, 4),
+            ("2025-01-01T00:00:00Z", 1, 1, 64),
+            ("2024-01-01T00:00:00Z", 1, 1, MOST_AT_ONCE),
+        ] {
+            let times = |policy| fire(&scheduled("*/10 * * * *", policy, next_at), now).unwrap().times;
+            assert_eq!(
+                [times(CatchUp::Skip), times(CatchUp::Latest), times(CatchUp::All)],
+                [skip, latest, all],
+                "{next_at}"
+            );
+        }
+        let hourly = |policy| fire(&scheduled("0 * * * *", policy, "2025-01-01T09:00:00Z"), now).unwrap();
+        assert_eq!([hourly(CatchUp::Skip).times, hourly(CatchUp::Latest).times, hourly(CatchUp::All).times], [0, 1, 2]);
+        assert_eq!(hourly(CatchUp::Skip).next_at, Some(at("2025-01-01T11:00:00Z")));
+    }
+
+    #[test]
+    fn a_clock_that_was_wrong_neither_doubles_a_fire_nor_loses_those_of_its_error() {
+        let mut hourly = scheduled("0 * * * *", CatchUp::Latest, "2025-01-01T11:00:00Z");
+        // At 10:30 the clock says it is tomorrow: 11:00 fires, and what is between.
+        let firing = fire(&hourly, at("2025-01-02T10:30:00Z")).unwrap();
+        assert_eq!((firing.times, firing.next_at), (1, Some(at("2025-01-02T11:00:00Z"))));
+        (hourly.last_at, hourly.next_at) = (hourly.next_at, firing.next_at);
+        // At 10:31 it is right again.
+        assert_eq!(sooner(&hourly, at("2025-01-01T10:31:00Z")).unwrap(), Some(at("2025-01-01T12:00:00Z")));
+        // A clock that goes on as it should changes nothing.
+        assert_eq!(sooner(&hourly, at("2025-01-02T10:31:00Z")).unwrap(), None);
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Tasks that submit themselves by the clock.
 //!
-//! A schedule fires once at a time, whatever its hosts do. Fires that were missed while no host ran come as one, at the start.
-//! A fire that finds the task of its subject still under way is skipped: the next one comes by the clock.
+//! A schedule fires once at a time, whatever its hosts and their clocks do. What becomes of fires that were missed while no host ran,
+//! and of one that finds the task of its subject still under way, is for its [`Timetable`] to say.
 
 use asgard_store::Schedule;
 use chrono::{DateTime, Utc};
 
-use crate::schedule::{self, InvalidCron};
+use crate::schedule::{self, InvalidCron, Timetable};
 use crate::{NewTask, Tasks, TasksResult};
 
 /// The schedules of [`Tasks`].
@@ -20,19 +20,27 @@ impl<'a> Schedules<'a> {
         Self { tasks }
     }
 
-    /// Submits `task` whenever `cron` says, from now on; in the place of the schedule with this id.
+    /// Submits `task` whenever the timetable says, from now on; in the place of the schedule with this id.
     ///
     /// # Errors
     /// [`TasksError::Cron`](crate::TasksError::Cron) when the expression cannot be read or never fires.
-    pub async fn put(&self, environment: &str, id: &str, cron: &str, task: NewTask) -> TasksResult<()> {
+    pub async fn put(
+        &self,
+        environment: &str,
+        id: &str,
+        timetable: impl Into<Timetable>,
+        task: NewTask,
+    ) -> TasksResult<()> {
         self.tasks.known(task.kind())?;
-        let next_at = schedule::next_after(cron, self.tasks.store().now().await?)?;
+        let Timetable { cron, time_zone, catch_up, overlap } = timetable.into();
+        let next_at = schedule::next_after(&cron, &time_zone, self.tasks.store().now().await?)?;
         if next_at.is_none() {
             let reason = "it never fires: no date to come matches it".to_owned();
-            return Err(InvalidCron { expression: cron.to_owned(), reason }.into());
+            return Err(InvalidCron { expression: cron, reason }.into());
         }
-        let (environment, id, cron) = (environment.to_owned(), id.to_owned(), cron.to_owned());
-        self.tasks.store().put_schedule(&Schedule { environment, id, cron, task, next_at }).await?;
+        let (environment, id) = (environment.to_owned(), id.to_owned());
+        let schedule = Schedule { environment, id, cron, time_zone, catch_up, overlap, task, last_at: None, next_at };
+        self.tasks.store().put_schedule(&schedule).await?;
         self.tasks.wake_schedules();
         Ok(())
     }

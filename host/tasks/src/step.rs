@@ -32,6 +32,7 @@ pub(crate) struct StepRun<'a> {
     task: Task,
     attempts: Attempts,
     context: StepContext,
+    longest: Option<Duration>,
     shutdown: CancellationToken,
 }
 
@@ -55,19 +56,27 @@ enum Verdict {
     Write(Next),
     /// The handler ends its backend's work first.
     Cancel,
+    /// Likewise, and the task has failed.
+    Expire,
     /// Another worker has it.
     Leave,
 }
 
 impl<'a> StepRun<'a> {
-    pub(crate) fn new(tasks: &'a Tasks, leased: Leased, interrupt: Interrupt, shutdown: CancellationToken) -> Self {
+    pub(crate) fn new(
+        tasks: &'a Tasks,
+        leased: Leased,
+        longest: Option<Duration>,
+        interrupt: Interrupt,
+        shutdown: CancellationToken,
+    ) -> Self {
         let Leased { task, lease, attempts } = leased;
         let first = lease.is_first();
         let context = StepContext::new(tasks.store().clone(), lease, interrupt);
         if first {
             context.log().event("Normal", "Started", "the first step begins");
         }
-        Self { tasks, task, attempts, context, shutdown }
+        Self { tasks, task, attempts, context, longest, shutdown }
     }
 
     pub(crate) async fn run(mut self) {
@@ -79,6 +88,9 @@ impl<'a> StepRun<'a> {
         if self.task.cancel_requested {
             return self.cancel(&*handler).await;
         }
+        if self.time_left().is_some_and(|left| left.is_zero()) {
+            return self.expire(&*handler).await;
+        }
         let (ended, remains) = self.step(&*handler).await;
         match self.judge(ended).await {
             Verdict::Write(next) => {
@@ -87,6 +99,11 @@ impl<'a> StepRun<'a> {
             Verdict::Cancel => {
                 if self.write(remains, Next::GoesOn).await {
                     self.cancel(&*handler).await;
+                }
+            }
+            Verdict::Expire => {
+                if self.write(remains, Next::GoesOn).await {
+                    self.expire(&*handler).await;
                 }
             }
             Verdict::Leave => {
@@ -113,7 +130,27 @@ impl<'a> StepRun<'a> {
             stop.cancel();
             ended
         };
-        tokio::join!(stepping, self.context.flush_until(&stop, self.tasks.config().flush)).0
+        let watching = async {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.out_of_task_time() => self.context.interrupt().because(Interruption::Deadline),
+            }
+        };
+        tokio::join!(stepping, self.context.flush_until(&stop, self.tasks.config().flush), watching).0
+    }
+
+    /// How much of the task's time was left when this step was leased, by the clock that all hosts go by.
+    fn time_left(&self) -> Option<Duration> {
+        let begun = self.task.started_at?;
+        let spent = (self.task.updated_at - begun).to_std().unwrap_or_default();
+        Some(self.longest?.saturating_sub(spent))
+    }
+
+    async fn out_of_task_time(&self) {
+        match self.time_left() {
+            Some(left) => tokio::time::sleep(left).await,
+            None => std::future::pending().await,
+        }
     }
 
     async fn out_of_grace(&self) {
@@ -128,6 +165,7 @@ impl<'a> StepRun<'a> {
             // It was done before anybody could stop it.
             (Ended::Succeeded { outcome }, _) => Verdict::Write(self.succeeded(outcome)),
             (_, Some(Interruption::Cancel)) => Verdict::Cancel,
+            (_, Some(Interruption::Deadline)) => Verdict::Expire,
             (Ended::Continue { progress, after }, _) => {
                 if let Some(progress) = progress {
                     self.context.progress(progress);
@@ -179,20 +217,31 @@ impl<'a> StepRun<'a> {
         self.tasks.config().retry.after(self.attempts, retry_after, now, rand::random())
     }
 
+    /// As a cancel, of a task that took longer than it may.
+    async fn expire(&mut self, handler: &dyn Handler) {
+        let seconds = self.longest.unwrap_or_default().as_secs();
+        let error = Error::internal(format!(
+            "it took longer than {seconds} s: raise `limits.task_seconds` of environment `{}`, or give it less to do",
+            self.task.environment
+        ));
+        let next = match self.end_backend(handler).await {
+            Err(_) if self.shutdown.is_cancelled() => Next::Due { after: Duration::ZERO, attempts: self.attempts },
+            told => {
+                let log = self.context.log();
+                if let Err(error) = told {
+                    log.log(Level::Warn, &format!("the backend could not be told to stop: {error}"));
+                }
+                log.log(Level::Error, &error.to_string());
+                log.event("Warning", "DeadlineExceeded", &error.to_string());
+                Next::Failed { error }
+            }
+        };
+        self.write(Remains::default(), next).await;
+    }
+
     /// Has the handler end what its backend still does, then ends the task.
     async fn cancel(&mut self, handler: &dyn Handler) {
-        match self.tasks.store().task(&self.task.id).await {
-            // With what the interrupted step saved on its way.
-            Ok(Some(task)) => self.task = task,
-            Ok(None) => return,
-            Err(error) => tracing::warn!(task = self.task.id, %error, "cancelling from an earlier state"),
-        }
-        let timeout = self.tasks.config().cancel_timeout;
-        let cancelling = AssertUnwindSafe(handler.cancel(&self.task, &self.context)).catch_unwind();
-        let cancelled = tokio::select! {
-            ended = tokio::time::timeout(timeout, cancelling) => flat(ended, timeout),
-            () = self.out_of_time() => Err(Error::unavailable("the host stops")),
-        };
+        let cancelled = self.end_backend(handler).await;
         let log = self.context.log();
         let next = match cancelled {
             Ok(()) => Next::Cancelled { error: None },
@@ -211,6 +260,22 @@ impl<'a> StepRun<'a> {
             log.event("Normal", "Cancelled", "the task was cancelled");
         }
         self.write(Remains::default(), next).await;
+    }
+
+    /// Has the handler end what its backend still does.
+    async fn end_backend(&mut self, handler: &dyn Handler) -> Result<()> {
+        match self.tasks.store().task(&self.task.id).await {
+            // With what the interrupted step saved on its way.
+            Ok(Some(task)) => self.task = task,
+            Ok(None) => return Ok(()),
+            Err(error) => tracing::warn!(task = self.task.id, %error, "cancelling from an earlier state"),
+        }
+        let timeout = self.tasks.config().cancel_timeout;
+        let cancelling = AssertUnwindSafe(handler.cancel(&self.task, &self.context)).catch_unwind();
+        tokio::select! {
+            ended = tokio::time::timeout(timeout, cancelling) => flat(ended, timeout),
+            () = self.out_of_time() => Err(Error::unavailable("the host stops")),
+        }
     }
 
     async fn out_of_time(&self) {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use asgard_store::Store;
@@ -13,7 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::context::{Interrupt, Interruption};
 use crate::worker::Worker;
-use crate::{Event, Handler, LogLine, NewTask, Schedules, Task, TaskFilter, TasksConfig, TasksError, TasksResult};
+use crate::{
+    Allowance, Allowances, Event, Handler, LogLine, NewTask, Schedules, Task, TaskFilter, TasksConfig, TasksError,
+    TasksResult,
+};
 
 /// How often a wait looks for itself: the end of a task on another host is announced by nobody.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
@@ -38,6 +41,7 @@ pub struct Tasks {
     schedules_changed: Notify,
     /// Counts tasks that ended here.
     ended: watch::Sender<u64>,
+    allowances: OnceLock<Arc<dyn Allowances>>,
 }
 
 impl Tasks {
@@ -52,6 +56,7 @@ impl Tasks {
             due: Notify::new(),
             schedules_changed: Notify::new(),
             ended: watch::Sender::new(0),
+            allowances: OnceLock::new(),
         })
     }
 
@@ -59,6 +64,18 @@ impl Tasks {
     pub fn register(&self, kind: &str, handler: Arc<dyn Handler>) {
         self.handlers.write().unwrap_or_else(PoisonError::into_inner).insert(kind.to_owned(), handler);
         self.announce();
+    }
+
+    /// Has tasks limited by what environments allow. Without this they are not; a second call changes nothing.
+    pub fn limit_by(&self, allowances: Arc<dyn Allowances>) {
+        let _ = self.allowances.set(allowances);
+    }
+
+    pub(crate) async fn allowances(&self) -> HashMap<String, Allowance> {
+        match self.allowances.get() {
+            Some(allowances) => allowances.allowances().await,
+            None => HashMap::new(),
+        }
     }
 
     /// Stores a task; its first step starts at once.

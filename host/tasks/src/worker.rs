@@ -1,18 +1,17 @@
-//! The loop that leases and starts steps, the heartbeat that keeps their leases, and the clock of the schedules.
+//! The loop that leases and starts steps, and the heartbeat that keeps their leases.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use asgard_store::tasks::Leased;
-use asgard_store::{Fired, HostLock, StoreResult};
+use asgard_store::{HostLock, StoreResult};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use crate::context::{Interrupt, Interruption};
 use crate::step::StepRun;
 use crate::tasks::Running;
-use crate::{Tasks, schedule};
+use crate::{Tasks, clock};
 
 /// After an error of the store: long enough not to fill the log while a disk is full, short enough that work goes on soon.
 const AFTER_AN_ERROR: Duration = Duration::from_secs(1);
@@ -20,14 +19,12 @@ const AFTER_AN_ERROR: Duration = Duration::from_secs(1);
 /// One life of [`Tasks::run`].
 pub(crate) struct Worker {
     tasks: Arc<Tasks>,
-    /// Who holds the leases: another one in every life.
-    owner: String,
     shutdown: CancellationToken,
 }
 
 impl Worker {
     pub(crate) fn new(tasks: Arc<Tasks>, shutdown: CancellationToken) -> Self {
-        Self { tasks, owner: Uuid::new_v4().to_string(), shutdown }
+        Self { tasks, shutdown }
     }
 
     pub(crate) async fn run(&self) {
@@ -37,14 +34,14 @@ impl Worker {
             self.dispatch().await;
             idle.cancel();
         };
-        tokio::join!(steps, self.keep_leases(&idle), self.fire_schedules());
-        if let Err(error) = self.tasks.store().release_leases(&self.owner).await {
+        tokio::join!(steps, self.keep_leases(&idle), clock::run(&self.tasks, &self.shutdown));
+        if let Err(error) = self.tasks.store().end_life().await {
             tracing::warn!(%error, "leases were not given back: they run out by themselves");
         }
     }
 
-    /// The holder of the folder's host lock frees what the life before it left leased. Without the lock another worker is
-    /// alive, and leases run out by themselves.
+    /// The holder of the folder's host lock frees what earlier lives of this host left leased. Without the lock one of them is
+    /// alive, and leases run out by themselves; so do those of other hosts.
     async fn take_over(&self) -> Option<HostLock> {
         let store = self.tasks.store();
         let lock = match store.try_host_lock() {
@@ -94,29 +91,33 @@ impl Worker {
             return Ok(poll);
         }
         let store = self.tasks.store();
-        let Some(pause) = store.next_due(&self.owner, &kinds).await? else { return Ok(poll) };
+        let Some(pause) = store.next_due(store.owner(), &kinds).await? else { return Ok(poll) };
         if !pause.is_zero() {
             return Ok(pause.min(poll));
         }
-        let leased = store.lease_due(&self.owner, &kinds, self.tasks.config().lease, free).await?;
+        let allowances = self.tasks.allowances().await;
+        let limits = allowances.iter().map(|(name, allowance)| (name.clone(), allowance.concurrency.clone())).collect();
+        let leased = store.lease_due(store.owner(), &kinds, self.tasks.config().lease, free, &limits).await?;
         let started = leased.len();
         for leased in leased {
-            self.spawn(leased, steps);
+            let longest = allowances.get(&leased.task.environment).and_then(|allowance| allowance.longest);
+            self.spawn(leased, longest, steps);
         }
-        if started == free {
+        // None though some are due: they wait for others to end, or another host was faster.
+        if started == free || started == 0 {
             return Ok(poll);
         }
-        let next = store.next_due(&self.owner, &kinds).await?;
+        let next = store.next_due(store.owner(), &kinds).await?;
         Ok(next.map_or(poll, |pause| pause.min(poll)))
     }
 
-    fn spawn(&self, leased: Leased, steps: &mut JoinSet<()>) {
+    fn spawn(&self, leased: Leased, longest: Option<Duration>, steps: &mut JoinSet<()>) {
         let interrupt = Interrupt::default();
         self.tasks.started(Running { lease: leased.lease.clone(), interrupt: interrupt.clone() });
         let (tasks, shutdown) = (Arc::clone(&self.tasks), self.shutdown.clone());
         steps.spawn(async move {
             let id = leased.task.id.clone();
-            StepRun::new(&tasks, leased, interrupt, shutdown).run().await;
+            StepRun::new(&tasks, leased, longest, interrupt, shutdown).run().await;
             tasks.stopped(&id);
         });
     }
@@ -132,10 +133,11 @@ impl Worker {
             // Read before the leases are: a step that starts meanwhile is not missed among them. And each is compared with
             // its own lease: the task's next step may have begun under another one by now.
             let running = self.tasks.running_steps();
-            if running.is_empty() {
+            let store = self.tasks.store();
+            if running.is_empty() && !store.is_shared() {
                 continue;
             }
-            match self.tasks.store().renew_leases(&self.owner, self.tasks.config().lease).await {
+            match store.beat(self.tasks.config().lease).await {
                 Ok(held) => {
                     for step in running {
                         match held.iter().find(|held| held.lease == step.lease) {
@@ -148,53 +150,5 @@ impl Worker {
                 Err(error) => tracing::error!(%error, "leases cannot be renewed: another host may take these tasks"),
             }
         }
-    }
-
-    async fn fire_schedules(&self) {
-        while !self.shutdown.is_cancelled() {
-            let pause = match self.fire_due().await {
-                Ok(pause) => pause,
-                Err(error) => {
-                    tracing::error!(%error, "schedules cannot be read");
-                    AFTER_AN_ERROR
-                }
-            };
-            tokio::select! {
-                () = self.shutdown.cancelled() => {}
-                () = self.tasks.wait_schedules() => {}
-                () = tokio::time::sleep(pause) => {}
-            }
-        }
-    }
-
-    /// Fires what is due, and answers how long nothing will be.
-    async fn fire_due(&self) -> StoreResult<Duration> {
-        let store = self.tasks.store();
-        let now = store.now().await?;
-        for due in store.due_schedules(now).await? {
-            let next = schedule::next_after(&due.cron, now).unwrap_or_else(|error| {
-                tracing::error!(environment = due.environment, schedule = due.id, %error, "this schedule fires no more");
-                None
-            });
-            match store.fire_schedule(&due, next).await? {
-                Fired::Submitted(task) => {
-                    tracing::info!(environment = due.environment, schedule = due.id, task = task.id, "scheduled");
-                    self.tasks.announce();
-                }
-                Fired::StillRunning(task) => {
-                    tracing::warn!(
-                        environment = due.environment,
-                        schedule = due.id,
-                        task = task.id,
-                        "skipped: still running"
-                    );
-                }
-                Fired::Outdated => {}
-            }
-        }
-        let poll = self.tasks.config().poll;
-        let Some(next) = store.next_schedule().await? else { return Ok(poll) };
-        let pause = (next - store.now().await?).to_std().unwrap_or_default();
-        Ok(pause.min(poll))
     }
 }

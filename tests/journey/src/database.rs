@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use tokio::runtime::Runtime;
+use tokio_postgres::SimpleQueryMessage;
 
 use crate::postgres::PostgresServer;
 
@@ -46,6 +47,22 @@ impl Database {
     /// Those of the first statement that fails.
     pub fn execute(&self, script: &str) -> Result<()> {
         self.runtime.block_on(self.server().execute(script))
+    }
+
+    /// The first value of a query's first row, as text; none where there is no row or it is null.
+    ///
+    /// # Errors
+    /// Those of the server.
+    pub fn value(&self, query: &str) -> Result<Option<String>> {
+        self.runtime.block_on(async {
+            let client = self.server().connect(self.server().database()).await?;
+            let rows = client.simple_query(query).await?;
+            let row = rows.iter().find_map(|message| match message {
+                SimpleQueryMessage::Row(row) => Some(row),
+                _ => None,
+            });
+            Ok(row.and_then(|row| row.get(0)).map(str::to_owned))
+        })
     }
 
     #[expect(clippy::expect_used, reason = "taken only when this is dropped")]

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::client::Client;
 
@@ -145,11 +146,57 @@ impl Host {
     /// # Errors
     /// As [`Host::start`].
     pub fn crash_and_restart(&mut self) -> Result<()> {
+        self.crash()?;
+        self.restart()
+    }
+
+    /// Ends the host as a power cut would.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn crash(&mut self) -> Result<()> {
         if let Some(mut child) = self.child.take() {
             child.kill()?;
             child.wait()?;
         }
+        Ok(())
+    }
+
+    /// Starts a host that has ended again, on the same folder and port.
+    ///
+    /// # Errors
+    /// As [`Host::start`].
+    pub fn restart(&mut self) -> Result<()> {
         self.launch()
+    }
+
+    /// Stops the host where it is, as a machine that hangs, until [`Host::resume`].
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn pause(&self) -> Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets a paused host go on.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn resume(&self) -> Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = self.pid().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        Ok(kill_process(pid.context("the host does not run")?, signal)?)
+    }
+
+    /// What the host is called in a database that it shares with others.
+    ///
+    /// # Errors
+    /// When it has not run yet.
+    pub fn name(&self) -> Result<String> {
+        Ok(std::fs::read_to_string(self.data.join("host.id"))?.trim().to_owned())
     }
 
     /// Asks the host to stop and waits for it.
@@ -157,10 +204,14 @@ impl Host {
     /// # Errors
     /// When it does not stop within half a minute.
     pub fn stop(mut self) -> Result<()> {
-        self.end()
+        self.terminate()
     }
 
-    fn end(&mut self) -> Result<()> {
+    /// As [`Host::stop`], of a host that is to be started again.
+    ///
+    /// # Errors
+    /// As [`Host::stop`].
+    pub fn terminate(&mut self) -> Result<()> {
         let Some(mut child) = self.child.take() else { return Ok(()) };
         Command::new("kill").args(["-TERM", &child.id().to_string()]).status()?;
         let deadline = Instant::now() + Duration::from_secs(30);
@@ -178,7 +229,7 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        if let Err(error) = self.end() {
+        if let Err(error) = self.terminate() {
             eprintln!("{error:#}");
         }
     }

@@ -1,10 +1,7 @@
 //! `/ingestion`: which streams go where, and when.
 
 use asgard_contract::connector as contract;
-use asgard_pipeline::ingestion::{
-    Ingestion, IngestionPatch, NewIngestion, Schedule as DomainSchedule, ScheduleType as DomainScheduleType,
-    StreamChoice,
-};
+use asgard_pipeline::ingestion::{Ingestion, IngestionPatch, NewIngestion, StreamChoice};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -13,51 +10,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::jobs::JobAnswer;
+use super::schedule::Schedule;
 use crate::App;
 use crate::extract::{Body, Environment, Id, Paging, Params};
 use crate::problem::Result;
-
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum ScheduleType {
-    Cron,
-    Basic,
-    Manual,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Schedule {
-    schedule_type: ScheduleType,
-    /// Quartz with seconds (`0 0 12 * * ?`) or five fields, in UTC.
-    cron_expression: Option<String>,
-}
-
-impl From<Schedule> for DomainSchedule {
-    fn from(schedule: Schedule) -> Self {
-        Self {
-            schedule_type: match schedule.schedule_type {
-                ScheduleType::Cron => DomainScheduleType::Cron,
-                ScheduleType::Basic => DomainScheduleType::Basic,
-                ScheduleType::Manual => DomainScheduleType::Manual,
-            },
-            cron_expression: schedule.cron_expression,
-        }
-    }
-}
-
-impl From<DomainSchedule> for Schedule {
-    fn from(schedule: DomainSchedule) -> Self {
-        Self {
-            schedule_type: match schedule.schedule_type {
-                DomainScheduleType::Cron => ScheduleType::Cron,
-                DomainScheduleType::Basic => ScheduleType::Basic,
-                DomainScheduleType::Manual => ScheduleType::Manual,
-            },
-            cron_expression: schedule.cron_expression,
-        }
-    }
-}
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -2,6 +2,7 @@
 
 pub(crate) mod ingestions;
 pub(crate) mod jobs;
+pub(crate) mod schedule;
 pub(crate) mod sinks;
 pub(crate) mod sources;
 

@@ -330,6 +330,32 @@ pub struct Limits {
     pub query_memory_bytes: u64,
     /// Streams of one sync that are read at the same time, where the connector can.
     pub parallel_streams: u32,
+    /// Of a whole task, from its first step; none = as long as it takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task_seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Concurrency::is_default")]
+    pub concurrency: Concurrency,
+}
+
+/// How many tasks are under way at once, on all hosts; those beyond wait for their turn. None = as many as the hosts can do.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Concurrency {
+    /// In all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tasks: Option<u32>,
+    /// By role. Training, build and serving are steps of one deployment: the least of theirs holds.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub roles: BTreeMap<Role, u32>,
+    /// By name of the plugin, which stands for its backend.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub plugins: BTreeMap<String, u32>,
+}
+
+impl Concurrency {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Default for Limits {
@@ -343,6 +369,8 @@ impl Default for Limits {
             query_seconds: 600,
             query_memory_bytes: 2 << 30,
             parallel_streams: 4,
+            task_seconds: None,
+            concurrency: Concurrency::default(),
         }
     }
 }

@@ -7,6 +7,7 @@
 //! An environment that cannot be made ready at the start (a secret that is gone, a catalog that is away) keeps no other from
 //! working: it answers with the reason, and is tried again until it can.
 
+mod allowances;
 mod changes;
 mod check;
 pub mod documents;
@@ -37,8 +38,9 @@ pub use check::{Finding, Report, Verdict};
 /// The environment that an empty data folder becomes.
 pub const LOCAL: &str = include_str!("../../../../deploy/environments/local.toml");
 
-/// How often the store is asked whether another host, or a command beside this one, changed an environment.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How often the store is asked whether another host, or a command beside this one, changed an environment. A person who changed
+/// something on one host does not notice the time on another; it is a question of one small table.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// One revision of one environment, ready to work with.
 pub struct Active {

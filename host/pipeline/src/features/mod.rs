@@ -10,6 +10,8 @@ pub use registry::{FeatureStatus, NewService, NewView, Registered, ServiceRecord
 pub(crate) use retrieval::entity_rows;
 pub use retrieval::{EntityInput, Historical, HistoricalQuery, OnlineQuery, Selected};
 
+pub(crate) use run::KIND;
+
 use crate::Pipeline;
 
 pub(crate) fn register(pipeline: &Arc<Pipeline>) {

@@ -13,7 +13,7 @@ use crate::Pipeline;
 use crate::roles::Bound;
 use crate::stepping::{self, plugin_state};
 
-pub(super) const KIND: &str = "features";
+pub(crate) const KIND: &str = "features";
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct FeatureTask {

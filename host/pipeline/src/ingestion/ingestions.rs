@@ -7,31 +7,16 @@ use asgard_contract::connector::{Ingestion as ContractIngestion, ResourceDefinit
 use asgard_contract::log::Discard;
 use asgard_contract::{Error, Result};
 use asgard_store::ResourceKind;
-use asgard_tasks::{NewTask, Task, TaskStatus, schedule};
+use asgard_tasks::{NewTask, Task, TaskStatus};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::schedule::Schedule;
 use super::streams::{Reselected, StreamChoice, refresh, reselect, select};
 use super::sync;
 use crate::environments::Active;
 use crate::pipelines::Begun;
 use crate::{Page, Paged, Pipeline, names, new_id};
-
-/// When an ingestion is synced.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Schedule {
-    pub schedule_type: ScheduleType,
-    /// Quartz with seconds or five fields, in UTC.
-    pub cron_expression: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ScheduleType {
-    Cron,
-    Basic,
-    Manual,
-}
 
 /// An ingestion to be made.
 #[derive(Debug, Clone)]
@@ -148,7 +133,7 @@ impl Pipeline {
     pub async fn create_ingestion(&self, active: &Arc<Active>, new: NewIngestion) -> Result<Ingestion> {
         names::title("name", &new.name)?;
         if let Some(schedule) = &new.schedule {
-            check_schedule(schedule)?;
+            schedule.check()?;
         }
         self.source_record(active, &new.source_id).await.map_err(|e| as_input(e, "sourceId"))?;
         self.sink_record(active, &new.sink_id).await.map_err(|e| as_input(e, "destinationId"))?;
@@ -185,7 +170,7 @@ impl Pipeline {
             }
         };
         self.put_schedule(active, &id, &record).await?;
-        if record.active && !is_cron(record.schedule.as_ref()) {
+        if record.active && !record.schedule.as_ref().is_some_and(Schedule::is_cron) {
             self.start_sync(active, &id).await?;
         }
         self.ingestion(active, &id).await
@@ -226,7 +211,7 @@ impl Pipeline {
         }
         let mut record = resource.body;
         if let Some(schedule) = patch.schedule {
-            check_schedule(&schedule)?;
+            schedule.check()?;
             record.schedule = Some(schedule);
         }
         record.active = patch.active.unwrap_or(record.active);
@@ -286,7 +271,7 @@ impl Pipeline {
         if !record.active {
             return Err(Error::conflict("the ingestion is inactive: PATCH its `status` to `active` first"));
         }
-        let task = self.tasks.submit_unless_running(NewTask::new(&active.name, sync::KIND).subject(id)).await?;
+        let task = self.tasks.submit_unless_running(self.sync_task(active, id, &record).await).await?;
         Ok(job(&task))
     }
 
@@ -471,21 +456,24 @@ impl Pipeline {
         Ok(self.store.list(&active.name, ResourceKind::Ingestion, u32::MAX, 0).await?.0)
     }
 
+    /// A sync of this ingestion. Which version of the connector it takes shows when it begins, which connector that is now.
+    pub(super) async fn sync_task(&self, active: &Arc<Active>, id: &str, record: &Record) -> NewTask {
+        let task = NewTask::new(&active.name, sync::KIND).subject(id);
+        let connector = async {
+            let source = self.source_record(active, &record.source_id).await?;
+            let (bound, _) = self.connector(active, &source.body.source_type).await?;
+            asgard_contract::Result::Ok(bound.plugin.manifest().name.clone())
+        };
+        // A connector that cannot be used is told by the sync itself.
+        match connector.await {
+            Ok(name) => task.backend(&name),
+            Err(_) => task,
+        }
+    }
+
     async fn running_sync(&self, active: &Active, id: &str) -> Result<Option<Task>> {
         let (tasks, _) = self.tasks.list(&sync::tasks_of(active, id), 1, 0).await?;
         Ok(tasks.into_iter().find(|task| !task.status.is_final()))
-    }
-
-    async fn put_schedule(&self, active: &Active, id: &str, record: &Record) -> Result<()> {
-        let cron = record.schedule.as_ref().filter(|_| record.active).and_then(|s| s.cron_expression.as_deref());
-        match cron {
-            Some(cron) => {
-                let task = NewTask::new(&active.name, sync::KIND).subject(id);
-                self.tasks.schedules().put(&active.name, id, cron, task).await?;
-            }
-            None => self.tasks.schedules().delete(&active.name, id).await?,
-        }
-        Ok(())
     }
 
     async fn shown_ingestion(&self, active: &Active, resource: asgard_store::Resource<Record>) -> Result<Ingestion> {
@@ -521,25 +509,6 @@ pub(super) fn job(task: &Task) -> Job {
         bytes_copied: state.streams.iter().map(|stream| stream.bytes).sum(),
         streams: state.streams,
         error: task.error.as_ref().map(ToString::to_string),
-    }
-}
-
-fn is_cron(schedule: Option<&Schedule>) -> bool {
-    schedule.is_some_and(|schedule| schedule.cron_expression.is_some())
-}
-
-fn check_schedule(new: &Schedule) -> Result<()> {
-    let field = "schedule.cronExpression";
-    match (new.schedule_type, &new.cron_expression) {
-        (ScheduleType::Cron, None) => {
-            Err(Error::invalid(field, "a schedule of type `cron` needs a cron expression, such as `0 0 12 * * ?`"))
-        }
-        (ScheduleType::Manual, Some(_)) => Err(Error::invalid(
-            field,
-            "a schedule of type `manual` has no cron expression: leave it out, or use type `cron`",
-        )),
-        (_, Some(cron)) => schedule::validate(cron).map_err(|error| Error::invalid(field, error.to_string())),
-        (_, None) => Ok(()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod events;
 mod ingestions;
+mod schedule;
 mod sinks;
 mod sources;
 mod streams;
@@ -9,11 +10,14 @@ mod sync;
 
 use std::sync::Arc;
 
-pub use ingestions::{Ingestion, IngestionPatch, Job, NewIngestion, Schedule, ScheduleType, StreamResult};
+pub use ingestions::{Ingestion, IngestionPatch, Job, NewIngestion, StreamResult};
+pub use schedule::{Schedule, ScheduleType};
 pub(crate) use sinks::Record as SinkRecord;
 pub use sinks::{NewSink, Sink, SinkPatch};
 pub use sources::{NewSource, Source, SourcePatch};
 pub use streams::StreamChoice;
+
+pub(crate) use sync::KIND;
 
 use crate::Pipeline;
 

@@ -23,7 +23,7 @@ use crate::environments::Active;
 use crate::roles::Bound;
 use crate::stepping;
 
-pub(super) const KIND: &str = "sync";
+pub(crate) const KIND: &str = "sync";
 
 pub(super) fn tasks_of(active: &Active, ingestion: &str) -> TaskFilter {
     TaskFilter::default().environment(&active.name).kind(KIND).subject(ingestion)

@@ -24,7 +24,7 @@ use crate::environments::Active;
 use crate::roles::Bound;
 use crate::stepping;
 
-pub(super) const KIND: &str = "deployment";
+pub(crate) const KIND: &str = "deployment";
 
 /// Where a deployment is; the API's `progress`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

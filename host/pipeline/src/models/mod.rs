@@ -10,6 +10,8 @@ pub use deployment::Phase;
 pub use deployments::{Deployment, FeatureChoice, NewDeployment};
 pub use registry::ModelStatus;
 
+pub(crate) use deployment::KIND;
+
 use crate::Pipeline;
 
 pub(crate) fn register(pipeline: &Arc<Pipeline>) {

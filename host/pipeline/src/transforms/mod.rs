@@ -10,6 +10,8 @@ use std::sync::Arc;
 pub use gold::{GoldTable, NewTransformation, Transformation};
 pub use silver::{NewSilverRun, SilverRun, SilverTable};
 
+pub(crate) use run::{GOLD, SILVER};
+
 use crate::Pipeline;
 
 pub(crate) fn register(pipeline: &Arc<Pipeline>) {

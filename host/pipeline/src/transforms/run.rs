@@ -14,8 +14,8 @@ use crate::roles::Bound;
 use crate::stepping::{self, plugin_state};
 
 /// Task kinds. The subject is the run's or the transformation's id.
-pub(super) const SILVER: &str = "silver";
-pub(super) const GOLD: &str = "gold";
+pub(crate) const SILVER: &str = "silver";
+pub(crate) const GOLD: &str = "gold";
 
 /// What the task was asked; stored as the task's request.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -1,10 +1,13 @@
-//! Secrets: encrypted in the database, readable only with the key beside it. Values are never logged and never shown.
+//! Secrets: encrypted in the database, readable only with a key that is not in it. Values are never logged and never shown.
 
 mod cipher;
+mod key;
+mod keyring;
 
 use chrono::{DateTime, Utc};
 
-pub(crate) use cipher::Cipher;
+pub use key::KeySource;
+pub(crate) use keyring::Keyring;
 
 use crate::{Store, StoreError, StoreResult, time};
 
@@ -31,7 +34,7 @@ impl Store {
                 "environment `{environment}` has no secret `{name}`: set it with `asgard secret set {name} --environment {environment}`"
             )));
         };
-        self.cipher().open_sealed(environment, name, &sealed)
+        self.keyring().open(environment, name, &sealed).await
     }
 
     /// Sets a secret, whether it was there or not.
@@ -39,18 +42,14 @@ impl Store {
     /// # Errors
     /// Those of the database.
     pub async fn set_secret(&self, environment: &str, name: &str, value: &str) -> StoreResult<()> {
-        let sealed = self.cipher().seal(environment, name, value)?;
-        sqlx::query(
-            "INSERT INTO secrets (environment, name, sealed, updated_at) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (environment, name) DO UPDATE SET sealed = excluded.sealed, updated_at = excluded.updated_at",
-        )
-        .bind(environment)
-        .bind(name)
-        .bind(sealed)
-        .bind(time::now())
-        .execute(self.writer())
-        .await?;
-        Ok(())
+        // Alone, so that no key is changed meanwhile: what is sealed with a key that is gone is lost.
+        let mut write = self.write().await?;
+        let mark = keyring::mark(&mut write).await?.unwrap_or_default();
+        // Another host may have changed the key: reading the mark reads that key.
+        self.keyring().open("", "", &mark).await?;
+        let sealed = self.keyring().seal(keyring::key_of(&mark)?, environment, name, value)?;
+        keyring::put(&mut write, environment, name, &sealed).await?;
+        Ok(write.commit().await?)
     }
 
     /// Removes a secret; one that is gone already is no error.

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use sqlx::{Any, Transaction};
 
+use super::fairness::{self, Candidate, Limits, UnderWay};
 use super::{COLUMNS, Row, Task};
 use crate::statement::Statement;
 use crate::{Store, StoreResult, time};
@@ -54,8 +56,8 @@ pub struct Held {
 }
 
 impl Store {
-    /// Leases up to `limit` tasks that are due, oldest due first, to `owner` for `time`: free ones, and those whose lease on
-    /// another owner ran out. An owner's own leases do not run out for itself: after a clock jump a worker must not start a task
+    /// Leases up to `limit` tasks that are due to `owner` for `time`, in turns and within `limits`: free ones, and those whose lease
+    /// on another owner ran out. An owner's own leases do not run out for itself: after a clock jump a worker must not start a task
     /// that it is working on.
     ///
     /// # Errors
@@ -66,14 +68,26 @@ impl Store {
         kinds: &[String],
         time: Duration,
         limit: usize,
+        limits: &Limits,
     ) -> StoreResult<Vec<Leased>> {
-        let mut write = self.write_rows().await?;
+        // What is counted must not change until what was chosen is written.
+        let mut write = if fairness::are_unlimited(limits) { self.write_rows().await? } else { self.write().await? };
         let now = self.now_in(&mut write).await?;
-        let mut query = Statement::new("WITH due AS MATERIALIZED (SELECT id FROM tasks WHERE due_at <= ");
-        query.bind(now);
-        push_free(&mut query, owner, kinds);
-        query.push(" AND (lease_owner IS NULL OR lease_until < ").bind(now);
-        query.push(") ORDER BY due_at, id LIMIT ").bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        let candidates = candidates(&mut write, owner, kinds, now, limit).await?;
+        let under_way: Vec<UnderWay> = sqlx::query_as(
+            "SELECT environment, kind, COALESCE(backend, '') AS backend, COUNT(*) AS count FROM tasks
+             WHERE finished_at IS NULL AND status <> 'pending' GROUP BY environment, kind, COALESCE(backend, '')",
+        )
+        .fetch_all(&mut *write)
+        .await?;
+        let chosen = fairness::choose(candidates, &under_way, limits, limit);
+        if chosen.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut query =
+            Statement::new("WITH due AS MATERIALIZED (SELECT id FROM tasks WHERE finished_at IS NULL AND id IN (");
+        query.bind_all(&chosen);
+        query.push(") AND (lease_owner IS NULL OR lease_until < ").bind(now).push(")");
         query.push(self.dialect().for_update());
         query.push(") UPDATE tasks SET status = 'running', lease_owner = ").bind(owner);
         query.push(", lease_until = ").bind(time::later(now, time));
@@ -100,6 +114,25 @@ impl Store {
         let Some(next) = next else { return Ok(None) };
         let now = self.now().await?.timestamp_millis();
         Ok(Some(Duration::from_millis(u64::try_from(next - now).unwrap_or(0))))
+    }
+
+    /// Tasks that were written in a time to come, since the clock was put back, are due as long after now as they were after that
+    /// time. Answers how many.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn mend_due_times(&self) -> StoreResult<u64> {
+        let mut write = self.write_rows().await?;
+        let now = self.now_in(&mut write).await?;
+        let mended = sqlx::query(
+            "UPDATE tasks SET due_at = due_at - (updated_at - $1), lease_until = lease_until - (updated_at - $1),
+                 updated_at = $1 WHERE finished_at IS NULL AND updated_at > $1",
+        )
+        .bind(now)
+        .execute(&mut *write)
+        .await?;
+        write.commit().await?;
+        Ok(mended.rows_affected())
     }
 
     /// Lets all leases of `owner` last for `time` from now, and answers which it has.
@@ -136,19 +169,48 @@ impl Store {
         Ok(freed.rows_affected())
     }
 
-    /// Frees every leased task, whoever has it. Only for the holder of the [`HostLock`](crate::HostLock), before it leases
-    /// anything: the leases are of processes that have ended. Their tokens stay, so even a mistake here cannot make two
-    /// workers write one task.
+    /// Frees what earlier lives of this host leased. Only for the holder of the [`HostLock`](crate::HostLock): those lives are
+    /// over. The tokens stay, so even a mistake here cannot make two workers write one task.
     ///
     /// # Errors
     /// Those of the database.
     pub async fn reclaim_leases(&self) -> StoreResult<u64> {
-        let freed =
-            sqlx::query("UPDATE tasks SET lease_owner = NULL, lease_until = NULL WHERE lease_owner IS NOT NULL")
-                .execute(self.writer())
-                .await?;
+        let freed = sqlx::query(
+            "UPDATE tasks SET lease_owner = NULL, lease_until = NULL WHERE lease_owner LIKE $1 AND lease_owner <> $2",
+        )
+        .bind(self.own_lives())
+        .bind(self.owner())
+        .execute(self.writer())
+        .await?;
         Ok(freed.rows_affected())
     }
+}
+
+/// What is due and free, oldest first: as many of each environment, kind and backend as may be chosen in all.
+async fn candidates(
+    write: &mut Transaction<'static, Any>,
+    owner: &str,
+    kinds: &[String],
+    now: i64,
+    limit: usize,
+) -> StoreResult<Vec<Candidate>> {
+    let mut query = Statement::new(
+        "SELECT id, environment, kind, backend, begun FROM (
+             SELECT id, environment, kind, COALESCE(backend, '') AS backend, due_at,
+                 CASE WHEN status = 'pending' THEN 0 ELSE 1 END AS begun,
+                 ROW_NUMBER() OVER (PARTITION BY environment, kind, backend, status ORDER BY due_at, id) AS place
+             FROM tasks WHERE due_at <= ",
+    );
+    query.bind(now);
+    push_free(&mut query, owner, kinds);
+    query.push(" AND (lease_owner IS NULL OR lease_until < ").bind(now);
+    query.push(
+        ") AND (waits = 0 OR NOT EXISTS (SELECT 1 FROM tasks older WHERE older.environment = tasks.environment
+             AND older.kind = tasks.kind AND older.subject = tasks.subject AND older.id < tasks.id
+             AND older.finished_at IS NULL))) AS waiting WHERE place <= ",
+    );
+    query.bind(i64::try_from(limit).unwrap_or(i64::MAX)).push(" ORDER BY due_at, id");
+    Ok(query.query_as().fetch_all(&mut **write).await?)
 }
 
 /// Unfinished, of these kinds, not the owner's own.

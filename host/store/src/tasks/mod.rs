@@ -4,6 +4,7 @@
 //! moving. Every lease has a greater token than the one before, and every write of a worker names its token, so a worker
 //! that was paused past its lease cannot overwrite what the next one did ([`StoreError::LeaseLost`](crate::StoreError)).
 
+mod fairness;
 mod lease;
 mod log;
 mod step;
@@ -15,6 +16,7 @@ use serde_json::Value;
 use sqlx::{Any, FromRow, Transaction};
 use uuid::Uuid;
 
+pub use fairness::{Concurrency, Limits};
 pub use lease::{Attempts, Held, Lease, Leased};
 pub use log::{Event, LogLine, NewEvent, NewLogLine};
 pub use step::{Next, StepWrite};
@@ -97,6 +99,8 @@ pub struct NewTask {
     kind: String,
     subject: Option<String>,
     plugin: Option<String>,
+    #[serde(default)]
+    backend: Option<String>,
     request: Value,
     #[serde(default)]
     parent: Option<String>,
@@ -110,6 +114,7 @@ impl NewTask {
             kind: kind.to_owned(),
             subject: None,
             plugin: None,
+            backend: None,
             request: Value::Null,
             parent: None,
         }
@@ -136,6 +141,13 @@ impl NewTask {
         self
     }
 
+    /// The name of the plugin that it will use, where which version that is shows when it begins: limits count by it.
+    #[must_use]
+    pub fn backend(mut self, name: &str) -> Self {
+        self.backend = Some(name.to_owned());
+        self
+    }
+
     /// What is asked of the handler.
     #[must_use]
     pub fn request(mut self, request: Value) -> Self {
@@ -146,6 +158,11 @@ impl NewTask {
     /// Which handler takes its steps.
     pub fn kind(&self) -> &str {
         &self.kind
+    }
+
+    fn backend_name(&self) -> Option<&str> {
+        let pinned = self.plugin.as_deref().and_then(|plugin| plugin.split('@').next());
+        self.backend.as_deref().or(pinned)
     }
 }
 
@@ -367,14 +384,28 @@ fn by_id(id: &str) -> Statement<'_> {
 
 impl Store {
     pub(crate) async fn insert(&self, write: &mut Transaction<'static, Any>, new: &NewTask) -> StoreResult<Task> {
+        self.insert_row(write, new, false).await
+    }
+
+    /// As `insert`, to begin when the older ones of its environment, kind and subject have ended.
+    pub(crate) async fn insert_behind(
+        &self,
+        write: &mut Transaction<'static, Any>,
+        new: &NewTask,
+    ) -> StoreResult<Task> {
+        self.insert_row(write, new, true).await
+    }
+
+    async fn insert_row(&self, write: &mut Transaction<'static, Any>, new: &NewTask, waits: bool) -> StoreResult<Task> {
         if let Some(task) = child(write, new).await? {
             return Ok(task);
         }
         let now = self.now_in(write).await?;
         let text = format!(
             "INSERT INTO tasks (id, environment, kind, subject, plugin, request, state, status, details, created_at,
-                 updated_at, due_at, cancel_requested, failures, retries, lease_token, parent)
-             VALUES ($1, $2, $3, $4, $5, $6, 'null', 'pending', '{{}}', $7, $7, $7, 0, 0, 0, 0, $8) RETURNING {COLUMNS}"
+                 updated_at, due_at, cancel_requested, failures, retries, lease_token, backend, waits,
+                 parent)
+             VALUES ($1, $2, $3, $4, $5, $6, 'null', 'pending', '{{}}', $7, $7, $7, 0, 0, 0, 0, $8, $9, $10) RETURNING {COLUMNS}"
         );
         let row: Row = sqlx::query_as(&text)
             .bind(Uuid::now_v7().to_string())
@@ -384,6 +415,8 @@ impl Store {
             .bind(new.plugin.as_deref())
             .bind(new.request.to_string())
             .bind(now)
+            .bind(new.backend_name())
+            .bind(i64::from(waits))
             .bind(new.parent.as_deref())
             .fetch_one(&mut **write)
             .await?;
@@ -397,6 +430,20 @@ async fn child(write: &mut Transaction<'static, Any>, new: &NewTask) -> StoreRes
     let text = format!("SELECT {COLUMNS} FROM tasks WHERE parent = $1");
     let row: Option<Row> = sqlx::query_as(&text).bind(parent.as_str()).fetch_optional(&mut **write).await?;
     row.map(Row::task).transpose()
+}
+
+/// How many tasks with the same environment, kind and subject are unfinished.
+pub(crate) async fn count_unfinished(write: &mut Transaction<'static, Any>, new: &NewTask) -> StoreResult<i64> {
+    let (count,): (i64,) = sqlx::query_as(
+        "SELECT COUNT(*) FROM tasks WHERE environment = $1 AND kind = $2 AND COALESCE(subject, '') = COALESCE($3, '')
+             AND finished_at IS NULL",
+    )
+    .bind(&new.environment)
+    .bind(&new.kind)
+    .bind(new.subject.as_deref())
+    .fetch_one(&mut **write)
+    .await?;
+    Ok(count)
 }
 
 /// The newest unfinished task with the same environment, kind and subject.

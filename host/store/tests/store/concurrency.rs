@@ -1,7 +1,7 @@
 //! Many writers, in this process and beside it: nobody is turned away, nobody undoes another's work.
 
 use asgard_store::tasks::{NewTask, TaskFilter};
-use asgard_store::{Claim, Fired, ResourceKind, Schedule, StoredAnswer, testing};
+use asgard_store::{CatchUp, Claim, Fired, Overlap, ResourceKind, Schedule, StoredAnswer, testing};
 use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -99,6 +99,8 @@ async fn of_many_claims_to_one_key_one_is_granted() {
     store.release_key("local", "k").await.unwrap();
     assert_eq!(store.claim_key("local", "k", "POST /sink b").await.unwrap(), Claim::Granted);
     let abandoned = StoredAnswer { status: 503, content_type: None, body: b"the host ended".to_vec() };
+    assert_eq!(store.answer_abandoned_keys(&abandoned).await.unwrap(), 0, "it is being worked on");
+    let store = testing::open(folder.path()).await.unwrap();
     assert_eq!(store.answer_abandoned_keys(&abandoned).await.unwrap(), 1);
     assert_eq!(store.claim_key("local", "k", "POST /sink b").await.unwrap(), Claim::Answered(abandoned));
     assert_eq!(store.forget_answers(Utc::now() + TimeDelta::seconds(1)).await.unwrap(), 1);
@@ -112,6 +114,10 @@ async fn a_due_schedule_fires_once_whoever_sees_it() {
         environment: "local".into(),
         id: "i1".into(),
         cron: "* * * * *".into(),
+        time_zone: "UTC".into(),
+        catch_up: CatchUp::Latest,
+        overlap: Overlap::Skip,
+        last_at: None,
         task: NewTask::new("local", "sync").subject("i1"),
         next_at: Some(Utc::now() - TimeDelta::seconds(60)),
     };
@@ -119,12 +125,12 @@ async fn a_due_schedule_fires_once_whoever_sees_it() {
     let seen = store.due_schedules(Utc::now()).await.unwrap();
     assert_eq!(seen.len(), 1);
     let next = Some(Utc::now() + TimeDelta::seconds(60));
-    assert!(matches!(store.fire_schedule(&seen[0], next).await.unwrap(), Fired::Submitted(_)));
-    assert_eq!(store.fire_schedule(&seen[0], next).await.unwrap(), Fired::Outdated);
+    assert!(matches!(store.fire_schedule(&seen[0], 1, next).await.unwrap(), Fired::Submitted(_)));
+    assert_eq!(store.fire_schedule(&seen[0], 1, next).await.unwrap(), Fired::Outdated);
     assert!(store.due_schedules(Utc::now()).await.unwrap().is_empty());
 
     let early = store.schedule("local", "i1").await.unwrap().unwrap();
-    assert!(matches!(store.fire_schedule(&early, None).await.unwrap(), Fired::StillRunning(_)));
+    assert!(matches!(store.fire_schedule(&early, 1, None).await.unwrap(), Fired::StillRunning(_)));
     assert_eq!(store.next_schedule().await.unwrap(), None);
 }
 

@@ -7,7 +7,7 @@ use asgard_store::{Store, StoreConfig, StoreError};
 
 async fn refusal(database_url: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
-    let config = StoreConfig { database_url: Some(database_url.to_owned()) };
+    let config = StoreConfig { database_url: Some(database_url.to_owned()), ..StoreConfig::default() };
     let begun = Instant::now();
     let error = Store::open_with(folder.path(), config).await.unwrap_err();
     assert!(begun.elapsed() < Duration::from_secs(5), "the reason is told at once");

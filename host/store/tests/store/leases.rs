@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use asgard_contract::{Error, Progress};
-use asgard_store::tasks::{Attempts, Lease, NewTask, Next, StepWrite, TaskStatus};
+use asgard_store::tasks::{Attempts, Lease, Limits, NewTask, Next, StepWrite, TaskStatus};
 use asgard_store::{Store, StoreError, StoreResult, testing};
 use serde_json::{Value, json};
 
@@ -35,26 +35,26 @@ async fn a_leased_task_is_nobody_elses_until_its_lease_runs_out() {
     let (_folder, store) = store().await;
     store.insert_task(&NewTask::new("local", "sync")).await.unwrap();
     store.insert_task(&NewTask::new("local", "unknown here")).await.unwrap();
-    let mine = store.lease_due("a", &kinds(), MINUTE, 9).await.unwrap();
+    let mine = store.lease_due("a", &kinds(), MINUTE, 9, &Limits::new()).await.unwrap();
     assert_eq!(mine.len(), 1);
     assert_eq!(mine[0].task.status, TaskStatus::Running);
-    assert!(store.lease_due("b", &kinds(), MINUTE, 9).await.unwrap().is_empty());
+    assert!(store.lease_due("b", &kinds(), MINUTE, 9, &Limits::new()).await.unwrap().is_empty());
 
     let held = store.renew_leases("a", Duration::ZERO).await.unwrap();
     a_moment().await;
     assert_eq!(held[0].lease, mine[0].lease);
-    assert!(store.lease_due("a", &kinds(), MINUTE, 9).await.unwrap().is_empty(), "its own work");
+    assert!(store.lease_due("a", &kinds(), MINUTE, 9, &Limits::new()).await.unwrap().is_empty(), "its own work");
     assert_eq!(store.next_due("b", &kinds()).await.unwrap(), Some(Duration::ZERO));
-    assert_eq!(store.lease_due("b", &kinds(), MINUTE, 9).await.unwrap().len(), 1);
+    assert_eq!(store.lease_due("b", &kinds(), MINUTE, 9, &Limits::new()).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
 async fn the_writes_of_one_who_lost_the_lease_are_refused() {
     let (_folder, store) = store().await;
     let task = store.insert_task(&NewTask::new("local", "sync")).await.unwrap();
-    let paused = store.lease_due("a", &kinds(), Duration::ZERO, 1).await.unwrap().remove(0);
+    let paused = store.lease_due("a", &kinds(), Duration::ZERO, 1, &Limits::new()).await.unwrap().remove(0);
     a_moment().await;
-    let taken = store.lease_due("b", &kinds(), MINUTE, 1).await.unwrap().remove(0);
+    let taken = store.lease_due("b", &kinds(), MINUTE, 1, &Limits::new()).await.unwrap().remove(0);
     for next in [Next::GoesOn, Next::Succeeded { outcome: Value::Null }] {
         let late = write(&store, &paused.lease, &json!("stale"), next).await;
         assert!(matches!(late, Err(StoreError::LeaseLost(_))));
@@ -70,7 +70,7 @@ async fn the_writes_of_one_who_lost_the_lease_are_refused() {
 async fn an_ended_task_is_never_due_and_never_changes() {
     let (_folder, store) = store().await;
     let task = store.insert_task(&NewTask::new("local", "sync")).await.unwrap();
-    let leased = store.lease_due("a", &kinds(), MINUTE, 1).await.unwrap().remove(0);
+    let leased = store.lease_due("a", &kinds(), MINUTE, 1, &Limits::new()).await.unwrap().remove(0);
     let failed = Next::Failed { error: Error::invalid("sql", "no") };
     write(&store, &leased.lease, &Value::Null, failed).await.unwrap();
     assert_eq!(store.next_due("a", &kinds()).await.unwrap(), None);
@@ -81,14 +81,19 @@ async fn an_ended_task_is_never_due_and_never_changes() {
 
 #[tokio::test]
 async fn the_leases_of_an_ended_host_are_free_at_once() {
-    let (_folder, store) = store().await;
-    store.insert_task(&NewTask::new("local", "sync")).await.unwrap();
-    let before = store.lease_due("a", &kinds(), MINUTE, 1).await.unwrap().remove(0);
-    assert_eq!(store.reclaim_leases().await.unwrap(), 1);
-    let after = store.lease_due("b", &kinds(), MINUTE, 1).await.unwrap().remove(0);
+    let (folder, ended) = store().await;
+    ended.insert_task(&NewTask::new("local", "sync")).await.unwrap();
+    ended.insert_task(&NewTask::new("local", "sync")).await.unwrap();
+    let before = ended.lease_due(ended.owner(), &kinds(), MINUTE, 1, &Limits::new()).await.unwrap().remove(0);
+    ended.lease_due("another host/its life", &kinds(), MINUTE, 1, &Limits::new()).await.unwrap();
+    let store = testing::open(folder.path()).await.unwrap();
+    assert_eq!(store.reclaim_leases().await.unwrap(), 1, "its own alone");
+    let after = store.lease_due(store.owner(), &kinds(), MINUTE, 9, &Limits::new()).await.unwrap().remove(0);
     assert!(before.lease.is_first() && !after.lease.is_first());
     assert!(write(&store, &before.lease, &Value::Null, Next::GoesOn).await.is_err());
-    assert_eq!(store.release_leases("b").await.unwrap(), 1);
+    assert_eq!(store.reclaim_leases().await.unwrap(), 0, "what it works on itself stays");
+    store.end_life().await.unwrap();
+    assert_eq!(store.next_due("b", &kinds()).await.unwrap(), Some(Duration::ZERO));
 }
 
 #[tokio::test]
@@ -98,12 +103,12 @@ async fn a_cancel_ends_a_waiting_task_and_makes_a_started_one_due() {
     assert_eq!(store.request_cancel(&waiting.id).await.unwrap().status, TaskStatus::Cancelled);
 
     let started = store.insert_task(&NewTask::new("local", "sync").subject("b")).await.unwrap();
-    let leased = store.lease_due("a", &kinds(), MINUTE, 1).await.unwrap().remove(0);
+    let leased = store.lease_due("a", &kinds(), MINUTE, 1, &Limits::new()).await.unwrap().remove(0);
     assert_eq!(store.request_cancel(&started.id).await.unwrap().status, TaskStatus::Running);
     // The step that was under way wanted an hour's rest.
     let rest = Next::Due { after: Duration::from_secs(3600), attempts: Attempts::default() };
     write(&store, &leased.lease, &Value::Null, rest).await.unwrap();
-    let again = store.lease_due("a", &kinds(), MINUTE, 1).await.unwrap();
+    let again = store.lease_due("a", &kinds(), MINUTE, 1, &Limits::new()).await.unwrap();
     assert!(again[0].task.cancel_requested);
     assert!(matches!(store.request_cancel("none").await, Err(StoreError::NotFound(_))));
 }

@@ -3,6 +3,7 @@
 
 mod concurrency;
 mod databases;
+mod hosts;
 mod leases;
 mod plugins;
 mod reopening;

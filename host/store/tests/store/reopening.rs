@@ -5,8 +5,8 @@ use std::time::Duration;
 use asgard_contract::environment::Environment;
 use asgard_contract::log::Level;
 use asgard_contract::manifest::Manifest;
-use asgard_store::tasks::{NewLogLine, NewTask, Next, StepWrite, TaskFilter, TaskStatus};
-use asgard_store::{Claim, ResourceKind, Schedule, StoreError, StoredAnswer, testing};
+use asgard_store::tasks::{Limits, NewLogLine, NewTask, Next, StepWrite, TaskFilter, TaskStatus};
+use asgard_store::{CatchUp, Claim, Overlap, ResourceKind, Schedule, StoreError, StoredAnswer, testing};
 use chrono::Utc;
 use serde_json::{Value, json};
 
@@ -32,13 +32,17 @@ async fn everything_is_there_after_a_restart() {
         environment: "local".into(),
         id: "i1".into(),
         cron: "0 12 * * *".into(),
+        time_zone: "UTC".into(),
+        catch_up: CatchUp::Latest,
+        overlap: Overlap::Skip,
+        last_at: None,
         task: task.clone(),
         next_at: chrono::DateTime::from_timestamp_millis(4_000_000_000_000),
     };
     store.put_schedule(&schedule).await.unwrap();
     let task = store.insert_task(&task).await.unwrap();
     let kinds = ["sync".to_owned()];
-    let leased = store.lease_due("host", &kinds, Duration::from_secs(9), 9).await.unwrap().remove(0);
+    let leased = store.lease_due("host", &kinds, Duration::from_secs(9), 9, &Limits::new()).await.unwrap().remove(0);
     let line = NewLogLine { time: Utc::now(), level: Level::Warn, message: "slow".into() };
     let step = StepWrite {
         state: Some(&json!({"step": 1})),

@@ -49,7 +49,11 @@ impl TestHost {
     }
 
     pub(crate) async fn with(folder: &Path, handler: Arc<dyn Handler>, config: TasksConfig) -> Self {
-        let tasks = Tasks::new(asgard_store::testing::open(folder).await.unwrap(), config);
+        Self::on(asgard_store::testing::open(folder).await.unwrap(), handler, config)
+    }
+
+    pub(crate) fn on(store: asgard_store::Store, handler: Arc<dyn Handler>, config: TasksConfig) -> Self {
+        let tasks = Tasks::new(store, config);
         tasks.register(KIND, handler);
         let shutdown = CancellationToken::new();
         let run = {

@@ -4,6 +4,8 @@
 mod cancelling;
 mod following;
 mod host;
+mod hosts;
+mod limiting;
 mod retrying;
 mod scheduling;
 mod surviving;

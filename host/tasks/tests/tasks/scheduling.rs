@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use crate::host::{Counting, KIND, Long, TestHost};
 use asgard_contract::Error;
-use asgard_store::Schedule;
-use asgard_tasks::{NewTask, TaskFilter};
+use asgard_store::{CatchUp, Overlap, Schedule};
+use asgard_tasks::schedule::Timetable;
+use asgard_tasks::{NewTask, TaskFilter, TaskStatus};
 use chrono::{TimeDelta, Utc};
 use serde_json::json;
 
@@ -55,6 +56,10 @@ async fn fires_that_no_host_saw_come_as_one_at_the_start() {
         environment: "local".into(),
         id: "i1".into(),
         cron: "0 0 * * *".into(),
+        time_zone: "UTC".into(),
+        catch_up: CatchUp::Latest,
+        overlap: Overlap::Skip,
+        last_at: None,
         task: scheduled(),
         next_at: Some(Utc::now() - TimeDelta::days(3)),
     };
@@ -86,4 +91,63 @@ async fn two_requests_for_one_subject_get_the_task_that_runs() {
     let (one, other) =
         tokio::join!(host.tasks.submit_unless_running(scheduled()), host.tasks.submit_unless_running(scheduled()));
     assert_eq!(one.unwrap().id, other.unwrap().id);
+}
+
+fn timetable(overlap: Overlap) -> Timetable {
+    Timetable { overlap, ..EVERY_SECOND.into() }
+}
+
+#[tokio::test]
+async fn queued_fires_begin_one_after_the_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = TestHost::start(folder.path(), Long::listening()).await;
+    host.tasks.schedules().put("local", "i1", timetable(Overlap::Queue), scheduled()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    host.tasks.schedules().delete("local", "i1").await.unwrap();
+    let (tasks, fired) = host.tasks.list(&TaskFilter::default().subject("i1"), 10, 0).await.unwrap();
+    assert!((2..=3).contains(&fired), "{fired}");
+    let begun = |tasks: &[asgard_tasks::Task]| tasks.iter().filter(|task| task.started_at.is_some()).count();
+    assert_eq!(begun(&tasks), 1, "{tasks:?}");
+    host.tasks.cancel(&tasks.last().unwrap().id).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let (tasks, _) = host.tasks.list(&TaskFilter::default().subject("i1"), 10, 0).await.unwrap();
+    assert_eq!(begun(&tasks), 2, "the next one begins");
+}
+
+#[tokio::test]
+async fn fires_may_begin_side_by_side() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = TestHost::start(folder.path(), Long::listening()).await;
+    host.tasks.schedules().put("local", "i1", timetable(Overlap::Allow), scheduled()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    let running = TaskFilter::default().subject("i1").status(TaskStatus::Running);
+    assert!(host.tasks.list(&running, 10, 0).await.unwrap().1 >= 2);
+}
+
+#[tokio::test]
+async fn a_schedule_and_a_task_that_were_planned_by_a_clock_ahead_do_not_wait_for_that_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = asgard_store::testing::open(folder.path()).await.unwrap();
+    let now = store.now().await.unwrap();
+    let tomorrow = now + TimeDelta::days(1);
+    let schedule = Schedule {
+        environment: "local".into(),
+        id: "i1".into(),
+        cron: EVERY_SECOND.into(),
+        time_zone: "UTC".into(),
+        catch_up: CatchUp::Latest,
+        overlap: Overlap::Skip,
+        task: scheduled(),
+        last_at: Some(now),
+        next_at: Some(tomorrow),
+    };
+    store.put_schedule(&schedule).await.unwrap();
+    let task = store.insert_task(&NewTask::new("local", KIND).subject("late")).await.unwrap();
+    let ahead = format!("UPDATE tasks SET updated_at = {0}, due_at = {0} + 200", tomorrow.timestamp_millis());
+    asgard_store::testing::execute(folder.path(), &ahead).await.unwrap();
+
+    let host = TestHost::start(folder.path(), Counting::to(1)).await;
+    assert_eq!(host.end_of(&task).await.status, TaskStatus::Succeeded);
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert!((1..=3).contains(&count(&host).await), "fires again by the clock that is right");
 }

@@ -20,6 +20,7 @@ mod environments;
 mod features;
 mod files;
 mod gold;
+mod hosts;
 mod iceberg;
 mod idempotency;
 mod ingestion;
@@ -80,6 +81,7 @@ fn main() -> ExitCode {
         plugins::trials(&world),
         conformance::trials(&world),
         durability::trials(&world),
+        hosts::trials(&world),
         cli::trials(&world),
         openapi::trials(&world),
         readme::trials(&world),

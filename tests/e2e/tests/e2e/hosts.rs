@@ -1,0 +1,186 @@
+//! Two hosts on one PostgreSQL: they share what they remember and the work, and one does without the other.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use asgard_journey::client::Client;
+use asgard_journey::database::Database;
+use asgard_journey::host::{Host, LIGHT};
+use libtest_mimic::Trial;
+use serde_json::{Value, json};
+
+use crate::world::{World, ended_job, ingest_from, source_config, test, until};
+
+pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
+    vec![
+        test(world, "what_one_host_is_told_the_other_knows", remembering),
+        test(world, "a_sync_of_a_killed_host_is_ended_by_the_other_with_every_row_once", killed),
+        test(world, "a_paused_host_that_goes_on_after_its_lease_adds_nothing", paused),
+        test(world, "a_host_that_is_stopped_hands_its_sync_to_the_other_at_once", stopped),
+        test(world, "a_restart_of_the_database_is_survived_without_a_person", restarted),
+    ]
+}
+
+/// Another host goes on within this time.
+const TAKE_OVER: Duration = Duration::from_secs(15);
+
+/// A sync of these takes a test's host several seconds.
+const ROWS: u64 = 400_000;
+
+struct Two {
+    database: Database,
+    hosts: [Host; 2],
+}
+
+impl Two {
+    fn start(world: &World, name: &str) -> Self {
+        let folder = world.folder(name);
+        let database = Database::start(&folder.join("database")).unwrap();
+        std::fs::write(folder.join("environment.toml"), LIGHT).unwrap();
+        std::fs::write(folder.join("key"), "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2U=\n").unwrap();
+        let hosts = ["one", "other"].map(|host| start(world, &database, &folder, host));
+        Self { database, hosts }
+    }
+
+    fn clients(&self) -> [Client; 2] {
+        self.hosts.each_ref().map(Host::client)
+    }
+
+    /// Starts a sync of many rows, and waits until it has written some; answers with its ingestion and the host that has it.
+    fn long_sync(&self, world: &World) -> (String, usize) {
+        let mut config = source_config(&world.source());
+        config["schemas"] = json!(["many"]);
+        let script = format!(
+            "CREATE SCHEMA IF NOT EXISTS many; CREATE TABLE IF NOT EXISTS many.rows AS
+                 SELECT n AS id, repeat(md5(n::text), 4) AS body FROM generate_series(1, {ROWS}) n"
+        );
+        world.factory().execute(&script).unwrap();
+        let ingestion = ingest_from(&self.hosts[0].client(), &config, "many", json!({})).unwrap();
+        let holder = until("a host syncs", Duration::from_secs(30), || {
+            let owner = "SELECT lease_owner FROM tasks WHERE kind = 'sync' AND progress IS NOT NULL";
+            let owner = self.database.value(owner).unwrap()?;
+            self.hosts.iter().position(|host| owner.starts_with(&host.name().unwrap()))
+        });
+        (ingestion, holder)
+    }
+
+    /// Every row is there once, and the sync was one task that took as many leases as it had holders.
+    fn all_rows_once(&self, client: &Client, ingestion: &str) {
+        let job = ended_job(client, ingestion);
+        assert_eq!(job["status"], "succeeded", "{job}");
+        let query = json!({"dialect": "spark", "sql": "SELECT COUNT(*) AS rows, COUNT(DISTINCT id) AS ids FROM bronze.many_rows"});
+        let found = client.post("/lakehouse/query", &query).unwrap();
+        assert_eq!(found["rows"], json!([{"rows": ROWS, "ids": ROWS}]), "{found}");
+        let syncs = self.database.value("SELECT COUNT(*) FROM tasks WHERE kind = 'sync'").unwrap();
+        assert_eq!(syncs.as_deref(), Some("1"));
+    }
+}
+
+fn start(world: &World, database: &Database, folder: &Path, name: &str) -> Host {
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let arguments = [
+        "--database-url".to_owned(),
+        database.url(),
+        "--shared".to_owned(),
+        path("shared"),
+        "--secret-key-file".to_owned(),
+        path("key"),
+        "--first-environment".to_owned(),
+        path("environment.toml"),
+    ];
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    Host::start_with(world.built(), &folder.join(name), 0, &arguments).unwrap()
+}
+
+fn remembering(world: &World) {
+    let two = Two::start(world, "hosts-remembering");
+    let [one, other] = two.clients();
+    let body = json!({"name": "shared", "type": "local", "config": {"path": "shared"}});
+    let key = [("Idempotency-Key", "two-hosts")];
+    let made = one.send("POST", "/sink", Some(&body), &key).unwrap();
+    let again = other.send("POST", "/sink", Some(&body), &key).unwrap();
+    assert_eq!((made.status, again.status), (201, 201), "{} {}", made.body, again.body);
+    assert_eq!(made.body, again.body);
+    assert_eq!(other.get(&format!("/sink/{}", made.body["id"].as_str().unwrap())).unwrap()["name"], "shared");
+
+    one.send("PUT", "/secrets/erp", Some(&json!({"value": "hunter2"})), &[]).unwrap();
+    assert_eq!(other.get("/secrets").unwrap()["secrets"], json!(["erp"]));
+
+    let mut document = one.get("/environments/local").unwrap()["document"].clone();
+    document["description"] = json!("changed on one host");
+    let changed = one.send("PUT", "/environments/local", Some(&document), &[]).unwrap();
+    assert_eq!(changed.status, 200, "{}", changed.body);
+    until("the other host follows", Duration::from_secs(5), || {
+        let seen = other.get("/environments/local").ok()?;
+        (seen["description"] == "changed on one host" && seen["revision"] == changed.body["revision"]).then_some(())
+    });
+
+    let model = json!({"name": "made_by_one", "sql_query": "SELECT 1 AS one, 2 AS two"});
+    assert_eq!(one.post("/dbt/transform", &model).unwrap()["status"], "completed");
+    let model = json!({"name": "read_by_other", "sql_query": "SELECT two FROM {{ ref('made_by_one') }}"});
+    assert_eq!(other.post("/dbt/transform", &model).unwrap()["row_count"], 1);
+}
+
+fn killed(world: &World) {
+    let mut two = Two::start(world, "hosts-killed");
+    let (ingestion, holder) = two.long_sync(world);
+    two.hosts[holder].crash().unwrap();
+    taken_over(&two, holder, Instant::now());
+    two.all_rows_once(&two.hosts[1 - holder].client(), &ingestion);
+    // What is over comes back as itself, and takes nothing away.
+    two.hosts[holder].restart().unwrap();
+    two.all_rows_once(&two.hosts[holder].client(), &ingestion);
+}
+
+fn taken_over(two: &Two, from: usize, since: Instant) {
+    let by = two.hosts[1 - from].name().unwrap();
+    until("the other host takes over", TAKE_OVER + Duration::from_secs(5), || {
+        let taken = format!(
+            "SELECT id FROM tasks WHERE kind = 'sync' AND lease_token > 1
+                 AND (lease_owner LIKE '{by}/%' OR finished_at IS NOT NULL)"
+        );
+        two.database.value(&taken).unwrap()
+    });
+    assert!(since.elapsed() < TAKE_OVER, "it took {:?}", since.elapsed());
+}
+
+fn paused(world: &World) {
+    let two = Two::start(world, "hosts-paused");
+    let (ingestion, holder) = two.long_sync(world);
+    two.hosts[holder].pause().unwrap();
+    taken_over(&two, holder, Instant::now());
+    let other = two.hosts[1 - holder].client();
+    // In the middle of the other's work, where a stale write would hurt most.
+    two.hosts[holder].resume().unwrap();
+    let resumed = two.hosts[holder].client();
+    until("the resumed host answers", Duration::from_secs(20), || resumed.get("/ready").ok());
+    two.all_rows_once(&other, &ingestion);
+    let task = other.get("/tasks?kind=sync").unwrap()["tasks"][0].clone();
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(resumed.get("/tasks?kind=sync").unwrap()["tasks"][0], task, "an ended task stays as it is");
+    two.all_rows_once(&resumed, &ingestion);
+}
+
+fn stopped(world: &World) {
+    let mut two = Two::start(world, "hosts-stopped");
+    let (ingestion, holder) = two.long_sync(world);
+    two.hosts[holder].terminate().unwrap();
+    let begun = Instant::now();
+    taken_over(&two, holder, begun);
+    assert!(begun.elapsed() < Duration::from_secs(4), "it took {:?}", begun.elapsed());
+    two.all_rows_once(&two.hosts[1 - holder].client(), &ingestion);
+}
+
+fn restarted(world: &World) {
+    let mut two = Two::start(world, "hosts-restarted");
+    let (ingestion, _) = two.long_sync(world);
+    two.database.restart().unwrap();
+    let [one, other] = two.clients();
+    for client in [&one, &other] {
+        until("the host is ready again", Duration::from_secs(20), || client.get("/ready").ok());
+    }
+    two.all_rows_once(&one, &ingestion);
+    let tasks: Value = other.get("/tasks?kind=sync").unwrap();
+    assert_eq!(tasks["tasks"][0]["status"], "succeeded", "{tasks}");
+}
