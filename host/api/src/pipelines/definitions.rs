@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::extract::{Body, Environment, Id, Paging, Params};
+use crate::ingestion::schedule::Schedule;
 use crate::problem::Result;
 
 /// What a step does; `with` is what its own route takes.
@@ -46,18 +47,11 @@ pub(crate) struct PipelineStep {
     with: Value,
 }
 
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct PipelineSchedule {
-    /// Quartz with seconds (`0 0 3 * * ?`) or five fields, in UTC.
-    cron_expression: String,
-}
-
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PipelineBody {
     description: Option<String>,
-    schedule: Option<PipelineSchedule>,
+    schedule: Option<Schedule>,
     /// What `${name}` stands for, unless a run says otherwise.
     #[serde(default)]
     parameters: BTreeMap<String, String>,
@@ -71,7 +65,7 @@ pub(crate) struct CreatePipeline {
     #[schema(pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length = 63, example = "factory")]
     name: String,
     description: Option<String>,
-    schedule: Option<PipelineSchedule>,
+    schedule: Option<Schedule>,
     /// What `${name}` stands for, unless a run says otherwise.
     #[serde(default)]
     parameters: BTreeMap<String, String>,
@@ -102,7 +96,7 @@ impl PipelineBody {
         };
         let definition = Definition {
             description: self.description,
-            cron: self.schedule.map(|schedule| schedule.cron_expression),
+            schedule: self.schedule.map(Into::into),
             parameters: self.parameters,
             steps: self.steps.into_iter().map(step).collect(),
         };
@@ -114,7 +108,7 @@ impl PipelineBody {
 pub(crate) struct PipelineAnswer {
     name: String,
     description: Option<String>,
-    schedule: Option<PipelineSchedule>,
+    schedule: Option<Schedule>,
     parameters: BTreeMap<String, String>,
     steps: Vec<PipelineStep>,
     next_run: Option<DateTime<Utc>>,
@@ -140,7 +134,7 @@ impl From<PipelineResource> for PipelineAnswer {
         Self {
             name: pipeline.name,
             description: definition.description,
-            schedule: definition.cron.map(|cron_expression| PipelineSchedule { cron_expression }),
+            schedule: definition.schedule.map(Into::into),
             parameters: definition.parameters,
             steps: definition.steps.into_iter().map(step).collect(),
             next_run: pipeline.next_run,

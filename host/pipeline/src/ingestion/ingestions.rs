@@ -286,7 +286,7 @@ impl Pipeline {
         if !resource.body.active {
             return Err(Error::conflict(format!("ingestion `{}` is inactive", resource.name)));
         }
-        let new = NewTask::new(&active.name, sync::KIND).subject(&resource.id).parent(Some(parent));
+        let new = self.sync_task(active, &resource.id, &resource.body).await.parent(Some(parent));
         let task = self.tasks.submit_unless_running(new).await?;
         let own = task.parent.as_deref() == Some(parent);
         Ok(if own { Begun::Task(Box::new(task)) } else { Begun::Later })

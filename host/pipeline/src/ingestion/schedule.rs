@@ -1,4 +1,4 @@
-//! When an ingestion is synced by itself.
+//! When an ingestion is synced, or a pipeline runs, by itself.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ impl Schedule {
         self.cron_expression.is_some()
     }
 
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let field = "schedule.cronExpression";
         if let Some(zone) = &self.time_zone {
             schedule::validate_time_zone(zone)
@@ -49,13 +49,13 @@ impl Schedule {
         if self.overlap == Overlap::Allow {
             return Err(Error::invalid(
                 "schedule.overlap",
-                "two syncs of one ingestion cannot run side by side: expected `skip` or `queue`",
+                "two of one kind cannot run side by side: expected `skip` or `queue`",
             ));
         }
         if self.catch_up == CatchUp::All && self.overlap == Overlap::Skip {
             return Err(Error::invalid(
                 "schedule.catchUp",
-                "`all` needs `overlap` to be `queue`: the syncs that were missed come one after the other",
+                "`all` needs `overlap` to be `queue`: what was missed comes one after the other",
             ));
         }
         match (self.schedule_type, &self.cron_expression) {
@@ -71,7 +71,7 @@ impl Schedule {
         }
     }
 
-    fn timetable(&self) -> Option<Timetable> {
+    pub(crate) fn timetable(&self) -> Option<Timetable> {
         Some(Timetable {
             cron: self.cron_expression.clone()?,
             time_zone: self.time_zone.clone().unwrap_or_else(|| schedule::UTC.to_owned()),

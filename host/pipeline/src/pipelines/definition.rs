@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use asgard_contract::{Error, Result};
 use asgard_store::{Resource, ResourceKind};
-use asgard_tasks::{NewTask, schedule};
+use asgard_tasks::NewTask;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,6 +14,7 @@ use super::run::{self, Asked};
 use super::text::Names;
 use super::{StepWork, graph};
 use crate::environments::Active;
+use crate::ingestion::Schedule;
 use crate::{Page, Paged, Pipeline, names, new_id};
 
 /// The kinds of steps; what each is given is what its route is given.
@@ -48,7 +49,7 @@ pub struct StepDefinition {
 pub struct Definition {
     pub description: Option<String>,
     /// When it runs by itself.
-    pub cron: Option<String>,
+    pub schedule: Option<Schedule>,
     /// Defaults of what `${name}` stands for.
     pub parameters: BTreeMap<String, String>,
     pub steps: Vec<StepDefinition>,
@@ -160,12 +161,12 @@ impl Pipeline {
     }
 
     async fn schedule_pipeline(&self, active: &Active, id: &str, definition: &Definition) -> Result<()> {
-        match &definition.cron {
+        match definition.schedule.as_ref().and_then(Schedule::timetable) {
             None => Ok(self.tasks.schedules().delete(&active.name, id).await?),
-            Some(cron) => {
+            Some(timetable) => {
                 let asked = serde_json::to_value(Asked::default()).unwrap_or_default();
                 let task = NewTask::new(&active.name, run::KIND).subject(id).request(asked);
-                Ok(self.tasks.schedules().put(&active.name, id, cron, task).await?)
+                Ok(self.tasks.schedules().put(&active.name, id, timetable, task).await?)
             }
         }
     }
@@ -173,8 +174,8 @@ impl Pipeline {
     fn check_definition(&self, new: &NewPipeline) -> Result<()> {
         names::label("name", &new.name)?;
         let definition = &new.definition;
-        if let Some(cron) = &definition.cron {
-            schedule::validate(cron).map_err(|error| Error::invalid("schedule.cronExpression", error.to_string()))?;
+        if let Some(schedule) = &definition.schedule {
+            schedule.check()?;
         }
         for name in definition.parameters.keys() {
             names::identifier(&format!("parameters.{name}"), name)?;

@@ -21,7 +21,7 @@ use super::{Definition, StepDefinition, StepWork};
 use crate::environments::Active;
 use crate::{Pipeline, stepping};
 
-pub(super) const KIND: &str = "pipeline";
+pub(super) const KIND: &str = asgard_store::tasks::WAITING;
 
 /// Between two looks at steps that are under way.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);

@@ -26,6 +26,9 @@ impl Concurrency {
     }
 }
 
+/// The kind of tasks that only wait for other tasks: they take no place, or those would wait for them for ever.
+pub const WAITING: &str = "pipeline";
+
 /// By environment.
 pub type Limits = HashMap<String, Concurrency>;
 
@@ -61,13 +64,16 @@ struct Counts<'a> {
 
 impl<'a> Counts<'a> {
     fn add(&mut self, environment: &'a str, kind: &'a str, backend: &'a str, count: i64) {
+        if kind == WAITING {
+            return;
+        }
         *self.environments.entry(environment).or_default() += count;
         *self.kinds.entry((environment, kind)).or_default() += count;
         *self.backends.entry((environment, backend)).or_default() += count;
     }
 
     fn has_room(&self, limits: &Limits, candidate: &'a Candidate) -> bool {
-        let Some(limit) = limits.get(&candidate.environment) else { return true };
+        let Some(limit) = limits.get(&candidate.environment).filter(|_| candidate.kind != WAITING) else { return true };
         let environment = candidate.environment.as_str();
         let below = |count: Option<&i64>, limit: Option<&u32>| {
             limit.is_none_or(|limit| count.copied().unwrap_or_default() < i64::from(*limit))
@@ -158,6 +164,14 @@ mod tests {
         assert_eq!(choose(due.clone(), &[], &Limits::new(), 9), ["a1", "b1", "a4", "b2", "a2", "a3"]);
         let busy = [UnderWay { environment: "dev".into(), kind: "sync".into(), backend: "x".into(), count: 4 }];
         assert_eq!(choose(due, &busy, &Limits::new(), 3), ["b1", "a1", "b2"]);
+    }
+
+    #[test]
+    fn what_only_waits_for_others_takes_no_place() {
+        let due = candidates(&["1 dev pipeline x", "2 dev silver sql", "3 dev silver sql"]);
+        let busy = [UnderWay { environment: "dev".into(), kind: WAITING.into(), backend: "x".into(), count: 3 }];
+        let one = Limits::from([("dev".to_owned(), Concurrency { tasks: Some(1), ..Concurrency::default() })]);
+        assert_eq!(choose(due, &busy, &one, 9), ["1", "2"]);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use serde_json::Value;
 use sqlx::{Any, FromRow, Transaction};
 use uuid::Uuid;
 
-pub use fairness::{Concurrency, Limits};
+pub use fairness::{Concurrency, Limits, WAITING};
 pub use lease::{Attempts, Held, Lease, Leased};
 pub use log::{Event, LogLine, NewEvent, NewLogLine};
 pub use step::{Next, StepWrite};

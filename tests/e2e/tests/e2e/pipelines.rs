@@ -237,8 +237,7 @@ fn refusals(world: &World) {
         let detail = refused_field(&ask(json!({"name": "refused", "steps": steps})), field);
         assert!(detail.contains(told), "{detail}");
     }
-    let scheduled =
-        json!({"name": "refused", "schedule": {"cronExpression": "at noon"}, "steps": [gold("a", json!([]), fine)]});
+    let scheduled = json!({"name": "refused", "schedule": {"scheduleType": "cron", "cronExpression": "at noon"}, "steps": [gold("a", json!([]), fine)]});
     refused_field(&ask(scheduled), "schedule.cronExpression");
     refused_field(&ask(json!({"name": "Not A Name", "steps": [gold("a", json!([]), fine)]})), "name");
     put(&client, "refusing", json!([gold("a", json!([]), fine)]));
@@ -246,7 +245,7 @@ fn refusals(world: &World) {
     let unknown = json!({"parameters": {"nothing": "x"}});
     let answer = client.send("POST", "/pipelines/refusing/runs", Some(&unknown), &[]).unwrap();
     refused_field(&answer, "parameters.nothing");
-    let put = json!({"schedule": {"cronExpression": "0 0 3 * * ?"}, "steps": [gold("a", json!([]), fine)]});
+    let put = json!({"schedule": {"scheduleType": "cron", "cronExpression": "0 0 3 * * ?"}, "steps": [gold("a", json!([]), fine)]});
     let scheduled = client.send("PUT", "/pipelines/refusing", Some(&put), &[]).unwrap();
     assert!(scheduled.body["next_run"].as_str().unwrap().contains("T03:00:00"), "{}", scheduled.body);
     client.send("DELETE", "/pipelines/refusing", None, &[]).unwrap();
