@@ -11,6 +11,8 @@ const EMPTY: &str = "name = \"local\"\n";
 async fn pipeline(data: &Path) -> Arc<Pipeline> {
     let config = PipelineConfig {
         data: data.to_owned(),
+        shared: None,
+        store: asgard_store::StoreConfig::default(),
         first_environment: Some(EMPTY.to_owned()),
         bundled_plugins: None,
         keeper: "/no/keeper".into(),
