@@ -130,7 +130,7 @@ fn routes() -> OpenApiRouter<App> {
     use lakehouse::{changes, maintenance, query, rows, tables as lakehouse_tables};
     use models::{deployments, registry};
     use pipelines::{definitions, lineage, runs};
-    use platform::{environments, health, plugins, secrets, tasks};
+    use platform::{environments, follow, health, plugins, secrets, tasks};
     use transforms::{gold, silver, silver_run, tables};
     OpenApiRouter::with_openapi(documentation::heading())
         .routes(routes!(sources::create, sources::list))
@@ -193,6 +193,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(tasks::get))
         .routes(routes!(tasks::logs))
         .routes(routes!(tasks::events))
+        .routes(routes!(follow::stream))
         .routes(routes!(tasks::cancel))
         .routes(routes!(environments::list))
         .routes(routes!(environments::get, environments::put))

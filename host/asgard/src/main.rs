@@ -7,6 +7,7 @@ mod keep;
 mod plugins;
 mod secret;
 mod serve;
+mod tasks;
 
 use std::process::ExitCode;
 
@@ -37,6 +38,7 @@ enum Command {
     Export(environments::Export),
     Environment(environments::Environment),
     Plugin(plugins::Plugin),
+    Task(tasks::Task),
     Secret(secret::Secret),
     #[command(hide = true)]
     Keep(keep::Keep),
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         Command::Export(export) => waited(export.run()),
         Command::Environment(environment) => waited(environment.run()),
         Command::Plugin(plugin) => waited(plugin.run()),
+        Command::Task(task) => waited(task.run()),
         Command::Secret(secret) => secret.run().map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {

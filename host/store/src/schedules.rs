@@ -59,8 +59,8 @@ pub struct Schedule {
 pub enum Fired {
     /// None where its fires were missed and are not caught up with.
     Submitted(Vec<Task>),
-    /// This task of the same environment, kind and subject is still under way.
-    StillRunning(Task),
+    /// The task with this id, of the same environment, kind and subject, is still under way.
+    StillRunning(String),
     /// So many wait already that no more are added.
     Full,
     /// Another host was first, or the schedule changed.
@@ -213,7 +213,7 @@ impl Store {
         }
         let unfinished = tasks::unfinished(&mut write, &due.task).await?;
         let fired = match (due.overlap, unfinished) {
-            (Overlap::Skip, Some(task)) => Fired::StillRunning(task),
+            (Overlap::Skip, Some(task)) => Fired::StillRunning(task.id),
             (Overlap::Queue, _) if tasks::count_unfinished(&mut write, &due.task).await? > LONGEST_QUEUE => Fired::Full,
             (overlap, _) => {
                 let mut submitted = Vec::with_capacity(times);

@@ -72,7 +72,7 @@ impl Clock<'_> {
                 self.tasks.announce();
             }
             Fired::StillRunning(task) => {
-                tracing::warn!(environment, schedule = id, task = task.id, "skipped: still running");
+                tracing::warn!(environment, schedule = id, task, "skipped: still running");
             }
             Fired::Full => tracing::warn!(environment, schedule = id, "skipped: too many wait already"),
             Fired::Outdated => {}

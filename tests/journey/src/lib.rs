@@ -1,5 +1,6 @@
 //! The journey from raw tables to a served model, as the demo, the tests and the benchmarks run it.
 
+pub mod chaos;
 pub mod client;
 pub mod database;
 pub mod factory;

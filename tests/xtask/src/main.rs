@@ -1,9 +1,10 @@
 //! The project's chores: `cargo xtask demo` runs the journey, `cargo xtask test` all tests, `cargo xtask bench` the
-//! benchmarks. Each does its own set-up, from package registries alone.
+//! benchmarks, `cargo xtask chaos` kills hosts while they work. Each does its own set-up, from package registries alone.
 
 mod bench;
 mod build;
 mod cached;
+mod chaos;
 mod demo;
 mod java;
 mod live;
@@ -29,6 +30,7 @@ enum Command {
     Demo(demo::Demo),
     Test(test::Test),
     Bench(bench::Bench),
+    Chaos(chaos::Chaos),
     Build(build::Build),
 }
 
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         Command::Demo(demo) => demo.run(),
         Command::Test(test) => test.run(),
         Command::Bench(bench) => bench.run(),
+        Command::Chaos(chaos) => chaos.run(),
         Command::Build(build) => build.run(),
     };
     match result {

@@ -145,7 +145,7 @@ pub(crate) struct LogPage {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct LogQuery {
-    /// Lines after this position.
+    /// Those after this position.
     #[serde(default)]
     #[param(minimum = 0, default = 0, required = false)]
     after: i64,
@@ -160,18 +160,49 @@ impl LogQuery {
     /// # Errors
     /// 422 for a number out of range.
     pub(crate) async fn read(self, app: &App, task: &str) -> Result<LogPage> {
+        let lines = app.pipeline.tasks().log(task, self.after()?, limit("limit", self.limit)?).await?;
+        let lines: Vec<LogLine> = lines.into_iter().map(Into::into).collect();
+        Ok(LogPage { next: lines.last().map_or(self.after, |line| line.position), lines })
+    }
+
+    fn after(&self) -> Result<i64> {
         if self.after < 0 {
             return Err(Problem::field("after", "expected 0, or the `next` of an earlier page"));
         }
-        let lines = app.pipeline.tasks().log(task, self.after, limit("limit", self.limit)?).await?;
-        let lines: Vec<LogLine> = lines.into_iter().map(Into::into).collect();
-        Ok(LogPage { next: lines.last().map_or(self.after, |line| line.position), lines })
+        Ok(self.after)
     }
 }
 
 impl From<asgard_tasks::LogLine> for LogLine {
     fn from(line: asgard_tasks::LogLine) -> Self {
         Self { position: line.position, time: line.time, level: line.level, message: line.message }
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TaskEvent {
+    /// Ask for what comes `after` it.
+    position: i64,
+    #[serde(flatten)]
+    event: EventAnswer,
+}
+
+impl From<asgard_tasks::Event> for TaskEvent {
+    fn from(event: asgard_tasks::Event) -> Self {
+        Self { position: event.position, event: event.into() }
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EventPage {
+    events: Vec<TaskEvent>,
+    /// For `after`, to read on; the same as before when there was nothing new.
+    next: i64,
+}
+
+impl From<asgard_tasks::Event> for EventAnswer {
+    fn from(event: asgard_tasks::Event) -> Self {
+        Self { time: event.time, r#type: event.kind, reason: event.reason, message: event.message }
     }
 }
 
@@ -216,12 +247,7 @@ pub(crate) async fn events_of(app: &App, task: &str) -> Result<Vec<EventAnswer>>
     loop {
         let events = app.pipeline.tasks().events(task, after, PAGE).await?;
         let last = events.last().filter(|_| events.len() == PAGE as usize).map(|event| event.position);
-        all.extend(events.into_iter().map(|event| EventAnswer {
-            time: event.time,
-            r#type: event.kind,
-            reason: event.reason,
-            message: event.message,
-        }));
+        all.extend(events.into_iter().map(EventAnswer::from));
         match last {
             Some(position) => after = position,
             None => return Ok(all),
@@ -229,7 +255,11 @@ pub(crate) async fn events_of(app: &App, task: &str) -> Result<Vec<EventAnswer>>
     }
 }
 
-async fn task(app: &App, environment: &str, id: &str) -> Result<Task> {
+/// A task of an environment.
+///
+/// # Errors
+/// 404, and those of the store.
+pub(super) async fn task(app: &App, environment: &str, id: &str) -> Result<Task> {
     let found = app.pipeline.tasks().get(id).await?.filter(|task| task.environment == environment);
     found.ok_or_else(|| {
         asgard_contract::Error::not_found(format!("there is no task `{id}`: GET /tasks lists those there are")).into()
@@ -280,15 +310,18 @@ pub(crate) async fn logs(
 }
 
 /// The events of a task, oldest first.
-#[utoipa::path(get, path = "/tasks/{id}/events", tag = "Platform", params(("id" = String, Path,)),
-    responses((status = 200, body = Vec<EventAnswer>)))]
+#[utoipa::path(get, path = "/tasks/{id}/events", tag = "Platform", params(("id" = String, Path,), LogQuery),
+    responses((status = 200, body = EventPage)))]
 pub(crate) async fn events(
     State(app): State<App>,
     Environment(active): Environment,
     Id(id): Id,
-) -> Result<Json<Vec<EventAnswer>>> {
+    Params(query): Params<LogQuery>,
+) -> Result<Json<EventPage>> {
     let task = task(&app, &active.name, &id).await?;
-    Ok(Json(events_of(&app, &task.id).await?))
+    let events = app.pipeline.tasks().events(&task.id, query.after()?, limit("limit", query.limit)?).await?;
+    let next = events.last().map_or(query.after, |event| event.position);
+    Ok(Json(EventPage { events: events.into_iter().map(Into::into).collect(), next }))
 }
 
 /// Cancel a task. Nothing happens when it has ended.

@@ -11,6 +11,7 @@
 mod bad_models;
 mod capture;
 mod catalogs;
+mod chaos;
 mod cli;
 mod commands;
 mod conformance;
@@ -37,6 +38,7 @@ mod s3;
 mod silver;
 mod streams;
 mod swaps;
+mod tasks;
 mod world;
 
 use std::process::ExitCode;
@@ -82,6 +84,8 @@ fn main() -> ExitCode {
         conformance::trials(&world),
         durability::trials(&world),
         hosts::trials(&world),
+        tasks::trials(&world),
+        chaos::trials(&world),
         cli::trials(&world),
         openapi::trials(&world),
         readme::trials(&world),

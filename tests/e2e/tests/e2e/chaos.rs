@@ -1,0 +1,19 @@
+//! The short form of `cargo xtask chaos`.
+
+use std::sync::Arc;
+
+use asgard_journey::chaos::{self, Plan};
+use libtest_mimic::Trial;
+
+use crate::world::{World, test};
+
+pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
+    vec![test(world, "syncs_lose_and_double_nothing_while_hosts_are_killed_and_paused", briefly)]
+}
+
+fn briefly(world: &World) {
+    let plan = Plan { runs: 20, seed: 7 };
+    let report = chaos::run(world.built(), &world.folder("chaos"), plan, &|how| println!("{how}")).unwrap();
+    assert!(report.is_clean(), "{report:?}");
+    assert_eq!((report.runs, report.kills), (20, 20));
+}

@@ -1,0 +1,108 @@
+//! Syncs while hosts are killed and paused, many times: nothing lost, nothing doubled, nothing stuck, nothing left behind.
+//!
+//! Each run changes rows of a source, has them synced, and does something to a host at a random moment: kills it, alone on its
+//! SQLite file; kills or pauses one of two on one PostgreSQL, the paused one past its lease every now and then. Then it waits for
+//! the sync to end by itself, with no more help than starting again what was killed. At times, and at the end, tables and source
+//! are compared row by row.
+//!
+//! Runs with the same seed do the same things in the same order; what they meet depends on the machine.
+
+mod rows;
+mod stage;
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::host::Built;
+use crate::random::Random;
+use crate::source::FactorySource;
+
+use self::rows::Rows;
+use self::stage::Stage;
+
+/// How much chaos.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    pub runs: u32,
+    pub seed: u64,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    pub runs: u32,
+    /// Hosts that were killed or paused.
+    pub kills: u32,
+    /// Rows of the source that are not in the table as they are in the source.
+    pub rows_lost: u64,
+    /// Rows of a table that the source has not, or has once.
+    pub rows_doubled: u64,
+    /// Tasks that did not end in time.
+    pub tasks_stuck: u64,
+    /// Processes that outlived their hosts.
+    pub orphans: u64,
+}
+
+impl Report {
+    /// Whether nothing went wrong.
+    pub fn is_clean(&self) -> bool {
+        self.rows_lost + self.rows_doubled + self.tasks_stuck + self.orphans == 0
+    }
+
+    fn add_differences(&mut self, differences: rows::Differences) {
+        // The same loss is found again and again; the most that was found at once is how bad it was.
+        self.rows_lost = self.rows_lost.max(differences.lost);
+        self.rows_doubled = self.rows_doubled.max(differences.doubled);
+    }
+}
+
+/// Tables are compared after so many runs.
+const COMPARE_EVERY: u32 = 10;
+
+/// One of so many pauses lasts longer than a lease: it takes a quarter of a minute.
+const LONG_PAUSE_EVERY: u64 = 10;
+
+/// Longer than a lease: another host has the task when this one goes on.
+const LONG_PAUSE: Duration = Duration::from_secs(12);
+
+/// Runs a plan in `folder`; `say` is told how it goes.
+///
+/// # Errors
+/// When a host or a server does not start, or does not come back.
+pub fn run(built: &Built, folder: &Path, plan: Plan, say: &dyn Fn(&str)) -> Result<Report> {
+    let source = FactorySource::start(&folder.join("source"))?;
+    let mut stages = [Stage::alone(built, &folder.join("alone"))?, Stage::together(built, &folder.join("together"))?];
+    let mut all = Vec::new();
+    for (index, stage) in stages.iter().enumerate() {
+        all.push(Rows::prepare(&source, &stage.client(), &format!("chaos_{index}"))?);
+    }
+    let mut random = Random(plan.seed);
+    let mut report = Report::default();
+    for run in 1..=plan.runs {
+        let index = usize::from(random.below(2) == 1);
+        let (stage, rows) = (&mut stages[index], &all[index]);
+        for _ in 0..random.below(4) {
+            rows.change(&source, &mut random)?;
+        }
+        rows.sync(&stage.client())?;
+        std::thread::sleep(Duration::from_millis(random.below(700)));
+        report.kills += stage.disturb(&mut random)?;
+        report.runs = run;
+        if run % COMPARE_EVERY == 0 || run == plan.runs {
+            for (stage, rows) in stages.iter().zip(&all) {
+                report.tasks_stuck += rows.settle(&stage.client())?;
+                report.add_differences(rows.compare(&source, &stage.client())?);
+            }
+            say(&format!("{run} runs: {}", serde_json::to_string(&report)?));
+        }
+    }
+    for stage in stages {
+        report.tasks_stuck = report.tasks_stuck.max(stage.unfinished_tasks()?);
+        stage.end()?;
+    }
+    report.orphans = stage::processes_of(folder);
+    Ok(report)
+}
