@@ -33,7 +33,7 @@ fn told(nothing: bool) -> ExitCode {
 /// How a change is made.
 #[derive(Debug, Clone, clap::Args)]
 struct Way {
-    /// Bind plugins that fail their check all the same.
+    /// Apply it although a backend does not answer: catalog, storage, or that of a plugin.
     #[arg(long)]
     force: bool,
     /// Why, for the list of revisions.

@@ -1,8 +1,8 @@
 //! How an environment changes: planned, applied, rolled back, promoted. Whatever the way, it ends in one more revision.
 //!
-//! A change is refused as a whole, with the field: a document that does not fit, storage or a catalog that cannot be used, or a
-//! binding whose plugin fails its check ([`Pipeline::check_environment`]). The last can be forced, for a backend that is known to be
-//! away; the others cannot, since nothing could work in the environment then.
+//! A change is refused as a whole, with the field: a document that does not fit; a catalog or storage that does not answer; a binding
+//! whose plugin fails its check ([`Pipeline::check_environment`]). Whatever asks a backend can be forced, for one that is known to be
+//! away; a document that does not fit cannot.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use asgard_contract::{Error, Result};
 use asgard_store::EnvironmentRevision;
 
 use super::{Active, Environments, Known};
-use crate::{Pipeline, storage};
+use crate::Pipeline;
 
 /// Who changes an environment, and how.
 #[derive(Debug, Clone)]
@@ -19,7 +19,7 @@ pub struct Intent {
     pub author: String,
     /// Why, in their words.
     pub note: String,
-    /// Bind plugins that fail their check all the same.
+    /// Whether backends that do not answer are no reason to refuse.
     pub force: bool,
     /// The revision that the change was made from: refused when it is another by now. 0 = there is no such environment yet.
     pub expected: Option<i64>,
@@ -78,12 +78,11 @@ impl Pipeline {
         let revision = current.as_ref().map_or(0, |current| current.revision);
         let changes = plan(current.as_ref(), &document).changes;
         let candidate = environments.ready(revision + 1, &document).await?;
-        if let Some(storage) = storage::of_environment(&candidate.secrets, &document).await? {
-            storage.check().await.map_err(storage::in_document)?;
-        }
-        if !intent.force && !changes.is_empty() {
-            let before = current.as_ref().map(|current| &current.document);
-            self.check_swap(before, &candidate).await?;
+        if !intent.force {
+            self.check_lakehouse(&candidate).await?;
+            if !changes.is_empty() {
+                self.check_swap(current.as_ref().map(|current| &current.document), &candidate).await?;
+            }
         }
         let active = environments.commit(&document, intent, current.as_ref()).await?;
         active.lender.start_services();

@@ -70,7 +70,10 @@ fn attached(world: &World) {
 fn away(world: &World) {
     let client = world.light();
     let document = document(world, "away", "http://127.0.0.1:1/iceberg");
-    assert_eq!(client.send("PUT", "/environments/away", Some(&document), &[]).unwrap().status, 200);
+    let refused = client.send("PUT", "/environments/away", Some(&document), &[]).unwrap();
+    let detail = refused_field(&refused, "lakehouse.catalog");
+    assert!(detail.contains("127.0.0.1:1") && detail.contains("force"), "{detail}");
+    assert_eq!(client.send("PUT", "/environments/away?force=true", Some(&document), &[]).unwrap().status, 200);
     let answer = client.send("GET", "/environments/away/dbt/tables/gold", None, &[]).unwrap();
     let detail = crate::world::refused(&answer, 503);
     assert!(detail.contains("127.0.0.1:1"), "{detail}");

@@ -87,7 +87,7 @@ pub(crate) fn shown(changes: Vec<Change>) -> Vec<ChangeAnswer> {
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Way {
-    /// Bind plugins that fail their check all the same.
+    /// Apply it although a backend does not answer: catalog, storage, or that of a plugin.
     #[serde(default)]
     #[param(default = false, required = false)]
     force: bool,

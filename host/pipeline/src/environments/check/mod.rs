@@ -127,6 +127,21 @@ impl Pipeline {
         vec![Finding::of("lakehouse.catalog", catalog), Finding::of("lakehouse.storage", kept)]
     }
 
+    /// Reaches catalog and storage.
+    ///
+    /// # Errors
+    /// `invalid-input` for the part of the document, with the reason and how to apply it all the same.
+    pub(super) async fn check_lakehouse(&self, candidate: &Active) -> Result<()> {
+        let storage = patiently(async {
+            match storage::of_environment(&candidate.secrets, &candidate.document).await? {
+                Some(storage) => storage.check().await.map_err(storage::in_document),
+                None => Ok(()),
+            }
+        });
+        refuse("lakehouse.storage", storage.await)?;
+        refuse("lakehouse.catalog", patiently(candidate.lakehouse.tables("bronze")).await.map(drop))
+    }
+
     /// Asks the plugins of bindings that differ from those of `before`.
     ///
     /// # Errors
@@ -157,13 +172,22 @@ impl Pipeline {
         );
         let findings = of_connectors.into_iter().chain(others.into_iter().flatten());
         match findings.into_iter().find(|finding| finding.verdict == Verdict::Failed) {
-            Some(Finding { field, message, .. }) => Err(Error::invalid(
-                field,
-                format!("{message}. Nothing was changed; to bind it all the same, force it (`--force`, `?force=true`)"),
-            )),
+            Some(Finding { field, message, .. }) => Err(refused(field, &message)),
             None => Ok(()),
         }
     }
+}
+
+fn refuse(field: &str, asked: Result<()>) -> Result<()> {
+    asked.map_err(|error| match error {
+        Error::InvalidInput { field: Some(own), message } => refused(own, &message),
+        other => refused(field.to_owned(), &other.to_string()),
+    })
+}
+
+fn refused(field: String, message: &str) -> Error {
+    let way_out = "Nothing was changed; to apply it all the same, force it (`--force`, `?force=true`)";
+    Error::invalid(field, format!("{}. {way_out}", message.trim_end_matches('.')))
 }
 
 /// A service that the binding names and that is not running as this document says.
