@@ -404,8 +404,8 @@ impl Values {
             Self::Double(builder) => builder.append_value(values::double(read, reading).ok_or_else(unfit)?),
             Self::Float(builder) => {
                 // Somebody chose the type: what it rounds to is what they want.
-                #[expect(clippy::cast_possible_truncation, reason = "the nearest float")]
                 let value = values::double(read, reading).ok_or_else(unfit)?;
+                #[expect(clippy::cast_possible_truncation, reason = "the nearest float")]
                 let rounded = value as f32;
                 if rounded.is_infinite() && value.is_finite() {
                     return Err(unfit());

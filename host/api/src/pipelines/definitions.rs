@@ -19,7 +19,7 @@ use crate::problem::Result;
 /// What a step does; `with` is what its own route takes.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum StepKind {
+pub(crate) enum PipelineStepKind {
     /// `{"ingestion": NAME OR ID}`: a sync.
     Ingestion,
     /// `POST /spark/transform`.
@@ -37,7 +37,7 @@ pub(crate) enum StepKind {
 pub(crate) struct PipelineStep {
     #[schema(pattern = "^[a-zA-Z][a-zA-Z0-9_]*$", max_length = 100, example = "clean")]
     id: String,
-    kind: StepKind,
+    kind: PipelineStepKind,
     /// Steps that have to succeed before. None: it begins at once.
     #[serde(default)]
     needs: Vec<String>,
@@ -85,11 +85,11 @@ impl PipelineBody {
         let step = |step: PipelineStep| StepDefinition {
             id: step.id,
             kind: match step.kind {
-                StepKind::Ingestion => DomainKind::Ingestion,
-                StepKind::Silver => DomainKind::Silver,
-                StepKind::Gold => DomainKind::Gold,
-                StepKind::Features => DomainKind::Features,
-                StepKind::Deployment => DomainKind::Deployment,
+                PipelineStepKind::Ingestion => DomainKind::Ingestion,
+                PipelineStepKind::Silver => DomainKind::Silver,
+                PipelineStepKind::Gold => DomainKind::Gold,
+                PipelineStepKind::Features => DomainKind::Features,
+                PipelineStepKind::Deployment => DomainKind::Deployment,
             },
             needs: step.needs,
             with: step.with,
@@ -122,11 +122,11 @@ impl From<PipelineResource> for PipelineAnswer {
         let step = |step: StepDefinition| PipelineStep {
             id: step.id,
             kind: match step.kind {
-                DomainKind::Ingestion => StepKind::Ingestion,
-                DomainKind::Silver => StepKind::Silver,
-                DomainKind::Gold => StepKind::Gold,
-                DomainKind::Features => StepKind::Features,
-                DomainKind::Deployment => StepKind::Deployment,
+                DomainKind::Ingestion => PipelineStepKind::Ingestion,
+                DomainKind::Silver => PipelineStepKind::Silver,
+                DomainKind::Gold => PipelineStepKind::Gold,
+                DomainKind::Features => PipelineStepKind::Features,
+                DomainKind::Deployment => PipelineStepKind::Deployment,
             },
             needs: step.needs,
             with: step.with,

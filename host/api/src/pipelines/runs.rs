@@ -28,7 +28,7 @@ pub(crate) struct StartPipelineRun {
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Backfill {
+pub(crate) struct PipelineBackfill {
     /// The first date,
     from: NaiveDate,
     /// and the last one; 1000 dates at most.
@@ -39,7 +39,7 @@ pub(crate) struct Backfill {
 
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum StepStatus {
+pub(crate) enum PipelineStepStatus {
     Pending,
     Running,
     Succeeded,
@@ -50,8 +50,8 @@ pub(crate) enum StepStatus {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct RunStep {
-    status: StepStatus,
+pub(crate) struct PipelineRunStep {
+    status: PipelineStepStatus,
     /// `GET /tasks/{id}`.
     task: Option<String>,
     /// What the task is about, for the routes of its kind: a run's, an ingestion's, a deployment's id.
@@ -65,16 +65,16 @@ pub(crate) struct RunStep {
     finished_at: Option<DateTime<Utc>>,
 }
 
-impl From<StepState> for RunStep {
+impl From<StepState> for PipelineRunStep {
     fn from(step: StepState) -> Self {
         Self {
             status: match step.status {
-                DomainStatus::Pending => StepStatus::Pending,
-                DomainStatus::Running => StepStatus::Running,
-                DomainStatus::Succeeded => StepStatus::Succeeded,
-                DomainStatus::Failed => StepStatus::Failed,
-                DomainStatus::Cancelled => StepStatus::Cancelled,
-                DomainStatus::Skipped => StepStatus::Skipped,
+                DomainStatus::Pending => PipelineStepStatus::Pending,
+                DomainStatus::Running => PipelineStepStatus::Running,
+                DomainStatus::Succeeded => PipelineStepStatus::Succeeded,
+                DomainStatus::Failed => PipelineStepStatus::Failed,
+                DomainStatus::Cancelled => PipelineStepStatus::Cancelled,
+                DomainStatus::Skipped => PipelineStepStatus::Skipped,
             },
             task: step.task,
             subject: step.subject,
@@ -88,14 +88,14 @@ impl From<StepState> for RunStep {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct RunAnswer {
+pub(crate) struct PipelineRunAnswer {
     /// The run's task has the same id: `GET /tasks/{id}/logs`.
     id: String,
     status: TaskState,
     date: Option<NaiveDate>,
     parameters: BTreeMap<String, String>,
     /// By the steps' ids; empty before the run begins.
-    steps: BTreeMap<String, RunStep>,
+    steps: BTreeMap<String, PipelineRunStep>,
     /// The run that this one repeats.
     repeats: Option<String>,
     message: Option<String>,
@@ -105,7 +105,7 @@ pub(crate) struct RunAnswer {
     finished_at: Option<DateTime<Utc>>,
 }
 
-impl From<Run> for RunAnswer {
+impl From<Run> for PipelineRunAnswer {
     fn from(run: Run) -> Self {
         Self {
             id: run.id,
@@ -124,80 +124,80 @@ impl From<Run> for RunAnswer {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct RunList {
-    runs: Vec<RunAnswer>,
+pub(crate) struct PipelineRunList {
+    runs: Vec<PipelineRunAnswer>,
     total: u64,
 }
 
 /// Run a pipeline. Runs of one pipeline go one after the other.
 #[utoipa::path(post, path = "/pipelines/{name}/runs", tag = "Pipelines", params(("name" = String, Path,)),
-    request_body = StartPipelineRun, responses((status = 202, body = RunAnswer)))]
+    request_body = StartPipelineRun, responses((status = 202, body = PipelineRunAnswer)))]
 pub(crate) async fn start(
     State(app): State<App>,
     Environment(active): Environment,
     Id(name): Id,
     Body(body): Body<StartPipelineRun>,
-) -> Result<(StatusCode, Json<RunAnswer>)> {
+) -> Result<(StatusCode, Json<PipelineRunAnswer>)> {
     let new = NewRun { date: body.date, parameters: body.parameters };
     Ok((StatusCode::ACCEPTED, Json(app.pipeline.start_pipeline_run(&active, &name, new).await?.into())))
 }
 
 /// Run a pipeline for each date of a range, in their order.
 #[utoipa::path(post, path = "/pipelines/{name}/backfill", tag = "Pipelines", params(("name" = String, Path,)),
-    request_body = Backfill, responses((status = 202, body = RunList)))]
+    request_body = PipelineBackfill, responses((status = 202, body = PipelineRunList)))]
 pub(crate) async fn backfill(
     State(app): State<App>,
     Environment(active): Environment,
     Id(name): Id,
-    Body(body): Body<Backfill>,
-) -> Result<(StatusCode, Json<RunList>)> {
+    Body(body): Body<PipelineBackfill>,
+) -> Result<(StatusCode, Json<PipelineRunList>)> {
     let runs = app.pipeline.backfill_pipeline(&active, &name, (body.from, body.until), &body.parameters).await?;
     let total = runs.len() as u64;
-    Ok((StatusCode::ACCEPTED, Json(RunList { runs: runs.into_iter().map(Into::into).collect(), total })))
+    Ok((StatusCode::ACCEPTED, Json(PipelineRunList { runs: runs.into_iter().map(Into::into).collect(), total })))
 }
 
 /// A pipeline's runs, newest first.
 #[utoipa::path(get, path = "/pipelines/{name}/runs", tag = "Pipelines", params(("name" = String, Path,), Paging),
-    responses((status = 200, body = RunList)))]
+    responses((status = 200, body = PipelineRunList)))]
 pub(crate) async fn list(
     State(app): State<App>,
     Environment(active): Environment,
     Id(name): Id,
     Params(paging): Params<Paging>,
-) -> Result<Json<RunList>> {
+) -> Result<Json<PipelineRunList>> {
     let found = app.pipeline.pipeline_runs(&active, &name, paging.page()?).await?;
-    Ok(Json(RunList { runs: found.items.into_iter().map(Into::into).collect(), total: found.total }))
+    Ok(Json(PipelineRunList { runs: found.items.into_iter().map(Into::into).collect(), total: found.total }))
 }
 
 /// One run with its steps.
 #[utoipa::path(get, path = "/pipelines/{name}/runs/{run}", tag = "Pipelines",
-    params(("name" = String, Path,), ("run" = String, Path,)), responses((status = 200, body = RunAnswer)))]
+    params(("name" = String, Path,), ("run" = String, Path,)), responses((status = 200, body = PipelineRunAnswer)))]
 pub(crate) async fn get(
     State(app): State<App>,
     Environment(active): Environment,
     Ids(name, run): Ids,
-) -> Result<Json<RunAnswer>> {
+) -> Result<Json<PipelineRunAnswer>> {
     Ok(Json(app.pipeline.pipeline_run(&active, &name, &run).await?.into()))
 }
 
 /// Cancel a run and its steps that are under way.
 #[utoipa::path(post, path = "/pipelines/{name}/runs/{run}/cancel", tag = "Pipelines",
-    params(("name" = String, Path,), ("run" = String, Path,)), responses((status = 200, body = RunAnswer)))]
+    params(("name" = String, Path,), ("run" = String, Path,)), responses((status = 200, body = PipelineRunAnswer)))]
 pub(crate) async fn cancel(
     State(app): State<App>,
     Environment(active): Environment,
     Ids(name, run): Ids,
-) -> Result<Json<RunAnswer>> {
+) -> Result<Json<PipelineRunAnswer>> {
     Ok(Json(app.pipeline.cancel_pipeline_run(&active, &name, &run).await?.into()))
 }
 
 /// Run again what did not succeed in a run, and what was changed since. What succeeded is not repeated.
 #[utoipa::path(post, path = "/pipelines/{name}/runs/{run}/rerun", tag = "Pipelines",
-    params(("name" = String, Path,), ("run" = String, Path,)), responses((status = 202, body = RunAnswer)))]
+    params(("name" = String, Path,), ("run" = String, Path,)), responses((status = 202, body = PipelineRunAnswer)))]
 pub(crate) async fn rerun(
     State(app): State<App>,
     Environment(active): Environment,
     Ids(name, run): Ids,
-) -> Result<(StatusCode, Json<RunAnswer>)> {
+) -> Result<(StatusCode, Json<PipelineRunAnswer>)> {
     Ok((StatusCode::ACCEPTED, Json(app.pipeline.rerun_pipeline(&active, &name, &run).await?.into())))
 }

@@ -104,8 +104,9 @@ fn promoted(world: &World) {
 }
 
 fn checked(world: &World) {
-    let said = done(world, &["check", "local"]);
-    assert!(said.contains("passed") && said.contains("local at revision"), "{said}");
+    done(world, &["apply", "-f", text(&file(world, "well"))]);
+    let said = done(world, &["check", "well"]);
+    assert!(said.contains("passed") && said.contains("well at revision"), "{said}");
     let file = file(world, "unwell");
     let text_of = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text_of + "\n[secrets.gone]\nfrom = \"file\"\npath = \"/no/such/file\"\n").unwrap();

@@ -183,12 +183,12 @@ fn killed(world: &World) {
 
 fn cancelled(world: &World) {
     let client = world.light();
-    let endless = "SELECT count(*) AS n, 'endless' AS word FROM UNNEST(sequence(1, 3000000)) AS a (x) CROSS JOIN UNNEST(sequence(1, 3000000)) AS b (y)";
+    let heavy = crate::silver::heavy("COUNT(DISTINCT CONCAT(a.name, b.name, c.name, d.name))");
     put(
         &client,
         "cancelled",
         json!([
-            {"id": "endless", "kind": "gold", "with": {"name": "cancelled_endless", "sql_query": endless}},
+            {"id": "endless", "kind": "silver", "with": {"sql": heavy}},
             {"id": "after", "kind": "gold", "needs": ["endless"], "with": adds("cancelled_after", "SELECT 1 AS one, 'after' AS w")},
         ]),
     );

@@ -101,7 +101,7 @@ fn ddl(world: &World) {
 }
 
 /// More work than any limit here lasts for: the squares of squares of 300 rows.
-fn heavy(result: &str) -> String {
+pub(crate) fn heavy(result: &str) -> String {
     let rows: Vec<String> = (0..300).map(|row| format!("('material {row}')")).collect();
     format!(
         "CREATE TEMPORARY VIEW v AS SELECT * FROM VALUES {} AS t (name);

@@ -191,7 +191,8 @@ fn checked(world: &World) {
     assert!(said("ingestion[0]", "passed").contains("postgres"));
     said("lakehouse.catalog", "passed");
     said("lakehouse.storage", "passed");
-    let well = client.post("/environments/local/check", &json!({})).unwrap();
+    assert_eq!(put(&client, &self::document(&client, "well-checked")).status, 200);
+    let well = client.post("/environments/well-checked/check", &json!({})).unwrap();
     assert_eq!(well["passed"], true, "{well:#}");
 }
 

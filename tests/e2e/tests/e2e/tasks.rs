@@ -144,7 +144,7 @@ fn scheduled(world: &World) {
     let client = world.light();
     let schedule = json!({"scheduleType": "cron", "cronExpression": "0 0 12 * * ?", "timeZone": "Asia/Tokyo",
         "catchUp": "all", "overlap": "queue"});
-    let ingestion = ingest(&client, &world.source(), "scheduled", json!({"schedule": schedule})).unwrap();
+    let ingestion = ingest(&client, &world.source(), "timetabled", json!({"schedule": schedule})).unwrap();
     let path = format!("/ingestion/{ingestion}");
     assert_eq!(client.get(&path).unwrap()["schedule"], schedule);
     let next = client.get(&format!("{path}/status")).unwrap()["nextSync"].to_string();
