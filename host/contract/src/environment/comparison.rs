@@ -173,6 +173,6 @@ mod tests {
         let before = document("name = 'a'\n[[ingestion]]\nplugin = 'p'\n[[ingestion]]\nplugin = 'p'\n");
         let mut after = before.clone();
         after.ingestion[1].grants.key_value = true;
-        assert_eq!(compare(Some(&before), &after)[0].field, "ingestion[p#2].grants.key_value");
+        assert_eq!(compare(Some(&before), &after)[0].field, "ingestion[p#2].grants");
     }
 }
