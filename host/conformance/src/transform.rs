@@ -65,13 +65,7 @@ fn silver_run(table: &str, sql: &str, write_mode: WriteMode) -> Request {
         inputs: Vec::new(),
         target: TableName::new("silver", format!("conformance_{table}")),
         write_mode,
-        compute: Compute {
-            executor_instances: 1,
-            executor_cores: 1,
-            executor_memory: "512m".to_owned(),
-            driver_cores: 1,
-            driver_memory: "512m".to_owned(),
-        },
+        compute: Compute::default(),
     })
 }
 

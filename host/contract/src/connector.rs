@@ -46,6 +46,23 @@ pub enum SyncMode {
     ChangeDataCapture,
 }
 
+impl SyncMode {
+    /// Each sync brings everything.
+    pub fn is_full_refresh(self) -> bool {
+        matches!(self, Self::FullRefreshOverwrite | Self::FullRefreshAppend)
+    }
+
+    /// Each sync brings what a cursor shows to be new.
+    pub fn is_incremental(self) -> bool {
+        matches!(self, Self::IncrementalAppend | Self::IncrementalMerge)
+    }
+
+    /// Rows take the place of those with the same key.
+    pub fn merges(self) -> bool {
+        matches!(self, Self::IncrementalMerge | Self::ChangeDataCapture)
+    }
+}
+
 /// A stream as the source has it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StreamDescriptor {

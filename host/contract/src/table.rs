@@ -1,10 +1,17 @@
 //! Names of tables and their columns.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+
+/// Two of the names that SQL does not tell apart, in their order.
+pub fn differing_in_case<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<(&'a str, &'a str)> {
+    let mut seen: HashMap<String, &str> = HashMap::new();
+    names.into_iter().find_map(|name| seen.insert(name.to_lowercase(), name).map(|other| (other, name)))
+}
 
 /// A table or view of the lakehouse: `silver.work_orders`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

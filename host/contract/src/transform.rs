@@ -46,6 +46,19 @@ pub struct Compute {
     pub driver_memory: String,
 }
 
+impl Default for Compute {
+    /// The least that a driver and an executor take.
+    fn default() -> Self {
+        Self {
+            executor_instances: 1,
+            executor_cores: 1,
+            executor_memory: "512m".to_owned(),
+            driver_cores: 1,
+            driver_memory: "512m".to_owned(),
+        }
+    }
+}
+
 /// Role silver: Spark SQL.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SilverRun {

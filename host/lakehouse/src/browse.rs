@@ -11,6 +11,7 @@ use iceberg::spec::{Snapshot, TableMetadata};
 use crate::catalog::{Kind, Listed};
 use crate::engine::{Answer, Query, as_ipc};
 use crate::tables::maintenance::references;
+use crate::tables::parts::notes;
 use crate::tables::{AsOf, DataFile, Loaded, LoadedTable, layout};
 use crate::{Lakehouse, types};
 
@@ -37,6 +38,21 @@ pub struct SnapshotInfo {
     /// Branches and tags that are at it.
     pub refs: Vec<String>,
     pub is_current: bool,
+}
+
+impl SnapshotInfo {
+    /// The task that committed it; none for what another program did.
+    pub fn task(&self) -> Option<&str> {
+        let of_statement = || Some(self.summary.get(notes::KEY)?.split_once('/')?.0);
+        self.summary.get(notes::SYNC).map(String::as_str).or_else(of_statement)
+    }
+
+    /// The snapshots that the commit's statement read.
+    pub fn inputs(&self) -> Vec<(TableName, i64)> {
+        let noted: BTreeMap<String, i64> =
+            self.summary.get(notes::INPUTS).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        noted.into_iter().filter_map(|(table, snapshot)| Some((TableName::parse(&table).ok()?, snapshot))).collect()
+    }
 }
 
 /// Everything that is known of a table without reading its rows.

@@ -12,7 +12,7 @@ use arrow_array::types::{Date32Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, ListArray, MapArray, StringArray, StructArray};
 use arrow_schema::{ArrowError, DataType, FieldRef, TimeUnit};
 
-const DAY: i64 = 86_400_000_000;
+use crate::engine::calendar::{DAY, Date};
 
 /// From 1970: the first day of the year -262142 and the last one of 262141, a year within `chrono`'s.
 const NEAR_DAYS: std::ops::RangeInclusive<i64> = -96_464_927..=95_025_871;
@@ -76,7 +76,7 @@ fn texts<T>(
 }
 
 fn date(days: i64, text: &mut String) {
-    let (year, month, day) = civil(days);
+    let Date { year, month, day } = Date::of_days(days);
     // Writing to a text cannot fail.
     let _ = match year {
         0..=9999 => write!(text, "{year:04}-{month:02}-{day:02}"),
@@ -97,24 +97,16 @@ fn timestamp(micros: i64, zone: &str, text: &mut String) {
     text.push_str(zone);
 }
 
-/// Year, month and day of a day counted from 1970-01-01. Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms".
-fn civil(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
-}
-
 #[cfg(test)]
 mod tests {
     use chrono::{Datelike, NaiveDate};
 
     use super::*;
+
+    fn civil(days: i64) -> (i64, i64, i64) {
+        let Date { year, month, day } = Date::of_days(days);
+        (year, month, day)
+    }
 
     #[test]
     fn days_are_those_of_the_calendar() {

@@ -15,11 +15,6 @@ use chrono::{DateTime, Utc};
 use crate::Pipeline;
 use crate::environments::Active;
 
-/// Notes of commits, in their summaries.
-const COMMIT_KEY: &str = "asgard.commit-key";
-const SYNC: &str = "asgard.sync";
-const INPUTS: &str = "asgard.inputs";
-
 /// A table as it was at a commit.
 #[derive(Debug, Clone)]
 pub struct TableNode {
@@ -149,21 +144,16 @@ impl Pipeline {
     }
 
     async fn node(&self, table: TableName, snapshot: i64, found: Option<&SnapshotInfo>) -> Result<TableNode> {
-        let note = |name: &str| found.and_then(|found| found.summary.get(name));
-        let task = note(SYNC).cloned().or_else(|| Some(note(COMMIT_KEY)?.split_once('/')?.0.to_owned()));
-        let made_by = match task {
-            Some(task) => self.tasks.get(&task).await?.map(TaskNode::from),
+        let made_by = match found.and_then(SnapshotInfo::task) {
+            Some(task) => self.tasks.get(task).await?.map(TaskNode::from),
             None => None,
         };
-        let noted: BTreeMap<String, i64> =
-            note(INPUTS).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-        let inputs = noted.into_iter().filter_map(|(table, snapshot)| Some((TableName::parse(&table).ok()?, snapshot)));
         Ok(TableNode {
             table,
             snapshot: Some(snapshot),
             committed_at: found.and_then(|found| found.committed_at),
             made_by,
-            inputs: inputs.collect(),
+            inputs: found.map(SnapshotInfo::inputs).unwrap_or_default(),
         })
     }
 }

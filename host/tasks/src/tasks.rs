@@ -89,6 +89,17 @@ impl Tasks {
         Ok(task)
     }
 
+    /// Stores a task; its first step starts when the older ones of its environment, kind and subject have ended.
+    ///
+    /// # Errors
+    /// As [`Tasks::submit`].
+    pub async fn submit_behind(&self, new: NewTask) -> TasksResult<Task> {
+        self.known(new.kind())?;
+        let task = self.store.insert_task_behind(&new).await?;
+        self.announce();
+        Ok(task)
+    }
+
     /// Stores a task, unless one of its environment, kind and subject is under way: then that one is the answer. Of two
     /// requests at once, both get the same task.
     ///

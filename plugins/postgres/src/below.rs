@@ -4,8 +4,11 @@
 //! apart. It does not tell that a partition came with rows, went, or was emptied by itself: [`Partition::mark`] does, compared
 //! from one sync to the next.
 
-use crate::catalog::{self, Fields, IDENTITY, ReplicaIdentity};
+use asgard_sdk::connector::StreamSelection;
+
+use crate::catalog::{self, Fields, IDENTITY, ReplicaIdentity, Scope, Table};
 use crate::session::Session;
+use crate::streams::schema_of;
 use crate::types::Oid;
 use crate::wire::{Failure, quote_identifier};
 
@@ -56,11 +59,29 @@ impl Partition {
     }
 }
 
+/// The table that a stream is of, with what is below it; none where there is none.
+///
+/// # Errors
+/// Those of the queries.
+pub(crate) fn find(session: &mut Session, selection: &StreamSelection) -> Result<Option<(Table, Below)>, Failure> {
+    session.execute("BEGIN READ ONLY")?;
+    let scope = Scope::Table { schema: schema_of(selection), name: &selection.name };
+    let found = match catalog::read(session, scope)?.into_iter().next() {
+        Some(table) => {
+            let below = read(session, table.oid)?;
+            Some((table, below))
+        }
+        None => None,
+    };
+    session.execute("ROLLBACK")?;
+    Ok(found)
+}
+
 /// Looks below the table. The system's names alone have to be in sight, as after [`catalog::read`].
 ///
 /// # Errors
 /// Those of the query.
-pub fn read(session: &mut Session, table: Oid) -> Result<Below, Failure> {
+fn read(session: &mut Session, table: Oid) -> Result<Below, Failure> {
     let mut below = Below::default();
     for entry in catalog::rows(session, &query(table), entry)? {
         match entry {

@@ -103,8 +103,7 @@ pub(super) async fn cancelled(bench: &Bench) -> Found {
 }
 
 fn full(stream: &StreamDescriptor) -> Option<SyncMode> {
-    let is_full = |mode: &SyncMode| matches!(mode, SyncMode::FullRefreshOverwrite | SyncMode::FullRefreshAppend);
-    stream.sync_modes.iter().copied().find(is_full)
+    stream.sync_modes.iter().copied().find(|mode| mode.is_full_refresh())
 }
 
 fn of_stream(stream: &StreamDescriptor, stop: Stop) -> Stop {

@@ -17,7 +17,7 @@
 //!   known ([`errors`]).
 
 mod by_id;
-mod calendar;
+pub(crate) mod calendar;
 mod cast;
 mod dialect;
 mod errors;

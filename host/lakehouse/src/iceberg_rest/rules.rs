@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::path::{Component, Path};
 
+use asgard_contract::table::differing_in_case;
 use iceberg::spec::{DataFileFormat, FormatVersion, Schema, Snapshot, TableMetadata};
 
 use super::{RestError, RestResult};
@@ -61,16 +62,12 @@ fn version(metadata: &TableMetadata) -> RestResult<()> {
 
 /// SQL does not tell names by their case.
 pub(super) fn columns_of(schema: &Schema) -> RestResult<()> {
-    let mut seen = HashSet::new();
-    for field in schema.as_struct().fields() {
-        if !seen.insert(field.name.to_lowercase()) {
-            return Err(RestError::unsupported(format!(
-                "two columns differ only in case, which SQL does not tell apart here: `{}`",
-                field.name
-            )));
-        }
+    match differing_in_case(schema.as_struct().fields().iter().map(|field| field.name.as_str())) {
+        None => Ok(()),
+        Some((_, other)) => Err(RestError::unsupported(format!(
+            "two columns differ only in case, which SQL does not tell apart here: `{other}`"
+        ))),
     }
-    Ok(())
 }
 
 /// `all`: manifests that earlier snapshots added are looked at too, since nobody has yet.

@@ -222,7 +222,7 @@ impl Commit<'_> {
     ) -> Result<Built> {
         let base = builder.clone().build().map_err(failed())?.metadata;
         let notes = HashMap::from([
-            ("asgard.sync".to_owned(), self.target().sync_id.clone()),
+            (parts::notes::SYNC.to_owned(), self.target().sync_id.clone()),
             ("asgard.sync-records".to_owned(), self.checkpoint.records.to_string()),
         ]);
         let added = Added { files: added, spec: Arc::clone(&self.writer.layout.spec) };

@@ -61,7 +61,7 @@ pub struct StreamTarget {
 
 impl StreamTarget {
     fn merges(&self) -> bool {
-        matches!(self.mode, SyncMode::IncrementalMerge | SyncMode::ChangeDataCapture)
+        self.mode.merges()
     }
 
     fn overwrites(&self) -> bool {

@@ -10,6 +10,7 @@
 
 use std::collections::HashMap;
 
+use asgard_contract::table::differing_in_case;
 use asgard_contract::{Error, Result};
 use iceberg::spec::{
     FormatVersion, NestedField, NestedFieldRef, PrimitiveType, Schema, SchemaRef, SortOrder, StructType, TableMetadata,
@@ -123,17 +124,13 @@ pub(crate) fn no_column(schema: &Schema, name: &str) -> String {
 }
 
 fn schema(fields: Vec<NestedFieldRef>) -> Result<Schema> {
-    let mut seen: HashMap<String, &str> = HashMap::new();
-    for field in &fields {
-        if let Some(other) = seen.insert(field.name.to_lowercase(), &field.name) {
-            return Err(Error::InvalidInput {
-                field: None,
-                message: format!(
-                    "columns `{other}` and `{}` differ in case alone, which SQL does not tell apart: give one of them another name",
-                    field.name
-                ),
-            });
-        }
+    if let Some((one, other)) = differing_in_case(fields.iter().map(|field| field.name.as_str())) {
+        return Err(Error::InvalidInput {
+            field: None,
+            message: format!(
+                "columns `{one}` and `{other}` differ in case alone, which SQL does not tell apart: give one of them another name"
+            ),
+        });
     }
     Schema::builder().with_fields(fields).build().map_err(|error| Error::InvalidInput {
         field: None,

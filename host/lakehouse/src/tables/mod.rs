@@ -70,7 +70,7 @@ pub(crate) mod parts {
     pub(crate) use super::partial::complete;
     pub(crate) use super::snapshot::{Added, Plan, Removed, write as write_snapshot};
     pub(crate) use super::undo::{Uncommitted, delete};
-    pub(crate) use super::write::{changed, created as new_table, finish};
+    pub(crate) use super::write::{changed, created as new_table, finish, notes};
 }
 
 /// The environment's tables. Cloning it is cheap.

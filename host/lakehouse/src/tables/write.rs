@@ -34,6 +34,8 @@ pub(crate) mod notes {
     pub(crate) const BYTES_READ: &str = "asgard.bytes-read";
     /// JSON: table -> snapshot.
     pub(crate) const INPUTS: &str = "asgard.inputs";
+    /// The sync that committed.
+    pub(crate) const SYNC: &str = "asgard.sync";
 }
 
 impl Tables {

@@ -7,7 +7,7 @@ use asgard_contract::log::Discard;
 use asgard_contract::manifest::Role;
 use asgard_contract::{Error, Result};
 use asgard_store::{Resource, ResourceKind};
-use asgard_tasks::{NewTask, TaskStatus};
+use asgard_tasks::{NewTask, TaskFilter, TaskStatus};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -32,8 +32,7 @@ pub struct NewService {
 }
 
 /// Where a view stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ViewStatus {
     Registered,
     Materialized,
@@ -68,17 +67,6 @@ pub struct FeatureStatus {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct ViewBody {
     view: FeatureView,
-    status: ViewStatus,
-    message: String,
-}
-
-fn shown(resource: Resource<ViewBody>) -> Registered {
-    Registered {
-        view: resource.body.view,
-        created_at: resource.created_at,
-        status: resource.body.status,
-        message: resource.body.message,
-    }
 }
 
 impl Pipeline {
@@ -90,43 +78,12 @@ impl Pipeline {
         let view = new.view;
         check_view(&view)?;
         self.refuse_taken_name(active, ResourceKind::FeatureView, "feature view", &view.name).await?;
-        let bound = self.required(active, Role::Features).await?;
-        let id = new_id();
-        let source = bound.plugin.feature_source(bound.call(&id, Arc::new(Discard)).await?);
-        source.register_view(&view).await?;
-        let mut body = ViewBody {
-            message: format!("feature view `{}` is registered over {}", view.name, view.source),
-            status: ViewStatus::Registered,
-            view,
-        };
-        self.store.put_new(&active.name, ResourceKind::FeatureView, &id, &body.view.name, &body).await?;
-        if body.view.online {
-            let request = FeatureTask { pin: bound.pin(), request: Request::Materialise(body.view.clone()) };
-            let task = NewTask::new(&active.name, KIND)
-                .subject(&id)
-                .plugin(&bound.pin())
-                .request(serde_json::to_value(&request).unwrap_or_default());
-            let task = self.tasks.submit(task).await?;
-            let task = self.tasks.wait(&task.id, MATERIALISE_WITHIN).await?;
-            match (task.status, task.error) {
-                (TaskStatus::Succeeded, _) => {
-                    body.status = ViewStatus::Materialized;
-                    body.message.push_str(", and its online store is filled");
-                }
-                (_, Some(error)) => {
-                    body.status = ViewStatus::Failed;
-                    body.message = format!("the view is registered, but its online store could not be filled: {error}");
-                }
-                _ => body.message.push_str("; its online store is being filled"),
-            }
-            if let Some(resource) = self.store.get::<ViewBody>(&active.name, ResourceKind::FeatureView, &id).await? {
-                let name = body.view.name.clone();
-                self.store
-                    .update(&active.name, ResourceKind::FeatureView, &id, &name, resource.revision, &body)
-                    .await?;
-            }
+        let id = self.enter_view(active, &view).await?;
+        if view.online {
+            let task = self.tasks.submit(self.materialisation(active, &id, &view).await?).await?;
+            self.tasks.wait(&task.id, MATERIALISE_WITHIN).await?;
         }
-        self.view(active, &body.view.name).await
+        self.view(active, &view.name).await
     }
 
     /// A step of a pipeline's run: the view is registered unless it is, and its online store is filled anew, if it has one.
@@ -134,10 +91,10 @@ impl Pipeline {
     /// # Errors
     /// Those of [`Pipeline::register_view`]; `conflict` for a view of the same name that is another one.
     pub(crate) async fn features_of(&self, active: &Arc<Active>, new: NewView, parent: &str) -> Result<Begun> {
+        let view = new.view;
+        check_view(&view)?;
         let kind = ResourceKind::FeatureView;
-        let known = self.store.get_by_name::<ViewBody>(&active.name, kind, &new.view.name).await?;
-        let view = new.view.clone();
-        let id = match known {
+        let id = match self.store.get_by_name::<ViewBody>(&active.name, kind, &view.name).await? {
             Some(known) if known.body.view == view => known.id,
             Some(_) => {
                 return Err(Error::conflict(format!(
@@ -145,22 +102,33 @@ impl Pipeline {
                     view.name
                 )));
             }
-            None => {
-                self.register_view(active, new).await?;
-                self.view_resource(active, &view.name).await?.id
-            }
+            None => self.enter_view(active, &view).await?,
         };
         if !view.online {
             return Ok(Begun::Nothing);
         }
-        let pin = self.required(active, Role::Features).await?.pin();
-        let request = FeatureTask { pin: pin.clone(), request: Request::Materialise(view) };
-        let task = NewTask::new(&active.name, KIND)
-            .subject(&id)
-            .plugin(&pin)
-            .parent(Some(parent))
-            .request(serde_json::to_value(&request).unwrap_or_default());
+        let task = self.materialisation(active, &id, &view).await?.parent(Some(parent));
         Ok(Begun::Task(Box::new(self.tasks.submit(task).await?)))
+    }
+
+    /// Makes a view known to the backend and stores it; answers with its id.
+    async fn enter_view(&self, active: &Arc<Active>, view: &FeatureView) -> Result<String> {
+        let bound = self.required(active, Role::Features).await?;
+        let id = new_id();
+        bound.plugin.feature_source(bound.call(&id, Arc::new(Discard)).await?).register_view(view).await?;
+        let body = ViewBody { view: view.clone() };
+        self.store.put_new(&active.name, ResourceKind::FeatureView, &id, &view.name, &body).await?;
+        Ok(id)
+    }
+
+    /// The task that fills a view's online store.
+    async fn materialisation(&self, active: &Arc<Active>, id: &str, view: &FeatureView) -> Result<NewTask> {
+        let pin = self.required(active, Role::Features).await?.pin();
+        let request = FeatureTask { pin: pin.clone(), request: Request::Materialise(view.clone()) };
+        Ok(NewTask::new(&active.name, KIND)
+            .subject(id)
+            .plugin(&pin)
+            .request(serde_json::to_value(&request).unwrap_or_default()))
     }
 
     /// A view by name.
@@ -168,7 +136,8 @@ impl Pipeline {
     /// # Errors
     /// `not-found`.
     pub async fn view(&self, active: &Active, name: &str) -> Result<Registered> {
-        Ok(shown(self.view_resource(active, name).await?))
+        let resource = self.view_resource(active, name).await?;
+        self.shown_view(active, resource).await
     }
 
     /// All views, newest first.
@@ -176,8 +145,37 @@ impl Pipeline {
     /// # Errors
     /// Those of the store.
     pub async fn views(&self, active: &Active) -> Result<Vec<Registered>> {
-        let (found, _) = self.store.list(&active.name, ResourceKind::FeatureView, u32::MAX, 0).await?;
-        Ok(found.into_iter().map(shown).collect())
+        let mut views = Vec::new();
+        for resource in self.view_resources(active).await? {
+            views.push(self.shown_view(active, resource).await?);
+        }
+        Ok(views)
+    }
+
+    /// A view with what became of its online store, as the newest task tells that fills it.
+    async fn shown_view(&self, active: &Active, resource: Resource<ViewBody>) -> Result<Registered> {
+        let view = resource.body.view;
+        let mut message = format!("feature view `{}` is registered over {}", view.name, view.source);
+        let mut status = ViewStatus::Registered;
+        let fills = TaskFilter::default().environment(&active.name).kind(KIND).subject(&resource.id);
+        let (newest, _) = if view.online { self.tasks.list(&fills, 1, 0).await? } else { (Vec::new(), 0) };
+        match newest.into_iter().next().map(|task| (task.status, task.error)) {
+            None => {}
+            Some((TaskStatus::Succeeded, _)) => {
+                status = ViewStatus::Materialized;
+                message.push_str(", and its online store is filled");
+            }
+            Some((_, Some(error))) => {
+                status = ViewStatus::Failed;
+                message = format!("the view is registered, but its online store could not be filled: {error}");
+            }
+            Some(_) => message.push_str("; its online store is being filled"),
+        }
+        Ok(Registered { view, created_at: resource.created_at, status, message })
+    }
+
+    async fn view_resources(&self, active: &Active) -> Result<Vec<Resource<ViewBody>>> {
+        Ok(self.store.list(&active.name, ResourceKind::FeatureView, u32::MAX, 0).await?.0)
     }
 
     /// Removes a view from backend and registry.
@@ -260,13 +258,14 @@ impl Pipeline {
         let bound = self.required(active, Role::Features).await?;
         let call = bound.call("feature-status", Arc::new(Discard)).await?;
         let information = bound.plugin.feature_source(call).information().await?;
-        let views = self.views(active).await?;
-        let mut entities: Vec<String> = views.iter().flat_map(|view| view.view.entities.clone()).collect();
+        let views: Vec<FeatureView> =
+            self.view_resources(active).await?.into_iter().map(|resource| resource.body.view).collect();
+        let mut entities: Vec<String> = views.iter().flat_map(|view| view.entities.clone()).collect();
         entities.sort();
         entities.dedup();
         Ok(FeatureStatus {
             information,
-            views: views.into_iter().map(|view| view.view.name).collect(),
+            views: views.into_iter().map(|view| view.name).collect(),
             entities,
             services: self.services(active).await?.len() as u64,
         })
@@ -276,11 +275,11 @@ impl Pipeline {
     pub(super) async fn named_views(&self, active: &Active, names: &[String], field: &str) -> Result<Vec<FeatureView>> {
         let mut views = Vec::with_capacity(names.len());
         for (index, name) in names.iter().enumerate() {
-            let view = self.view(active, name).await.map_err(|error| match error {
+            let resource = self.view_resource(active, name).await.map_err(|error| match error {
                 Error::NotFound { message } => Error::invalid(format!("{field}[{index}]"), message),
                 other => other,
             })?;
-            views.push(view.view);
+            views.push(resource.body.view);
         }
         Ok(views)
     }

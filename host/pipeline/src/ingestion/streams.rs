@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use asgard_contract::connector::{StreamDescriptor, StreamSelection, SyncMode};
+use asgard_contract::table::differing_in_case;
 use asgard_contract::{Error, Result, TableName};
 
 use crate::names;
@@ -140,7 +141,7 @@ pub(super) fn refresh(stream: &mut StreamSelection, discovered: &[StreamDescript
         return Err(Error::conflict(format!("stream `{name}` cannot be synced any more: {reason}")));
     }
     if !chosen_key {
-        if merges(stream.sync_mode) && found.primary_key.is_empty() {
+        if stream.sync_mode.merges() && found.primary_key.is_empty() {
             return Err(Error::conflict(format!(
                 "stream `{name}` has no primary key any more, and is merged by it: give it one, or PATCH the ingestion with another \
                  `syncMode` for it"
@@ -248,35 +249,29 @@ fn selection(
     }
     check_key(&selection, field)?;
     check_case(&selection, field)?;
-    if let Some(cursor) = selection.cursor.as_ref().filter(|_| is_incremental(selection.sync_mode))
-        && !stream.cursor_columns.is_empty()
-        && !stream.cursor_columns.contains(cursor)
-    {
+    check_cursor(&selection, stream, field)?;
+    if selection.sync_mode.merges() && selection.primary_key.is_empty() {
         return Err(Error::invalid(
-            format!("{field}.cursorField"),
-            format!("`{cursor}` cannot be a cursor: expected one of {}", stream.cursor_columns.join(", ")),
+            format!("{field}.primaryKey"),
+            "merging needs a primary key, and the table has none",
         ));
     }
-    match selection.sync_mode {
-        // A stream without any finds by itself what is new.
-        SyncMode::IncrementalAppend | SyncMode::IncrementalMerge
-            if selection.cursor.is_none() && !stream.cursor_columns.is_empty() =>
-        {
-            Err(Error::invalid(format!("{field}.cursorField"), "an incremental sync needs a cursor column"))
-        }
-        SyncMode::IncrementalMerge | SyncMode::ChangeDataCapture if selection.primary_key.is_empty() => {
-            Err(Error::invalid(format!("{field}.primaryKey"), "merging needs a primary key, and the table has none"))
-        }
-        _ => Ok(selection),
+    Ok(selection)
+}
+
+/// A stream without any cursor finds by itself what is new.
+fn check_cursor(selection: &StreamSelection, stream: &StreamDescriptor, field: &str) -> Result<()> {
+    if !selection.sync_mode.is_incremental() || stream.cursor_columns.is_empty() {
+        return Ok(());
     }
-}
-
-fn is_incremental(mode: SyncMode) -> bool {
-    matches!(mode, SyncMode::IncrementalAppend | SyncMode::IncrementalMerge)
-}
-
-fn merges(mode: SyncMode) -> bool {
-    matches!(mode, SyncMode::IncrementalMerge | SyncMode::ChangeDataCapture)
+    let message = match &selection.cursor {
+        None => "an incremental sync needs a cursor column".to_owned(),
+        Some(cursor) if stream.cursor_columns.contains(cursor) => return Ok(()),
+        Some(cursor) => {
+            format!("`{cursor}` cannot be a cursor: expected one of {}", stream.cursor_columns.join(", "))
+        }
+    };
+    Err(Error::invalid(format!("{field}.cursorField"), message))
 }
 
 /// Rows are found by plain values, each once.
@@ -300,28 +295,24 @@ fn check_key(stream: &StreamSelection, field: &str) -> Result<()> {
 
 /// Columns that SQL does not tell apart make no table.
 fn check_case(stream: &StreamSelection, field: &str) -> Result<()> {
-    let mut seen: HashMap<String, &str> = HashMap::new();
-    for column in &stream.columns {
-        if let Some(other) = seen.insert(column.name.to_lowercase(), &column.name) {
-            return Err(Error::invalid(
-                field,
-                format!(
-                    "columns `{other}` and `{}` of stream `{}` differ in case alone, which SQL does not tell apart: sync a view that \
-                     names them otherwise, and leave this stream out of `streams`",
-                    column.name,
-                    full_name(stream.namespace.as_deref(), &stream.name)
-                ),
-            ));
-        }
-    }
-    Ok(())
+    let Some((one, other)) = differing_in_case(stream.columns.iter().map(|column| column.name.as_str())) else {
+        return Ok(());
+    };
+    Err(Error::invalid(
+        field,
+        format!(
+            "columns `{one}` and `{other}` of stream `{}` differ in case alone, which SQL does not tell apart: sync a view that names \
+             them otherwise, and leave this stream out of `streams`",
+            full_name(stream.namespace.as_deref(), &stream.name)
+        ),
+    ))
 }
 
 /// The connector offers the mode first that fits the source's configuration; one that needs a cursor has to be asked for.
 fn default_mode(stream: &StreamDescriptor) -> SyncMode {
     match stream.sync_modes.first() {
-        None | Some(SyncMode::IncrementalAppend | SyncMode::IncrementalMerge) => SyncMode::FullRefreshOverwrite,
-        Some(mode) => *mode,
+        Some(mode) if !mode.is_incremental() => *mode,
+        _ => SyncMode::FullRefreshOverwrite,
     }
 }
 

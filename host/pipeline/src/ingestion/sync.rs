@@ -248,8 +248,7 @@ fn progress(state: &State, index: usize) -> Progress {
 
 /// Where a stream goes on. A full refresh starts over with each sync; within one it goes on from its last checkpoint.
 fn goes_on_from<'a>(stored: &'a Checkpoint, mode: SyncMode, sync_id: &str) -> Option<&'a [u8]> {
-    let full_refresh = matches!(mode, SyncMode::FullRefreshOverwrite | SyncMode::FullRefreshAppend);
-    (stored.sync_id == sync_id || !full_refresh).then_some(stored.state.as_slice())
+    (stored.sync_id == sync_id || !mode.is_full_refresh()).then_some(stored.state.as_slice())
 }
 
 /// The writers of the streams that have had rows so far.

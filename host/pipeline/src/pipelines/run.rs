@@ -26,9 +26,6 @@ pub(super) const KIND: &str = asgard_store::tasks::WAITING;
 /// Between two looks at steps that are under way.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
-/// Before a run that has to wait for another one looks again.
-const WAIT_AGAIN: Duration = Duration::from_secs(1);
-
 /// What was asked; stored as the task's request.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -144,10 +141,6 @@ impl RunHandler {
         let asked: Asked = stepping::asked(task)?;
         if state.definition.is_none() {
             let subject = task.subject.as_deref().unwrap_or_default();
-            let earlier = pipeline.unfinished_runs(&active, subject).await?;
-            if let Some(other) = earlier.iter().filter(|other| other.id < task.id).min_by_key(|other| &other.id) {
-                return Ok(Looked::Waiting(format!("waiting for run {} to end", other.id), WAIT_AGAIN));
-            }
             *state = pipeline.begun(&active, subject, &asked).await?;
             return Ok(Looked::Waiting("beginning".to_owned(), Duration::ZERO));
         }

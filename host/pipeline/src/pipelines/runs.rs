@@ -147,7 +147,7 @@ impl Pipeline {
     async fn submit_run(&self, active: &Active, pipeline: &str, asked: &Asked) -> Result<Run> {
         let request = serde_json::to_value(asked).map_err(|error| Error::internal(error.to_string()))?;
         let task = NewTask::new(&active.name, run::KIND).subject(pipeline).request(request);
-        Ok(shown(&self.tasks.submit(task).await?))
+        Ok(shown(&self.tasks.submit_behind(task).await?))
     }
 
     async fn run_task(&self, active: &Active, name: &str, run: &str) -> Result<Task> {

@@ -302,6 +302,17 @@ impl Store {
         Ok(task)
     }
 
+    /// Stores a task that begins when the older ones of its environment, kind and subject have ended.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn insert_task_behind(&self, new: &NewTask) -> StoreResult<Task> {
+        let mut write = self.write().await?;
+        let task = self.insert_behind(&mut write, new).await?;
+        write.commit().await?;
+        Ok(task)
+    }
+
     /// Stores a task, unless one of its environment, kind and subject is not finished yet: then that one is the answer. Two
     /// callers at once get the same task.
     ///

@@ -9,10 +9,9 @@ use serde::Deserialize;
 
 use super::{Lsn, identity, publication};
 use crate::below;
-use crate::catalog::{self, Scope};
 use crate::configuration::Configuration;
 use crate::session::Session;
-use crate::streams::{full_name, schema_of};
+use crate::streams::full_name;
 use crate::wire::{Failure, quote_identifier, quote_literal};
 
 /// Names end there, silently cut.
@@ -114,16 +113,12 @@ pub fn check_server(session: &mut Session) -> Result<()> {
 pub fn provision(session: &mut Session, configuration: &Configuration, ingestion: &Ingestion) -> Result<()> {
     check_server(session)?;
     let mut tables = Vec::new();
-    session.execute("BEGIN READ ONLY")?;
     for selection in captured(&ingestion.streams) {
-        let scope = Scope::Table { schema: schema_of(selection), name: &selection.name };
-        let found = catalog::read(session, scope)?.into_iter().next();
-        let table = found.ok_or_else(|| Error::NotFound(format!("there is no table `{}`", full_name(selection))))?;
-        let below = below::read(session, table.oid)?;
+        let (table, below) = below::find(session, selection)?
+            .ok_or_else(|| Error::NotFound(format!("there is no table `{}`", full_name(selection))))?;
         identity::check(&table, &below, &selection.primary_key)?;
         tables.push(table);
     }
-    session.execute("ROLLBACK")?;
     let names = Names::of(&ingestion.id, configuration);
     publication::make(session, &names, &tables)?;
     if find_slot(session, &names.slot)?.is_none() {

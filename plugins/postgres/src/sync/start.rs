@@ -11,9 +11,9 @@ use asgard_sdk::{Error, Result};
 use super::checkpoint::LogPosition;
 use super::plan::changed;
 use super::source::Source;
-use super::{BEGIN, Phase, Run, SETTINGS, full_name, number, schema_of};
+use super::{BEGIN, Phase, Run, SETTINGS, full_name, number};
 use crate::below::{self, Below};
-use crate::catalog::{self, Scope, Table};
+use crate::catalog::Table;
 use crate::replication::objects::{self, Names, one};
 use crate::replication::{Lsn, feed, identity, publication};
 use crate::session::Session;
@@ -91,16 +91,7 @@ impl Run {
         let mut tables = Vec::with_capacity(captured.len());
         for index in captured {
             let selection = &self.streams[*index];
-            session.execute("BEGIN READ ONLY")?;
-            let scope = Scope::Table { schema: schema_of(selection), name: &selection.name };
-            let found = match catalog::read(session, scope)?.into_iter().next() {
-                Some(table) => {
-                    let below = below::read(session, table.oid)?;
-                    Some((table, below))
-                }
-                None => None,
-            };
-            session.execute("ROLLBACK")?;
+            let found = below::find(session, selection)?;
             let usable = match self.position(*index) {
                 None => unread(selection, found),
                 Some(position) => followed(session, selection, position, found)?,

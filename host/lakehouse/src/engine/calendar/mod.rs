@@ -8,7 +8,7 @@ pub(super) mod reading;
 pub(super) const SECOND: i64 = 1_000_000;
 pub(super) const MINUTE: i64 = 60 * SECOND;
 pub(super) const HOUR: i64 = 60 * MINUTE;
-pub(super) const DAY: i64 = 24 * HOUR;
+pub(crate) const DAY: i64 = 24 * HOUR;
 
 /// A unit of time, as functions name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,17 +71,17 @@ impl Unit {
 
 /// A day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Date {
-    pub(super) year: i64,
+pub(crate) struct Date {
+    pub(crate) year: i64,
     /// 1 to 12.
-    pub(super) month: i64,
+    pub(crate) month: i64,
     /// 1 to 31.
-    pub(super) day: i64,
+    pub(crate) day: i64,
 }
 
 impl Date {
     /// Howard Hinnant's `civil_from_days`: exact for every day that fits.
-    pub(super) fn of_days(days: i64) -> Self {
+    pub(crate) fn of_days(days: i64) -> Self {
         let shifted = days + 719_468;
         let era = shifted.div_euclid(146_097);
         let day_of_era = shifted.rem_euclid(146_097);

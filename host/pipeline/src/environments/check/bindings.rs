@@ -98,12 +98,6 @@ fn statement(role: Role) -> Request {
         inputs: Vec::new(),
         target: target("silver"),
         write_mode: WriteMode::Overwrite,
-        compute: Compute {
-            executor_instances: 1,
-            executor_cores: 1,
-            executor_memory: "512m".to_owned(),
-            driver_cores: 1,
-            driver_memory: "512m".to_owned(),
-        },
+        compute: Compute::default(),
     })
 }
