@@ -5,13 +5,11 @@
 
 use axum::http::{Request, Uri, uri::PathAndQuery};
 
+use crate::access::is_of_an_environment;
+
 /// The environment that a request's base URL names.
 #[derive(Debug, Clone)]
 pub(crate) struct EnvironmentName(pub(crate) String);
-
-/// First segments of the routes that act on an environment.
-const SCOPED: [&str; 11] =
-    ["datasource", "sink", "ingestion", "spark", "dbt", "feast", "mlops", "lakehouse", "tasks", "secrets", "iceberg"];
 
 /// Takes the prefix off, and remembers the name.
 pub(crate) fn take_prefix<B>(mut request: Request<B>) -> Request<B> {
@@ -32,7 +30,7 @@ fn split(path: &str) -> Option<(&str, &str)> {
     let (name, _) = path.strip_prefix("/environments/")?.split_once('/')?;
     let rest = &path["/environments/".len() + name.len()..];
     let first = rest[1..].split('/').next()?;
-    SCOPED.contains(&first).then_some((name, rest))
+    is_of_an_environment(first).then_some((name, rest))
 }
 
 #[cfg(test)]
@@ -43,7 +41,8 @@ mod tests {
     fn only_scoped_routes_lose_their_prefix() {
         assert_eq!(split("/environments/dev/datasource/1"), Some(("dev", "/datasource/1")));
         assert_eq!(split("/environments/dev/feast/features"), Some(("dev", "/feast/features")));
-        for kept in ["/environments/dev", "/environments/dev/", "/environments/dev/revisions", "/datasource", "/"] {
+        assert_eq!(split("/environments/dev/pipelines"), Some(("dev", "/pipelines")));
+        for kept in ["/environments/dev", "/environments/dev/", "/environments/dev/revisions", "/environments/dev/plugins", "/datasource", "/"] {
             assert_eq!(split(kept), None, "{kept}");
         }
     }

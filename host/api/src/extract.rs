@@ -53,7 +53,13 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
 
 /// The whole body, within the limit.
 pub(crate) async fn bytes(request: Request) -> Result<Bytes> {
-    request.extract::<Bytes, _>().await.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))
+    request.extract::<Bytes, _>().await.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "the body is larger than this host takes; `asgard serve --largest-body` sets how large it may be",
+        ),
+        status => Problem::new(status, rejection.body_text()),
+    })
 }
 
 fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {

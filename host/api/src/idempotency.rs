@@ -2,7 +2,8 @@
 //!
 //! The key is claimed in the store before the handler runs, so two requests that arrive together, on one host or on two,
 //! do the work once; the second is told to ask again. Answers are kept for a day. An answer that says nothing was done and
-//! the client may try again (5xx) is not kept: the key is free again.
+//! the client may try again (5xx) is not kept: the key is free again. Nor is one that holds a secret ([`ShownOnce`]). Keys are
+//! a caller's own: another one's key does not give them its answer.
 
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
 use crate::App;
+use crate::access::{Caller, Who};
 use crate::environment::EnvironmentName;
 use crate::extract::bytes;
 use crate::problem::{PROBLEM_JSON, Problem, Result};
@@ -29,6 +31,10 @@ const LARGEST_ANSWER: usize = 16 << 20;
 
 /// Set on an answer that was given before.
 const REPLAYED: &str = "idempotency-replayed";
+
+/// On an answer that is to be written down nowhere.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ShownOnce;
 
 /// How often requests of hosts that are over are looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -72,16 +78,13 @@ pub(crate) async fn once(State(app): State<App>, request: Request, next: Next) -
 
 async fn answer(app: &App, request: Request, next: Next) -> Result<Response> {
     let key = key(&request)?;
-    let environment = request
-        .extensions()
-        .get::<EnvironmentName>()
-        .map_or(app.default_environment.to_string(), |name| name.0.clone());
+    let scope = scope(app, &request);
     let (parts, body) = request.into_parts();
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
     let mut request = Request::from_parts(parts.clone(), body);
     let body = bytes(std::mem::replace(&mut request, Request::new(Body::empty()))).await?;
     let fingerprint = fingerprint(&path, &body);
-    match app.pipeline.store().claim_key(&environment, &key, &fingerprint).await? {
+    match app.pipeline.store().claim_key(&scope, &key, &fingerprint).await? {
         Claim::Granted => {}
         Claim::UnderWay => {
             return Err(Problem::new(
@@ -101,9 +104,19 @@ async fn answer(app: &App, request: Request, next: Next) -> Result<Response> {
     let app = app.clone();
     let work = tokio::spawn(async move {
         let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-        keep(&app, &environment, &key, response).await
+        keep(&app, &scope, &key, response).await
     });
     work.await.map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the request could not be finished"))?
+}
+
+/// Whose keys these are: the environment's, and within it the caller's.
+fn scope(app: &App, request: &Request) -> String {
+    let named = request.extensions().get::<EnvironmentName>();
+    let environment = named.map_or(app.default_environment.as_ref(), |name| &name.0);
+    match request.extensions().get::<Caller>().map(|caller| &caller.who) {
+        None | Some(Who::Local) => environment.to_owned(),
+        Some(who) => format!("{environment} {who}"),
+    }
 }
 
 fn key(request: &Request) -> Result<String> {
@@ -125,14 +138,14 @@ fn fingerprint(path: &str, body: &[u8]) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-async fn keep(app: &App, environment: &str, key: &str, response: Response) -> Result<Response> {
+async fn keep(app: &App, scope: &str, key: &str, response: Response) -> Result<Response> {
     let store = app.pipeline.store();
     let (parts, body) = response.into_parts();
     let body = to_bytes(body, LARGEST_ANSWER).await.map_err(|error| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the answer could not be read: {error}"))
     })?;
-    let kept = if parts.status.is_server_error() {
-        store.release_key(environment, key).await
+    let kept = if parts.status.is_server_error() || parts.extensions.get::<ShownOnce>().is_some() {
+        store.release_key(scope, key).await
     } else {
         let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let answer = StoredAnswer {
@@ -140,7 +153,7 @@ async fn keep(app: &App, environment: &str, key: &str, response: Response) -> Re
             content_type: content_type.map(str::to_owned),
             body: body.to_vec(),
         };
-        store.keep_answer(environment, key, &answer).await
+        store.keep_answer(scope, key, &answer).await
     };
     kept?;
     Ok(Response::from_parts(parts, Body::from(body)))

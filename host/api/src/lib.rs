@@ -11,15 +11,18 @@ mod idempotency;
 mod ingestion;
 mod lakehouse;
 mod models;
+mod peer;
 mod pipelines;
 mod platform;
 mod problem;
+mod tls;
 mod transforms;
 
+use std::future::IntoFuture;
 use std::sync::Arc;
 
 use asgard_pipeline::Pipeline;
-use asgard_store::Store;
+use asgard_store::{AuditRetention, Store};
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
@@ -33,18 +36,26 @@ use tower_http::trace::TraceLayer;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
+use crate::access::Access;
+pub use crate::access::{Admission, Limits, OidcConfig, OidcGrant};
+use crate::peer::Peer;
 use crate::problem::Problem;
-
-/// Largest request body: a training script with generous room. Data does not come in through this door.
-const LARGEST_BODY: usize = 16 << 20;
+use crate::tls::Tls;
+pub use crate::tls::TlsFiles;
 
 /// How the API is served.
 #[derive(Debug, Clone)]
 pub struct ApiConfig {
     /// The environment of the bare routes.
     pub default_environment: String,
-    /// What requests must carry as a bearer token; none = nothing.
-    pub token: Option<Arc<str>>,
+    /// Whom it lets in.
+    pub admission: Admission,
+    /// What each caller may ask of it.
+    pub limits: Limits,
+    /// How much of the audit trail is kept.
+    pub audit: AuditRetention,
+    /// None: it speaks HTTP.
+    pub tls: Option<TlsFiles>,
 }
 
 /// What handlers share.
@@ -52,7 +63,7 @@ pub struct ApiConfig {
 pub(crate) struct App {
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) default_environment: Arc<str>,
-    pub(crate) token: Option<Arc<str>>,
+    pub(crate) access: Arc<Access>,
     /// Requests that would go on for ever end with this.
     pub(crate) stopping: CancellationToken,
 }
@@ -61,6 +72,8 @@ pub(crate) struct App {
 pub struct Api {
     router: Router,
     store: Store,
+    access: Arc<Access>,
+    tls: Option<Tls>,
     stopping: CancellationToken,
 }
 
@@ -69,16 +82,18 @@ impl Api {
     /// are ended first.
     ///
     /// # Errors
-    /// Those of the store.
+    /// Those of the store; `invalid-input` for a certificate or an issuer that cannot be used.
     pub async fn open(pipeline: Arc<Pipeline>, config: ApiConfig) -> asgard_contract::Result<Self> {
         idempotency::end_abandoned(pipeline.store()).await?;
         pipeline.read_steps_by(Arc::new(pipelines::Steps));
         let store = pipeline.store().clone();
+        let tls = config.tls.map(Tls::open).transpose()?;
+        let access = Arc::new(Access::new(config.admission, config.limits, config.audit, store.clone())?);
         let stopping = CancellationToken::new();
         let app = App {
             pipeline,
             default_environment: config.default_environment.into(),
-            token: config.token,
+            access: Arc::clone(&access),
             stopping: stopping.clone(),
         };
         let (routes, document) = routes().split_for_parts();
@@ -88,7 +103,7 @@ impl Api {
             .layer(CatchPanicLayer::custom(panicked))
             .layer(middleware::from_fn(problem::refusals))
             .layer(middleware::from_fn_with_state(app.clone(), access::guard))
-            .layer(DefaultBodyLimit::max(LARGEST_BODY))
+            .layer(DefaultBodyLimit::max(config.limits.body))
             .layer(middleware::from_fn_with_state(app.clone(), idempotency::once));
         let router = routes
             .merge(iceberg::routes())
@@ -96,7 +111,7 @@ impl Api {
             .fallback(unknown)
             .layer(layers)
             .with_state(app);
-        Ok(Self { router, store, stopping })
+        Ok(Self { router, store, access, tls, stopping })
     }
 
     /// Serves requests until `shutdown`; those under way are finished.
@@ -106,16 +121,30 @@ impl Api {
     pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) -> std::io::Result<()> {
         // In front of the router: the base URL of an environment is taken off before a route is looked up.
         let service = MapRequestLayer::new(environment::take_prefix).layer(self.router);
-        let served = axum::serve(listener, ServiceExt::<Request>::into_make_service(service)).with_graceful_shutdown(
-            async move {
-                shutdown.cancelled().await;
-                self.stopping.cancel();
-            },
-        );
-        tokio::select! {
-            served = served.into_future() => served,
+        let service = ServiceExt::<Request>::into_make_service_with_connect_info::<Peer>(service);
+        let stopping = async move {
+            shutdown.cancelled().await;
+            self.stopping.cancel();
+        };
+        let serving = async {
+            match &self.tls {
+                None => axum::serve(listener, service).with_graceful_shutdown(stopping).await,
+                Some(tls) => {
+                    let serving = axum::serve(tls.listener(listener), service).with_graceful_shutdown(stopping);
+                    tokio::select! {
+                        served = serving.into_future() => served,
+                        () = tls.follow_files() => Ok(()),
+                    }
+                }
+            }
+        };
+        let served = tokio::select! {
+            served = serving => served,
+            () = self.access.keep_house() => Ok(()),
             () = idempotency::keep_ending_abandoned(&self.store) => Ok(()),
-        }
+        };
+        self.access.finish().await;
+        served
     }
 
     /// The OpenAPI document, as `/openapi.json` gives it.
@@ -125,6 +154,7 @@ impl Api {
 }
 
 fn routes() -> OpenApiRouter<App> {
+    use access::{audit, tokens as access_tokens};
     use features::{retrieval, services, views};
     use ingestion::{ingestions, jobs, sinks, sources};
     use lakehouse::{changes, maintenance, query, rows, tables as lakehouse_tables};
@@ -182,6 +212,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(registry::status))
         .routes(routes!(definitions::create, definitions::list))
         .routes(routes!(definitions::get, definitions::put, definitions::delete))
+        .routes(routes!(definitions::plan))
         .routes(routes!(runs::start, runs::list))
         .routes(routes!(runs::backfill))
         .routes(routes!(runs::get))
@@ -207,6 +238,10 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(plugins::remove))
         .routes(routes!(secrets::list))
         .routes(routes!(secrets::put, secrets::delete))
+        .routes(routes!(access_tokens::create, access_tokens::list))
+        .routes(routes!(access_tokens::get, access_tokens::revoke))
+        .routes(routes!(access_tokens::me))
+        .routes(routes!(audit::list))
         .routes(routes!(health::health))
         .routes(routes!(health::ready))
 }

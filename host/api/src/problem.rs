@@ -54,6 +54,13 @@ impl Problem {
         }
     }
 
+    /// The client may ask again then.
+    pub(crate) fn retry_after(mut self, seconds: f64) -> Self {
+        let whole = std::time::Duration::try_from_secs_f64(seconds.ceil()).map_or(1, |wait| wait.as_secs());
+        self.retry_after_seconds = Some(whole.max(1));
+        self
+    }
+
     /// 422 for one field.
     pub(crate) fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
         let (field, message) = (field.into(), message.into());

@@ -1,5 +1,7 @@
 //! The `asgard` binary: the host, and the commands that a person runs beside it.
 
+mod access;
+mod apply;
 mod client;
 mod data;
 mod environments;
@@ -8,6 +10,7 @@ mod plugins;
 mod secret;
 mod serve;
 mod tasks;
+mod token;
 
 use std::process::ExitCode;
 
@@ -29,8 +32,8 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Serve),
-    Plan(environments::Plan),
-    Apply(environments::Apply),
+    Plan(apply::Plan),
+    Apply(apply::Apply),
     Diff(environments::Diff),
     Rollback(environments::Rollback),
     Promote(environments::Promote),
@@ -40,6 +43,7 @@ enum Command {
     Plugin(plugins::Plugin),
     Task(tasks::Task),
     Secret(secret::Secret),
+    Token(token::Token),
     #[command(hide = true)]
     Keep(keep::Keep),
 }
@@ -60,6 +64,7 @@ fn main() -> ExitCode {
         Command::Plugin(plugin) => waited(plugin.run()),
         Command::Task(task) => waited(task.run()),
         Command::Secret(secret) => secret.run().map(|()| ExitCode::SUCCESS),
+        Command::Token(token) => token.run().map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

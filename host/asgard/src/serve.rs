@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use asgard_api::{Api, ApiConfig};
 use asgard_pipeline::{Pipeline, PipelineConfig};
 use clap::Args;
@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+use crate::access::Access;
 use crate::data::{self, DataFolder};
 
 /// Start the host. An empty data folder becomes the environment `local`, which needs nothing but this machine.
@@ -23,12 +24,11 @@ pub(crate) struct Serve {
     /// Default: the data folder.
     #[arg(long, value_name = "DIR", env = "ASGARD_SHARED")]
     shared: Option<PathBuf>,
-    /// Where to listen. Other addresses than this machine's own need a token.
+    /// Where to listen. Other addresses than this machine's own need tokens.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8000", env = "ASGARD_LISTEN")]
     listen: SocketAddr,
-    /// A token that every request must carry, as `Authorization: Bearer TOKEN`.
-    #[arg(long, env = "ASGARD_TOKEN", hide_env_values = true)]
-    token: Option<String>,
+    #[command(flatten)]
+    access: Access,
     /// Plugins to register at the start, `DIR/NAME/{plugin.toml,plugin.wasm}`. Default: `plugins` beside the binary.
     #[arg(long, value_name = "DIR", env = "ASGARD_PLUGINS")]
     plugins: Option<PathBuf>,
@@ -42,11 +42,6 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) fn run(self) -> Result<()> {
-        ensure!(
-            self.listen.ip().is_loopback() || self.token.is_some(),
-            "{} can be reached from other machines: set a token (`--token` or ASGARD_TOKEN), or listen on 127.0.0.1",
-            self.listen
-        );
         let filter = EnvFilter::try_from_env("ASGARD_LOG").unwrap_or_else(|_| EnvFilter::new("warn,asgard=info"));
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
         runtime()?.block_on(self.serve())
@@ -55,6 +50,7 @@ impl Serve {
     async fn serve(self) -> Result<()> {
         let folder = self.data.open()?;
         let _lock = data::lock(&folder)?;
+        let admission = self.access.admission(self.listen, &self.data).await?;
         let binary = std::env::current_exe().context("the path of this binary is not known")?;
         // Bound before anything is opened: a port in use is told at once, and requests that come early wait.
         let listener = TcpListener::bind(self.listen)
@@ -72,17 +68,21 @@ impl Serve {
             keeper: binary,
         })
         .await?;
-        let api = Api::open(
-            pipeline.clone(),
-            ApiConfig { default_environment: self.environment, token: self.token.map(Into::into) },
-        )
-        .await?;
+        let config = ApiConfig {
+            default_environment: self.environment,
+            limits: self.access.limits(&admission),
+            audit: self.access.audit(),
+            tls: self.access.tls(),
+            admission,
+        };
+        let scheme = if config.tls.is_some() { "https" } else { "http" };
+        let api = Api::open(pipeline.clone(), config).await?;
         let shutdown = CancellationToken::new();
         let work = tokio::spawn({
             let (pipeline, shutdown) = (pipeline.clone(), shutdown.clone());
             async move { pipeline.run(shutdown).await }
         });
-        println!("asgard listens on http://{}", listener.local_addr()?);
+        println!("asgard listens on {scheme}://{}", listener.local_addr()?);
         tokio::spawn({
             let shutdown = shutdown.clone();
             async move {

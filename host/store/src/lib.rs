@@ -13,6 +13,8 @@
 //! - **Secrets are encrypted** with a key that is not in the database, see [`secrets`](Store::set_secret). Nothing here logs
 //!   a value.
 
+mod access;
+mod audit;
 mod database;
 mod environments;
 mod error;
@@ -28,7 +30,10 @@ pub mod tasks;
 #[doc(hidden)]
 pub mod testing;
 mod time;
+mod tokens;
 
+pub use access::{AccessRole, NoRole, Reach};
+pub use audit::{AuditEntry, AuditFilter, AuditOutcome, AuditRetention, NewAuditEntry};
 pub use database::{Store, StoreConfig};
 pub use environments::EnvironmentRevision;
 pub use error::{StoreError, StoreResult};
@@ -38,3 +43,4 @@ pub use plugins::RegisteredPlugin;
 pub use resources::{Resource, ResourceKind};
 pub use schedules::{CatchUp, Fired, Overlap, Schedule};
 pub use secrets::{KeySource, StoredSecret};
+pub use tokens::{ApiToken, NewToken};

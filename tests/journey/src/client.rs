@@ -23,6 +23,15 @@ pub struct Answer {
     pub status: u16,
     /// The body; null when it is empty or no JSON.
     pub body: Value,
+    /// The headers.
+    pub headers: ureq::http::HeaderMap,
+}
+
+impl Answer {
+    /// The text of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
 }
 
 impl Client {
@@ -69,9 +78,9 @@ impl Client {
             None => self.agent.run(request.body(()).context("bad request")?),
         };
         let mut response = response.with_context(|| format!("{method} {url} was not answered"))?;
-        let status = response.status().as_u16();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.body_mut().with_config().limit(1 << 30).read_to_string()?;
-        Ok(Answer { status, body: serde_json::from_str(&text).unwrap_or(Value::Null) })
+        Ok(Answer { status, body: serde_json::from_str(&text).unwrap_or(Value::Null), headers })
     }
 
     /// GET, expecting success.

@@ -91,6 +91,7 @@ fn of_status(status: StatusCode) -> &'static str {
         StatusCode::NOT_FOUND => "NotFoundException",
         StatusCode::METHOD_NOT_ALLOWED => "UnsupportedOperationException",
         StatusCode::CONFLICT => "CommitFailedException",
+        StatusCode::TOO_MANY_REQUESTS => "TooManyRequestsException",
         StatusCode::SERVICE_UNAVAILABLE => "ServiceUnavailableException",
         status if status.is_client_error() => "BadRequestException",
         _ => "InternalServerException",

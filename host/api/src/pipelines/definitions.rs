@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use crate::App;
 use crate::extract::{Body, Environment, Id, Paging, Params};
 use crate::ingestion::schedule::Schedule;
+use crate::platform::environments::{ChangeAnswer, shown};
 use crate::problem::Result;
 
 /// What a step does; `with` is what its own route takes.
@@ -150,6 +151,14 @@ pub(crate) struct PipelineList {
     total: u64,
 }
 
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PipelinePlan {
+    name: String,
+    /// There is no pipeline of this name yet.
+    is_new: bool,
+    changes: Vec<ChangeAnswer>,
+}
+
 /// Declare a pipeline.
 #[utoipa::path(post, path = "/pipelines", tag = "Pipelines", request_body = CreatePipeline,
     responses((status = 201, body = PipelineAnswer)))]
@@ -193,6 +202,20 @@ pub(crate) async fn put(
     Body(body): Body<PipelineBody>,
 ) -> Result<Json<PipelineAnswer>> {
     Ok(Json(app.pipeline.put_pipeline(&active, body.named(name)).await?.into()))
+}
+
+/// What putting a pipeline would change. Nothing is changed.
+#[utoipa::path(post, path = "/pipelines/{name}/plan", tag = "Pipelines", params(("name" = String, Path,)),
+    request_body = PipelineBody, responses((status = 200, body = PipelinePlan)))]
+pub(crate) async fn plan(
+    State(app): State<App>,
+    Environment(active): Environment,
+    Id(name): Id,
+    Body(body): Body<PipelineBody>,
+) -> Result<Json<PipelinePlan>> {
+    let new = body.named(name);
+    let changes = app.pipeline.plan_pipeline(&active, &new).await?;
+    Ok(Json(PipelinePlan { name: new.name, is_new: changes.is_none(), changes: shown(changes.unwrap_or_default()) }))
 }
 
 /// Remove a pipeline. Its runs are cancelled; what they made stays.

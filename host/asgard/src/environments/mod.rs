@@ -1,21 +1,18 @@
-//! Environments from the command line: files are made true, compared, taken back, checked. All of it over the host's REST API.
+//! Environments from the command line: compared, taken back, checked. All of it over the host's REST API.
 //!
 //! Exit codes are for scripts: 0 = done, or nothing differs; 1 = it could not be done; 2 = something differs (`plan`, `diff`), or is
 //! wrong (`check`).
 
-mod apply;
 mod check;
 mod diff;
 mod export;
-mod files;
 mod list;
 mod promote;
 mod rollback;
-mod shown;
+pub(crate) mod shown;
 
 use std::process::ExitCode;
 
-pub(crate) use apply::{Apply, Plan};
 pub(crate) use check::Check;
 pub(crate) use diff::Diff;
 pub(crate) use export::Export;
@@ -26,13 +23,13 @@ pub(crate) use rollback::Rollback;
 /// Something differs, or is wrong.
 const DIFFERENT: u8 = 2;
 
-fn told(nothing: bool) -> ExitCode {
+pub(crate) fn told(nothing: bool) -> ExitCode {
     if nothing { ExitCode::SUCCESS } else { ExitCode::from(DIFFERENT) }
 }
 
 /// How a change is made.
 #[derive(Debug, Clone, clap::Args)]
-struct Way {
+pub(crate) struct Way {
     /// Apply it although a backend does not answer: catalog, storage, or that of a plugin.
     #[arg(long)]
     force: bool,
@@ -43,7 +40,7 @@ struct Way {
 
 impl Way {
     /// As parameters of a request.
-    fn query(&self, expected_revision: Option<i64>) -> Vec<(&'static str, String)> {
+    pub(crate) fn query(&self, expected_revision: Option<i64>) -> Vec<(&'static str, String)> {
         let mut query = vec![("force", self.force.to_string())];
         query.extend(self.note.clone().map(|note| ("note", note)));
         query.extend(expected_revision.map(|revision| ("expected_revision", revision.to_string())));

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::client::{field, text};
 
 /// One line a change: `+` came, `-` went, `~` is another value.
-pub(super) fn changes(changes: &[Value]) {
+pub(crate) fn changes(changes: &[Value]) {
     for change in changes {
         println!("  {}", line(change));
     }
@@ -22,13 +22,13 @@ fn line(change: &Value) -> String {
 }
 
 /// An answer as it is, for scripts.
-pub(super) fn json(answer: &Value) -> Result<()> {
+pub(crate) fn json(answer: &Value) -> Result<()> {
     println!("{}", serde_json::to_string_pretty(answer).context("the answer has no JSON form")?);
     Ok(())
 }
 
 /// `1 change`, `2 changes`.
-pub(super) fn counted(count: usize, what: &str) -> String {
+pub(crate) fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 

@@ -190,6 +190,8 @@ impl Attendant {
             registry.is_ready(&self.key, &self.generation.id);
         }
         let why = self.stay_ready(child).await;
+        // At once: one that hangs takes a while to end, and who asks in the meantime is to wait for the next.
+        self.view.send_modify(|view| view.state = ServiceState::Starting);
         Run { why, ready_for: Some(since.elapsed()) }
     }
 

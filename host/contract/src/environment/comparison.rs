@@ -89,8 +89,9 @@ fn compare_objects(path: &str, before: &Map<String, Value>, after: &Map<String, 
     }
 }
 
-/// A whole object that came or went is one change: its parts say nothing more.
-fn compare_values(field: &str, before: Option<&Value>, after: Option<&Value>, changes: &mut Vec<Change>) {
+/// Adds what differs between two values, the first of which has this path. A whole object that came or went is one change: its parts
+/// say nothing more.
+pub fn compare_values(field: &str, before: Option<&Value>, after: Option<&Value>, changes: &mut Vec<Change>) {
     match (before, after) {
         (Some(Value::Object(before)), Some(Value::Object(after))) => compare_objects(field, before, after, changes),
         (before, after) if before == after => {}

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::manifest::Role;
 
-pub use comparison::{Change, compare};
+pub use comparison::{Change, compare, compare_values};
 pub use promotion::{Promotion, promote};
 pub use secrets::{SecretSource, SecretUse, secrets_in};
 

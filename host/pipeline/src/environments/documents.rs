@@ -2,6 +2,7 @@
 
 use asgard_contract::environment::Environment;
 use asgard_contract::{Error, Result};
+use serde::de::DeserializeOwned;
 
 /// A form of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +48,15 @@ impl Format {
 /// # Errors
 /// `invalid-input` with the line that is wrong.
 pub fn parse(text: &str, format: Format) -> Result<Environment> {
-    let wrong = |message: String| Error::invalid("environment", message.trim_end());
+    read("environment", text, format)
+}
+
+/// Reads a text as what is wanted of it.
+///
+/// # Errors
+/// `invalid-input` of this field, with the line that is wrong.
+pub fn read<T: DeserializeOwned>(field: &str, text: &str, format: Format) -> Result<T> {
+    let wrong = |message: String| Error::invalid(field, message.trim_end());
     match format {
         Format::Toml => toml::from_str(text).map_err(|error| wrong(error.to_string())),
         Format::Json => serde_json::from_str(text).map_err(|error| wrong(error.to_string())),

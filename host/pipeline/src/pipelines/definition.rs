@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use asgard_contract::environment::{Change, compare_values};
 use asgard_contract::{Error, Result};
 use asgard_store::{Resource, ResourceKind};
 use asgard_tasks::NewTask;
@@ -104,6 +105,16 @@ impl Pipeline {
         self.pipeline(active, &new.name).await
     }
 
+    /// What would change if a pipeline were put; none: it is new. Nothing is changed.
+    ///
+    /// # Errors
+    /// `invalid-input` with the field.
+    pub async fn plan_pipeline(&self, active: &Arc<Active>, new: &NewPipeline) -> Result<Option<Vec<Change>>> {
+        self.check_definition(new)?;
+        let known = self.find_pipeline(active, &new.name).await?;
+        Ok(known.map(|known| compare(&known.body, &new.definition)))
+    }
+
     /// All pipelines, newest first.
     ///
     /// # Errors
@@ -198,4 +209,23 @@ impl Pipeline {
         let reader = self.step_reader.get().ok_or_else(|| Error::unavailable("the host is still starting"))?;
         reader.read(step.kind, &with).map_err(|error| error.in_field(field))
     }
+}
+
+/// Steps are compared by their ids: `steps[clean].with.sql`.
+fn compare(before: &Definition, after: &Definition) -> Vec<Change> {
+    let fields = |definition: &Definition| {
+        let mut fields = serde_json::to_value(definition).unwrap_or_default();
+        if let Some(fields) = fields.as_object_mut() {
+            fields.remove("steps");
+            for step in &definition.steps {
+                fields.insert(format!("steps[{}]", step.id), serde_json::to_value(step).unwrap_or_default());
+            }
+            fields.retain(|_, value| !value.is_null());
+        }
+        fields
+    };
+    let mut changes = Vec::new();
+    compare_values("", Some(&fields(before)), Some(&fields(after)), &mut changes);
+    changes.sort_by(|a, b| a.field.cmp(&b.field));
+    changes
 }

@@ -9,13 +9,14 @@ use std::time::Duration;
 use asgard_journey::s3::S3;
 use libtest_mimic::Trial;
 
-use crate::world::{World, test, until};
+use crate::world::{World, certify, test, until};
 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
         test(world, "the_commands_of_the_readme_run", |world| run(world, "README.md")),
         test(world, "the_commands_for_operating_a_host_run", |world| run(world, "docs/operating.md")),
         test(world, "the_commands_about_environments_run", |world| run(world, "docs/environments.md")),
+        test(world, "the_commands_about_access_run", |world| run(world, "docs/access.md")),
         test(world, "the_commands_about_plugins_are_those_of_tests", |world| run(world, "docs/plugins.md")),
         test(world, "the_commands_of_the_tutorial_run", |world| run(world, "docs/tutorial.md")),
         test(world, "the_commands_about_tables_run", |world| run(world, "docs/tables.md")),
@@ -76,6 +77,11 @@ fn run(world: &World, document: &str) {
             serves(world, &folder.join("served"), &line);
             continue;
         }
+        if line.starts_with("asgard token") {
+            let line = line.replace("/var/lib/asgard", folder.join("served").to_str().unwrap());
+            assert!(shell(world, &line).stdout(Stdio::null()).status().unwrap().success(), "{line}");
+            continue;
+        }
         let line = line.replace("127.0.0.1:8000", &address).replace("/var/lib/asgard", data.to_str().unwrap());
         script.push(line);
     }
@@ -118,9 +124,14 @@ fn python(world: &World) {
 
 /// Starts a host as the document says, on a port and in a folder of the test's own, until it is ready.
 fn serves(world: &World, folder: &Path, line: &str) {
-    let line = line.replace(":8000", ":0").replace("/var/lib/asgard", folder.to_str().unwrap());
-    let mut shell =
-        shell(world, &format!("exec {line}").replacen("exec ASGARD_TOKEN=… ", "ASGARD_TOKEN=a-token exec ", 1));
+    std::fs::create_dir_all(folder).unwrap();
+    certify(folder);
+    let line = line
+        .replace(":8000", ":0")
+        .replace(":8443", ":0")
+        .replace("/var/lib/asgard", folder.to_str().unwrap())
+        .replace("/etc/asgard/tls", folder.to_str().unwrap());
+    let mut shell = shell(world, &format!("exec {line}"));
     shell.env("ASGARD_DATA", folder).env("ASGARD_LISTEN", "127.0.0.1:0");
     let log = folder.with_extension("said");
     let mut child = shell.stdout(std::fs::File::create(&log).unwrap()).stderr(Stdio::inherit()).spawn().unwrap();

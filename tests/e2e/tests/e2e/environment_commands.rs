@@ -15,6 +15,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "a_promotion_is_shown_before_it_is_made", promoted),
         test(world, "a_check_ends_badly_when_something_is_wrong", checked),
         test(world, "a_document_that_does_not_fit_is_refused_with_its_line_or_its_field", misfit),
+        test(world, "pipelines_come_from_files_beside_environments", pipelines),
         test(world, "a_host_that_does_not_answer_is_told_as_such", away),
     ]
 }
@@ -127,6 +128,33 @@ fn misfit(world: &World) {
         let (code, said) = asgard(world, &[command, "-f", text(&file)]);
         assert!(code == 1 && said.contains("features.plugin") && said.contains("feature-source"), "{code}: {said}");
     }
+}
+
+fn pipelines(world: &World) {
+    let environment = file(world, "with-pipeline");
+    let pipeline = environment.with_file_name("nightly.yaml");
+    let text_of = "kind: pipeline\nname: nightly\nenvironment: with-pipeline\nsteps:\n  - id: made\n    kind: gold\n    with: {name: made, sql_query: SELECT 1 AS one}\n";
+    std::fs::write(&pipeline, text_of).unwrap();
+    let files = ["-f", text(&pipeline), text(&environment)];
+    let (code, said) = asgard(world, &[&["plan"], &files[..]].concat());
+    assert!(code == 2 && said.contains("with-pipeline/nightly: is new"), "{code}: {said}");
+    let said = done(world, &[&["apply"], &files[..]].concat());
+    assert!(said.contains("with-pipeline is at revision 1") && said.contains("with-pipeline/nightly: is new"), "{said}");
+    let said = done(world, &[&["plan"], &files[..]].concat());
+    assert!(said.contains("with-pipeline/nightly: nothing changes"), "{said}");
+    let client = world.light();
+    let made = client.get("/environments/with-pipeline/pipelines/nightly").unwrap();
+    assert_eq!(made["steps"][0]["id"], "made");
+
+    std::fs::write(&pipeline, text_of.replace("SELECT 1", "SELECT 2")).unwrap();
+    let said = done(world, &["apply", "-f", text(&pipeline)]);
+    assert!(said.contains("~ steps[made].with.sql_query") && said.contains("SELECT 2"), "{said}");
+    let made = client.get("/environments/with-pipeline/pipelines/nightly").unwrap();
+    assert_eq!(made["steps"][0]["with"]["sql_query"], "SELECT 2 AS one");
+
+    std::fs::write(&pipeline, text_of.replace("kind: gold", "kind: golden")).unwrap();
+    let (code, said) = asgard(world, &["apply", "-f", text(&pipeline)]);
+    assert!(code == 1 && said.contains("steps[0].kind"), "{code}: {said}");
 }
 
 fn away(world: &World) {

@@ -8,6 +8,7 @@
     reason = "a test ends with the first thing that is not as it should be"
 )]
 
+mod access;
 mod bad_models;
 mod capture;
 mod catalogs;
@@ -15,6 +16,7 @@ mod chaos;
 mod cli;
 mod commands;
 mod conformance;
+mod disks;
 mod durability;
 mod environment_commands;
 mod environments;
@@ -83,10 +85,12 @@ fn main() -> ExitCode {
         plugins::trials(&world),
         conformance::trials(&world),
         durability::trials(&world),
+        disks::trials(&world),
         hosts::trials(&world),
         tasks::trials(&world),
         chaos::trials(&world),
         cli::trials(&world),
+        access::trials(&world),
         openapi::trials(&world),
         readme::trials(&world),
         commands::trials(&world),

@@ -166,6 +166,16 @@ pub(crate) fn ingest_from(client: &Client, config: &Value, prefix: &str, extra: 
     Ok(ingestion["connectionId"].as_str().context("no connectionId")?.to_owned())
 }
 
+/// Puts a new certificate for `localhost`, with its key, in place of the old one: `tls.crt` and `tls.key`.
+pub(crate) fn certify(folder: &Path) {
+    let mut parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
+    parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let certificate = parameters.self_signed(&key).expect("a certificate");
+    std::fs::write(folder.join("tls.key"), key.serialize_pem()).expect("a file");
+    std::fs::write(folder.join("tls.crt"), certificate.pem()).expect("a file");
+}
+
 /// Waits for the newest job of an ingestion to end; answers with it.
 pub(crate) fn ended_job(client: &Client, ingestion: &str) -> Value {
     until("the sync ends", Duration::from_secs(120), || {

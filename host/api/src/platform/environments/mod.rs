@@ -24,6 +24,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use self::document::Document;
 use crate::App;
+use crate::access::{Caller, Who};
 use crate::extract::{Id, Params};
 use crate::problem::{Problem, Result};
 
@@ -105,26 +106,30 @@ const LONGEST_NOTE: usize = 500;
 
 impl Way {
     /// Attributed to who sends the request.
-    pub(crate) fn intent(self, headers: &HeaderMap) -> Result<Intent> {
+    pub(crate) fn intent(self, caller: &Caller, headers: &HeaderMap) -> Result<Intent> {
         if self.note.chars().count() > LONGEST_NOTE || self.note.chars().any(char::is_control) {
             return Err(Problem::field("note", format!("expected one line of at most {LONGEST_NOTE} characters")));
         }
-        Ok(Intent { author: author(headers), note: self.note, force: self.force, expected: self.expected_revision })
+        Ok(Intent { author: author(caller, headers), note: self.note, force: self.force, expected: self.expected_revision })
     }
 }
 
-/// Who says to be sending the request: the header `Asgard-Author`, which the command line fills with the user's name. A claim, and no
-/// proof: everyone with the host's token can make it.
-fn author(headers: &HeaderMap) -> String {
+/// Who sends the request. On an open host, which knows nobody, that is a claim: the header `Asgard-Author`, which the command line
+/// fills with the user's name.
+fn author(caller: &Caller, headers: &HeaderMap) -> String {
+    if caller.who != Who::Local {
+        return caller.who.to_string();
+    }
     let named = headers.get("asgard-author").and_then(|value| value.to_str().ok()).map(str::trim);
     named.filter(|name| !name.is_empty() && name.len() <= 100).unwrap_or("api").to_owned()
 }
 
-/// All environments that can be used.
+/// All environments that can be used, and that the caller may look at.
 #[utoipa::path(get, path = "/environments", tag = "Platform", responses((status = 200, body = EnvironmentList)))]
-pub(crate) async fn list(State(app): State<App>) -> Json<EnvironmentList> {
+pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Json<EnvironmentList> {
     let environments = app.pipeline.environments().list().await;
-    Json(EnvironmentList { environments: environments.iter().map(|active| (&**active).into()).collect() })
+    let seen = environments.iter().filter(|active| caller.sees(&active.name));
+    Json(EnvironmentList { environments: seen.map(|active| (&**active).into()).collect() })
 }
 
 /// One environment, as JSON or, with `Accept: application/toml` or `application/yaml`, as its file.
@@ -148,12 +153,13 @@ pub(crate) async fn get(State(app): State<App>, Id(name): Id, request: Request) 
     responses((status = 200, body = EnvironmentAnswer)))]
 pub(crate) async fn put(
     State(app): State<App>,
+    caller: Caller,
     Id(name): Id,
     Params(way): Params<Way>,
     headers: HeaderMap,
     Document(document): Document,
 ) -> Result<Json<EnvironmentAnswer>> {
     document::named(&document, &name)?;
-    let applied = app.pipeline.apply_environment(document, &way.intent(&headers)?).await?;
+    let applied = app.pipeline.apply_environment(document, &way.intent(&caller, &headers)?).await?;
     Ok(Json((&*applied.active).into()))
 }

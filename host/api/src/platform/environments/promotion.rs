@@ -9,6 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::plan::PlanAnswer;
 use super::{EnvironmentAnswer, Way};
 use crate::App;
+use crate::access::Caller;
 use crate::extract::{Body, Id, Params};
 use crate::problem::Result;
 
@@ -37,9 +38,11 @@ pub(crate) struct PromotionAnswer {
     params(("name" = String, Path,), Origin), responses((status = 200, body = PlanAnswer)))]
 pub(crate) async fn plan(
     State(app): State<App>,
+    caller: Caller,
     Id(name): Id,
     Params(origin): Params<Origin>,
 ) -> Result<Json<PlanAnswer>> {
+    caller.must_see(&origin.from)?;
     Ok(Json(app.pipeline.plan_promotion(&origin.from, &name).await?.into()))
 }
 
@@ -49,11 +52,13 @@ pub(crate) async fn plan(
     params(("name" = String, Path,), Way), request_body = Promote, responses((status = 200, body = PromotionAnswer)))]
 pub(crate) async fn promote(
     State(app): State<App>,
+    caller: Caller,
     Id(name): Id,
     Params(way): Params<Way>,
     headers: HeaderMap,
     Body(body): Body<Promote>,
 ) -> Result<Json<PromotionAnswer>> {
-    let (plan, applied) = app.pipeline.promote_environment(&body.from, &name, &way.intent(&headers)?).await?;
+    caller.must_see(&body.from)?;
+    let (plan, applied) = app.pipeline.promote_environment(&body.from, &name, &way.intent(&caller, &headers)?).await?;
     Ok(Json(PromotionAnswer { plan: plan.into(), environment: (&*applied.active).into() }))
 }

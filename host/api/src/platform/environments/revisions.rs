@@ -11,6 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{ChangeAnswer, EnvironmentAnswer, Way, shown};
 use crate::App;
+use crate::access::Caller;
 use crate::extract::{Body, Id, Params};
 use crate::problem::{Problem, Result};
 
@@ -82,10 +83,12 @@ pub(crate) async fn list(State(app): State<App>, Id(name): Id) -> Result<Json<Re
     params(("name" = String, Path,), Comparison), responses((status = 200, body = Difference)))]
 pub(crate) async fn diff(
     State(app): State<App>,
+    caller: Caller,
     Id(name): Id,
     Params(comparison): Params<Comparison>,
 ) -> Result<Json<Difference>> {
     let other = named(&comparison.with)?;
+    caller.must_see(other.0)?;
     let changes = app.pipeline.compare_environments((&name, comparison.revision), other).await?;
     Ok(Json(Difference { changes: shown(changes) }))
 }
@@ -95,12 +98,13 @@ pub(crate) async fn diff(
     params(("name" = String, Path,), Way), request_body = RollBack, responses((status = 200, body = EnvironmentAnswer)))]
 pub(crate) async fn roll_back(
     State(app): State<App>,
+    caller: Caller,
     Id(name): Id,
     Params(way): Params<Way>,
     headers: HeaderMap,
     Body(body): Body<RollBack>,
 ) -> Result<Json<EnvironmentAnswer>> {
-    let applied = app.pipeline.roll_back_environment(&name, body.revision, &way.intent(&headers)?).await?;
+    let applied = app.pipeline.roll_back_environment(&name, body.revision, &way.intent(&caller, &headers)?).await?;
     Ok(Json((&*applied.active).into()))
 }
 
