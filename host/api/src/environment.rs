@@ -42,7 +42,14 @@ mod tests {
         assert_eq!(split("/environments/dev/datasource/1"), Some(("dev", "/datasource/1")));
         assert_eq!(split("/environments/dev/feast/features"), Some(("dev", "/feast/features")));
         assert_eq!(split("/environments/dev/pipelines"), Some(("dev", "/pipelines")));
-        for kept in ["/environments/dev", "/environments/dev/", "/environments/dev/revisions", "/environments/dev/plugins", "/datasource", "/"] {
+        for kept in [
+            "/environments/dev",
+            "/environments/dev/",
+            "/environments/dev/revisions",
+            "/environments/dev/plugins",
+            "/datasource",
+            "/",
+        ] {
             assert_eq!(split(kept), None, "{kept}");
         }
     }

@@ -12,6 +12,7 @@ use asgard_plugins::{Call, Plugin};
 
 use crate::Pipeline;
 use crate::environments::Active;
+use crate::plugins;
 
 /// A plugin in its place: what a call needs beside its arguments.
 #[derive(Clone)]
@@ -51,9 +52,9 @@ impl Bound {
         format!("{}@{}", manifest.name, manifest.version)
     }
 
-    /// `name@version sha256:…`: what a task writes down, so that what ran is always known.
+    /// See [`plugins::pin`].
     pub(crate) fn pin(&self) -> String {
-        format!("{} {}", self.name(), self.plugin.digest())
+        plugins::pin(self.plugin.manifest(), self.plugin.digest())
     }
 }
 
@@ -88,8 +89,7 @@ impl Pipeline {
     /// gone at once. After a swap to another plugin, whose configuration and grants are none of this one's, the last binding that
     /// it had goes on to apply until the task ends.
     pub(crate) async fn pinned(&self, active: &Arc<Active>, role: Role, pin: &str) -> Result<Bound> {
-        let digest = pin.split(' ').nth(1).unwrap_or(pin);
-        let plugin = self.plugins.by_digest(digest).await?;
+        let plugin = self.plugins.pinned(pin).await?;
         let name = plugin.manifest().name.clone();
         let of_plugin = |document: &Environment| {
             document.bindings(role).into_iter().find(|binding| binding.plugin == name).cloned()

@@ -171,7 +171,10 @@ impl Place {
         };
         let options = AnyPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT);
         let options = options
-            .after_connect(move |connection, _| Box::pin(async move { connection.execute(session).await.map(drop) }));
+            .after_connect(move |connection, _| Box::pin(async move { connection.execute(session).await.map(drop) }))
+            // SQLite itself ends a transaction that finds the disk full, and sqlx does not hear of it: it would refuse to begin
+            // another one on that connection for ever.
+            .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }));
         options.connect_with(self.options.clone()).await.map_err(|error| self.failed(&error))
     }
 

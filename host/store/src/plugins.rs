@@ -140,17 +140,38 @@ impl Store {
         Ok(())
     }
 
-    /// The bytes of a digest, with the manifest that they were last registered with.
+    /// The bytes of a digest.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn plugin_component(&self, digest: &str) -> StoreResult<Option<(Manifest, Vec<u8>)>> {
-        let row: Option<(String, Vec<u8>)> =
-            sqlx::query_as("SELECT manifest, component FROM plugin_components WHERE digest = $1")
+    pub async fn plugin_component(&self, digest: &str) -> StoreResult<Option<Vec<u8>>> {
+        let row: Option<(Vec<u8>,)> = sqlx::query_as("SELECT component FROM plugin_components WHERE digest = $1")
+            .bind(digest)
+            .fetch_optional(self.readers())
+            .await?;
+        Ok(row.map(|(component,)| component))
+    }
+
+    /// The manifests that the bytes of a digest were registered with, newest first: they may be two versions, or two plugins.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn plugin_manifests(&self, digest: &str) -> StoreResult<Vec<Manifest>> {
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT name, manifest FROM plugin_manifests WHERE digest = $1 ORDER BY registered_at DESC, version DESC",
+        )
+        .bind(digest)
+        .fetch_all(self.readers())
+        .await?;
+        if rows.is_empty() {
+            // Of a version that had other bytes before every manifest was kept: the last one is.
+            let row: Option<(String,)> = sqlx::query_as("SELECT manifest FROM plugin_components WHERE digest = $1")
                 .bind(digest)
                 .fetch_optional(self.readers())
                 .await?;
-        row.map(|(text, component)| Ok((manifest(digest, &text)?, component))).transpose()
+            return row.map(|(text,)| manifest(digest, &text)).into_iter().collect();
+        }
+        rows.into_iter().map(|(name, text)| manifest(&name, &text)).collect()
     }
 }
 
@@ -183,6 +204,18 @@ async fn put(
     .bind(digest)
     .bind(&text)
     .bind(component)
+    .execute(&mut **write)
+    .await?;
+    sqlx::query(
+        "INSERT INTO plugin_manifests (digest, name, version, manifest, registered_at) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (digest, name, version) DO UPDATE SET
+             manifest = excluded.manifest, registered_at = excluded.registered_at",
+    )
+    .bind(digest)
+    .bind(&manifest.name)
+    .bind(manifest.version.to_string())
+    .bind(&text)
+    .bind(registered_at)
     .execute(&mut **write)
     .await?;
     sqlx::query(

@@ -64,6 +64,7 @@ pub struct StepContext {
 pub(crate) struct Left<'a> {
     pub(crate) state: Option<&'a Value>,
     pub(crate) details: Option<&'a Value>,
+    pub(crate) plugin: Option<&'a str>,
 }
 
 impl StepContext {
@@ -86,7 +87,17 @@ impl StepContext {
     /// # Errors
     /// `unavailable` when another worker has taken the task, or the database cannot be written: the step must stop.
     pub async fn save(&self, state: Value) -> Result<()> {
-        self.write(Left { state: Some(&state), details: None }, Next::GoesOn).await?;
+        self.write(Left { state: Some(&state), ..Left::default() }, Next::GoesOn).await?;
+        Ok(())
+    }
+
+    /// Stores which plugin the task has started with, where its request could not say: every later step finds it in
+    /// [`Task::plugin`](crate::Task::plugin).
+    ///
+    /// # Errors
+    /// As [`save`](Self::save).
+    pub async fn started_with(&self, plugin: &str) -> Result<()> {
+        self.write(Left { plugin: Some(plugin), ..Left::default() }, Next::GoesOn).await?;
         Ok(())
     }
 
@@ -116,6 +127,7 @@ impl StepContext {
             state: left.state,
             progress: now.progress.as_ref(),
             details: left.details,
+            plugin: left.plugin,
             log: now.lines.as_slices().0,
             events: now.events.as_slices().0,
             next,

@@ -288,7 +288,7 @@ impl<'a> StepRun<'a> {
     async fn write(&self, mut remains: Remains, mut next: Next) -> bool {
         let mut last_writes = 0;
         loop {
-            let left = Left { state: remains.state.as_ref(), details: remains.details.as_ref() };
+            let left = Left { state: remains.state.as_ref(), details: remains.details.as_ref(), plugin: None };
             let error = match self.context.write(left, next.clone()).await {
                 Ok(()) => {
                     if next.is_final() {

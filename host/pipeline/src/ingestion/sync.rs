@@ -29,11 +29,9 @@ pub(super) fn tasks_of(active: &Active, ingestion: &str) -> TaskFilter {
     TaskFilter::default().environment(&active.name).kind(KIND).subject(ingestion)
 }
 
-/// What the task remembers.
+/// What the task remembers. The connector that it started with is the task's own.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct State {
-    /// The connector this sync started with.
-    pin: Option<String>,
     pub(super) streams: Vec<StreamResult>,
 }
 
@@ -77,9 +75,8 @@ impl Handler for SyncHandler {
     async fn cancel(&self, task: &Task, context: &StepContext) -> Result<()> {
         let pipeline = stepping::running(&self.pipeline)?;
         let active = pipeline.environments.get(&task.environment).await?;
-        let state: State = serde_json::from_value(task.state.clone()).unwrap_or_default();
         let ingestion = pipeline.contract_ingestion(&active, task.subject.as_deref().unwrap_or_default()).await?;
-        let bound = connector(&pipeline, &active, &ingestion, state.pin.as_deref()).await?;
+        let bound = connector(&pipeline, &active, &ingestion, task.plugin.as_deref()).await?;
         bound.plugin.connector(bound.call(&task.id, context.log()).await?).cancel(&ingestion).await
     }
 }
@@ -109,8 +106,10 @@ async fn run(pipeline: &Arc<Pipeline>, task: &Task, context: &StepContext, state
     let record = pipeline.ingestion_record(&active, id).await?.body;
     let sink = pipeline.sink_record(&active, &record.sink_id).await?;
     let storage = pipeline.sink_storage(&active, &sink.body).await?;
-    let bound = connector(pipeline, &active, &ingestion, state.pin.as_deref()).await?;
-    state.pin = Some(bound.pin());
+    let bound = connector(pipeline, &active, &ingestion, task.plugin.as_deref()).await?;
+    if task.plugin.is_none() {
+        context.started_with(&bound.pin()).await?;
+    }
 
     let previous = std::mem::take(&mut state.streams);
     for stream in &mut ingestion.streams {

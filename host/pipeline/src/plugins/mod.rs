@@ -1,4 +1,4 @@
-//! Registered plugins: stored by name, version and digest; compiled when first used, once per digest.
+//! Registered plugins: stored by name, version and digest; compiled when first used, once per version.
 
 mod removal;
 
@@ -17,7 +17,7 @@ use tokio::sync::OnceCell;
 pub struct Plugins {
     store: Store,
     runtime: Runtime,
-    /// By digest. Two tasks that start with the same new plugin wait for one compilation instead of doing two.
+    /// By pin. Two tasks that start with the same new plugin wait for one compilation instead of doing two.
     loaded: Mutex<HashMap<String, Arc<OnceCell<Plugin>>>>,
 }
 
@@ -34,8 +34,8 @@ impl Plugins {
         let manifest = asgard_plugins::parse_manifest(manifest)?;
         let plugin = self.runtime.load(component, &manifest).await?;
         let registered = self.store.add_plugin(&manifest, plugin.digest(), component).await?;
-        let digest = plugin.digest().to_owned();
-        self.lock().insert(digest, Arc::new(OnceCell::new_with(Some(plugin))));
+        let pin = pin(&manifest, plugin.digest());
+        self.lock().insert(pin, Arc::new(OnceCell::new_with(Some(plugin))));
         Ok(registered)
     }
 
@@ -80,7 +80,7 @@ impl Plugins {
     /// `not-found` when it is not registered.
     pub(crate) async fn bound(&self, binding: &Binding) -> Result<Plugin> {
         if let Some(digest) = &binding.digest {
-            return self.pinned(binding, digest).await;
+            return self.of_digest(binding, digest).await;
         }
         let found = self.store.plugin(&binding.plugin, binding.version.as_ref()).await?;
         let registered = found.ok_or_else(|| {
@@ -90,40 +90,64 @@ impl Plugins {
                 binding.plugin
             ))
         })?;
-        self.by_digest(&registered.digest).await
+        self.compiled(&registered.manifest, &registered.digest).await
     }
 
     /// The plugin of a binding that names a digest: those bytes, whatever is registered under the name by now.
-    async fn pinned(&self, binding: &Binding, digest: &str) -> Result<Plugin> {
-        let plugin = self.by_digest(digest).await?;
-        let manifest = plugin.manifest();
-        let fits = manifest.name == binding.plugin
-            && binding.version.as_ref().is_none_or(|version| *version == manifest.version);
-        if !fits {
-            let (name, version) = (&manifest.name, &manifest.version);
-            return Err(Error::not_found(format!("{digest} is plugin `{name}` {version}, not what the binding names")));
+    async fn of_digest(&self, binding: &Binding, digest: &str) -> Result<Plugin> {
+        let manifests = self.manifests(digest).await?;
+        let fits = |manifest: &&Manifest| {
+            manifest.name == binding.plugin
+                && binding.version.as_ref().is_none_or(|version| *version == manifest.version)
+        };
+        match manifests.iter().find(fits) {
+            Some(manifest) => self.compiled(manifest, digest).await,
+            None => {
+                let known = manifests.iter().map(|known| format!("plugin `{}` {}", known.name, known.version));
+                let known = known.collect::<Vec<_>>().join(" and ");
+                Err(Error::not_found(format!("{digest} is {known}, not what the binding names")))
+            }
         }
-        Ok(plugin)
     }
 
-    /// The plugin with exactly these bytes.
+    /// The plugin that a task has started with.
     ///
     /// # Errors
     /// `not-found` when it is not registered.
-    pub(crate) async fn by_digest(&self, digest: &str) -> Result<Plugin> {
-        let cell = Arc::clone(self.lock().entry(digest.to_owned()).or_default());
-        cell.get_or_try_init(|| self.load(digest)).await.cloned()
+    pub(crate) async fn pinned(&self, pinned: &str) -> Result<Plugin> {
+        let digest = pinned.rsplit(' ').next().unwrap_or(pinned);
+        let manifests = self.manifests(digest).await?;
+        let manifest = manifests.iter().find(|manifest| pin(manifest, digest) == pinned);
+        let manifest = manifest.ok_or_else(|| Error::not_found(format!("no registered plugin was {pinned}")))?;
+        self.compiled(manifest, digest).await
     }
 
-    async fn load(&self, digest: &str) -> Result<Plugin> {
-        let stored = self.store.plugin_component(digest).await?;
-        let (manifest, component): (Manifest, Vec<u8>) =
-            stored.ok_or_else(|| Error::not_found(format!("no registered plugin has the digest {digest}")))?;
-        Ok(self.runtime.load(&component, &manifest).await?)
+    async fn manifests(&self, digest: &str) -> Result<Vec<Manifest>> {
+        let manifests = self.store.plugin_manifests(digest).await?;
+        if manifests.is_empty() {
+            return Err(Error::not_found(format!("no registered plugin has the digest {digest}")));
+        }
+        Ok(manifests)
+    }
+
+    async fn compiled(&self, manifest: &Manifest, digest: &str) -> Result<Plugin> {
+        let cell = Arc::clone(self.lock().entry(pin(manifest, digest)).or_default());
+        let load = || async {
+            let component = self.store.plugin_component(digest).await?;
+            let component =
+                component.ok_or_else(|| Error::not_found(format!("no registered plugin has the digest {digest}")))?;
+            Ok::<Plugin, Error>(self.runtime.load(&component, manifest).await?)
+        };
+        cell.get_or_try_init(load).await.cloned()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<OnceCell<Plugin>>>> {
         // Entries are put in at once: a panic while the lock is held leaves them whole.
         self.loaded.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// `name@version sha256:…`: what a task writes down, so that what ran is always known.
+pub(crate) fn pin(manifest: &Manifest, digest: &str) -> String {
+    format!("{}@{} {digest}", manifest.name, manifest.version)
 }

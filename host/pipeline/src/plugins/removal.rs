@@ -33,7 +33,7 @@ impl Plugins {
                 bound.join(", ")
             )));
         }
-        let tasks = self.used_by(&registered.digest).await?;
+        let tasks = self.used_by(&super::pin(&registered.manifest, &registered.digest)).await?;
         if !tasks.is_empty() {
             let named = tasks.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
             let more = tasks.len().saturating_sub(NAMED);
@@ -64,8 +64,8 @@ impl Plugins {
         Ok(bound)
     }
 
-    /// Tasks that are not at their end and name the digest: as the plugin of their step, or as one of a later step.
-    async fn used_by(&self, digest: &str) -> Result<Vec<String>> {
+    /// Tasks that are not at their end and name the pin: as the plugin of their step, or as one of a later step.
+    async fn used_by(&self, pin: &str) -> Result<Vec<String>> {
         let mut found = Vec::new();
         for status in [TaskStatus::Pending, TaskStatus::Running] {
             let (mut offset, filter) = (0, TaskFilter::default().status(status));
@@ -73,7 +73,7 @@ impl Plugins {
                 let (tasks, total) = self.store.tasks(&filter, PAGE, offset).await?;
                 offset += tasks.len() as u64;
                 let last = tasks.is_empty() || offset >= total;
-                let names = |text: String| text.contains(digest);
+                let names = |text: String| text.contains(pin);
                 found.extend(
                     tasks
                         .into_iter()

@@ -14,6 +14,8 @@ pub struct StepWrite<'a> {
     pub state: Option<&'a Value>,
     pub progress: Option<&'a Progress>,
     pub details: Option<&'a Value>,
+    /// The plugin that the task has started with.
+    pub plugin: Option<&'a str>,
     pub log: &'a [NewLogLine],
     pub events: &'a [NewEvent],
     pub next: Next,
@@ -74,14 +76,15 @@ impl Store {
         let now = self.now_in(&mut write).await?;
         let written = sqlx::query(
             "UPDATE tasks SET updated_at = $1, status = $2, state = COALESCE($3, state),
-                 progress = COALESCE($4, progress), details = COALESCE($5, details)
-             WHERE id = $6 AND lease_token = $7 AND lease_owner IS NOT NULL AND finished_at IS NULL",
+                 progress = COALESCE($4, progress), details = COALESCE($5, details), plugin = COALESCE($6, plugin)
+             WHERE id = $7 AND lease_token = $8 AND lease_owner IS NOT NULL AND finished_at IS NULL",
         )
         .bind(now)
         .bind(step.next.status().as_str())
         .bind(step.state.map(json))
         .bind(progress)
         .bind(step.details.map(json))
+        .bind(step.plugin)
         .bind(&lease.task)
         .bind(lease.token)
         .execute(&mut *write)

@@ -20,7 +20,15 @@ async fn a_moment() {
 
 async fn write(store: &Store, lease: &Lease, state: &Value, next: Next) -> StoreResult<()> {
     let progress = Progress { message: "half".into(), fraction: Some(0.5) };
-    let step = StepWrite { state: Some(state), progress: Some(&progress), details: None, log: &[], events: &[], next };
+    let step = StepWrite {
+        state: Some(state),
+        progress: Some(&progress),
+        details: None,
+        plugin: None,
+        log: &[],
+        events: &[],
+        next,
+    };
     store.write_step(lease, step).await
 }
 

@@ -46,6 +46,20 @@ async fn the_bytes_of_a_replaced_bundled_version_are_still_found_by_their_digest
     store.replace_plugin(&manifest("1.0.0"), "a", b"old").await.unwrap();
     store.replace_plugin(&manifest("1.0.0"), "b", b"new").await.unwrap();
     assert_eq!(store.plugin("sql", None).await.unwrap().unwrap().digest, "b");
-    assert_eq!(store.plugin_component("a").await.unwrap().unwrap().1, b"old");
-    assert_eq!(store.plugin_component("b").await.unwrap().unwrap().1, b"new");
+    assert_eq!(store.plugin_component("a").await.unwrap().unwrap(), b"old");
+    assert_eq!(store.plugin_component("b").await.unwrap().unwrap(), b"new");
+    assert_eq!(store.plugin_manifests("a").await.unwrap(), [manifest("1.0.0")]);
+}
+
+#[tokio::test]
+async fn the_same_bytes_may_be_two_versions_and_two_plugins() {
+    let (_folder, store) = store().await;
+    let other = Manifest { name: "other".to_owned(), ..manifest("1.0.0") };
+    for manifest in [&manifest("1.0.0"), &manifest("2.0.0"), &other] {
+        store.add_plugin(manifest, "a", b"a").await.unwrap();
+    }
+    let mut found = store.plugin_manifests("a").await.unwrap();
+    found.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
+    assert_eq!(found, [other, manifest("1.0.0"), manifest("2.0.0")]);
+    assert_eq!(store.plugin_manifests("b").await.unwrap(), []);
 }

@@ -48,6 +48,7 @@ async fn everything_is_there_after_a_restart() {
         state: Some(&json!({"step": 1})),
         progress: None,
         details: Some(&json!({"pod": "x"})),
+        plugin: Some("sql@0.1.0"),
         log: &[line],
         events: &[],
         next: Next::Succeeded { outcome: json!(7) },
@@ -61,7 +62,8 @@ async fn everything_is_there_after_a_restart() {
     let source = store.get_by_name::<Value>("local", ResourceKind::Source, "erp").await.unwrap().unwrap();
     assert_eq!((source.id.as_str(), source.body), ("s1", json!({"type": "postgres"})));
     assert_eq!(store.secret("local", "erp").await.unwrap(), "hunter2");
-    assert_eq!(store.plugin_component("sha256:ab").await.unwrap().unwrap(), (manifest, b"\0asm".to_vec()));
+    assert_eq!(store.plugin_component("sha256:ab").await.unwrap().unwrap(), b"\0asm");
+    assert_eq!(store.plugin_manifests("sha256:ab").await.unwrap(), [manifest]);
     let keys = ["none".to_owned(), "k".to_owned()];
     assert_eq!(store.key_values_get("local/sql", "online", &keys).await.unwrap(), [None, Some(vec![1, 2])]);
     assert_eq!(store.claim_key("local", "key", "POST /sink").await.unwrap(), Claim::Answered(answer));
@@ -69,6 +71,7 @@ async fn everything_is_there_after_a_restart() {
     let (tasks, total) = store.tasks(&TaskFilter::default().subject("i1"), 10, 0).await.unwrap();
     assert_eq!((total, tasks[0].id.as_str(), tasks[0].status), (1, task.id.as_str(), TaskStatus::Succeeded));
     assert_eq!((&tasks[0].state, &tasks[0].outcome), (&json!({"step": 1}), &Some(json!(7))));
+    assert_eq!(tasks[0].plugin.as_deref(), Some("sql@0.1.0"));
     let log = store.task_log(&task.id, 0, 10).await.unwrap();
     assert_eq!((log[0].position, log[0].level, log[0].message.as_str()), (1, Level::Warn, "slow"));
 }

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use asgard_journey::client::Client;
-use asgard_journey::host::{Host, LIGHT};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
@@ -32,8 +31,8 @@ const ROWS: u64 = 45_823;
 struct Disk(PathBuf);
 
 impl Disk {
-    fn new(world: &World, name: &str, size: &str) -> Self {
-        let folder = world.folder(name);
+    fn new(folder: PathBuf, size: &str) -> Self {
+        std::fs::create_dir_all(&folder).unwrap();
         run("mount", &["-t", "tmpfs", "-o", &format!("size={size}"), "none", folder.to_str().unwrap()]);
         Self(folder)
     }
@@ -69,13 +68,9 @@ fn run(program: &str, arguments: &[&str]) {
     assert!(output.status.success(), "{program} {arguments:?} (as root on Linux): {said}");
 }
 
-/// A host whose tables are on a disk of their own.
-fn start(world: &World, name: &str, disk: &Disk) -> Host {
-    let data = world.folder(name);
-    let file = data.join("first-environment.toml");
-    let storage = format!("[lakehouse]\nstorage = \"file://{}\"\n", disk.0.join("tables").display());
-    std::fs::write(&file, format!("{LIGHT}\n{storage}")).unwrap();
-    Host::start_with(world.built(), &data, 0, &["--first-environment", file.to_str().unwrap()]).unwrap()
+/// A disk of its own for the tables of sinks in a host's data folder.
+fn of_tables(data: &Path, size: &str) -> Disk {
+    Disk::new(data.join("environments/local/sinks"), size)
 }
 
 /// The task of the sync that is under way, once it says one of these.
@@ -88,22 +83,40 @@ fn says(client: &Client, any: &[&str]) -> Value {
 }
 
 fn full_tables(world: &World) {
-    let disk = Disk::new(world, "tables-full", "16m");
-    let host = start(world, "disk-full", &disk);
-    disk.fill();
-    waits_and_goes_on(world, &host.client(), "diskfull", &["No space left on device", "disk is full"], || disk.free());
+    let data = world.folder("disk-full");
+    let disk = of_tables(&data, "16m");
+    let host = world.start_light(&data).unwrap();
+    let why = ["No space left on device", "disk is full"];
+    waits_and_goes_on(world, &host.client(), "diskfull", &why, || disk.fill(), || disk.free());
 }
 
 fn read_only_tables(world: &World) {
-    let disk = Disk::new(world, "tables-read-only", "64m");
-    let host = start(world, "disk-read-only", &disk);
-    disk.may("ro");
-    waits_and_goes_on(world, &host.client(), "diskro", &["Read-only file system", "read-only"], || disk.may("rw"));
+    let data = world.folder("disk-read-only");
+    let disk = of_tables(&data, "64m");
+    let host = world.start_light(&data).unwrap();
+    waits_and_goes_on(
+        world,
+        &host.client(),
+        "diskro",
+        &["Read-only file system"],
+        || disk.may("ro"),
+        || disk.may("rw"),
+    );
 }
 
 /// A sync that cannot write says why, and copies each row once when it can.
-fn waits_and_goes_on(world: &World, client: &Client, prefix: &str, why: &[&str], mend: impl FnOnce()) {
+fn waits_and_goes_on(
+    world: &World,
+    client: &Client,
+    prefix: &str,
+    why: &[&str],
+    spoil: impl FnOnce(),
+    mend: impl FnOnce(),
+) {
     let ingestion = ingest(client, &world.source(), prefix, json!({})).unwrap();
+    assert_eq!(ended_job(client, &ingestion)["status"], "succeeded");
+    spoil();
+    client.post(&format!("/ingestion/{ingestion}/sync"), &json!({})).unwrap();
     let task = says(client, why);
     assert_ne!(task["status"], "failed", "{task}");
     mend();
@@ -116,28 +129,32 @@ fn waits_and_goes_on(world: &World, client: &Client, prefix: &str, why: &[&str],
 }
 
 fn full_database(world: &World) {
-    let disk = Disk::new(world, "data-full", "512m");
+    let disk = Disk::new(world.folder("data-full"), "512m");
     let host = world.start_light(&disk.0).unwrap();
     let client = host.client();
     let ingestion = ingest(&client, &world.source(), "datafull", json!({})).unwrap();
     assert_eq!(ended_job(&client, &ingestion)["status"], "succeeded");
     disk.fill();
+    let put = |name: &str| {
+        let body = json!({"value": "x".repeat(1000)});
+        client.send("PUT", &format!("/secrets/{name}"), Some(&body), &[]).unwrap()
+    };
+    let kept = || {
+        let names = client.get("/secrets").unwrap()["secrets"].clone();
+        names.as_array().unwrap().iter().filter(|name| name.as_str().unwrap().starts_with("fits")).count()
+    };
     // Some fit into room that the database has already.
-    let mut made = 1;
+    let mut made = 0;
     let answer = until("a request does not fit", Duration::from_secs(60), || {
-        let body = json!({"name": format!("fits {made}"), "type": "local", "config": {"path": "x"}});
-        let answer = client.send("POST", "/sink", Some(&body), &[]).unwrap();
-        made += u64::from(answer.status == 201);
-        (answer.status != 201).then_some(answer)
+        let answer = put(&format!("fits-{made}"));
+        made += usize::from(answer.status < 300);
+        (answer.status >= 300).then_some(answer)
     });
     assert!(refused(&answer, 503).contains("has no room: free some space on the disk of the data folder"));
-    assert_eq!(client.get("/sink?page_size=1").unwrap()["total"], made);
+    assert_eq!(kept(), made);
     disk.free();
-    until("a request fits again", Duration::from_secs(30), || {
-        let body = json!({"name": "fits again", "type": "local", "config": {"path": "x"}});
-        (client.send("POST", "/sink", Some(&body), &[]).unwrap().status == 201).then_some(())
-    });
-    assert_eq!(client.get("/sink?page_size=1").unwrap()["total"], made + 1);
+    until("a request fits again", Duration::from_secs(30), || (put("fits-again").status < 300).then_some(()));
+    assert_eq!(kept(), made + 1);
     client.post(&format!("/ingestion/{ingestion}/sync"), &json!({})).unwrap();
     assert_eq!(ended_job(&client, &ingestion)["status"], "succeeded");
 }
@@ -184,7 +201,7 @@ fn holding(world: &World, data: &Path, seconds: u64) -> std::process::Child {
 }
 
 fn read_only_data(world: &World) {
-    let disk = Disk::new(world, "data-read-only", "64m");
+    let disk = Disk::new(world.folder("data-read-only"), "64m");
     disk.may("ro");
     let output = Command::new(&world.built().asgard)
         .args(["serve", "--listen", "127.0.0.1:0", "--data", disk.0.join("data").to_str().unwrap()])

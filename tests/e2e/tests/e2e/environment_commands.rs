@@ -139,7 +139,10 @@ fn pipelines(world: &World) {
     let (code, said) = asgard(world, &[&["plan"], &files[..]].concat());
     assert!(code == 2 && said.contains("with-pipeline/nightly: is new"), "{code}: {said}");
     let said = done(world, &[&["apply"], &files[..]].concat());
-    assert!(said.contains("with-pipeline is at revision 1") && said.contains("with-pipeline/nightly: is new"), "{said}");
+    assert!(
+        said.contains("with-pipeline is at revision 1") && said.contains("with-pipeline/nightly: is new"),
+        "{said}"
+    );
     let said = done(world, &[&["plan"], &files[..]].concat());
     assert!(said.contains("with-pipeline/nightly: nothing changes"), "{said}");
     let client = world.light();

@@ -40,6 +40,7 @@ mod s3;
 mod silver;
 mod streams;
 mod swaps;
+mod swaps_under_load;
 mod tasks;
 mod world;
 
@@ -82,6 +83,7 @@ fn main() -> ExitCode {
         environments::trials(&world),
         environment_commands::trials(&world),
         swaps::trials(&world),
+        swaps_under_load::trials(&world),
         plugins::trials(&world),
         conformance::trials(&world),
         durability::trials(&world),

@@ -1,12 +1,14 @@
-//! Syncs while hosts are killed and paused, many times: nothing lost, nothing doubled, nothing stuck, nothing left behind.
+//! Syncs, and the steps that follow them, while hosts are killed and paused, many times: nothing lost, nothing doubled, nothing stuck,
+//! nothing left behind.
 //!
-//! Each run changes rows of a source, has them synced, and does something to a host at a random moment: kills it, alone on its
-//! SQLite file; kills or pauses one of two on one PostgreSQL, the paused one past its lease every now and then. Then it waits for
-//! the sync to end by itself, with no more help than starting again what was killed. At times, and at the end, tables and source
-//! are compared row by row.
+//! Each run changes rows of a source, has them synced, every third time by a pipeline that cleans, counts and serves them too, and does
+//! something to a host at a random moment: kills it, alone on its SQLite file; kills or pauses one of two on one PostgreSQL, the paused
+//! one past its lease every now and then. What was begun ends by itself, with no more help than starting again what was killed. At
+//! times, and at the end, tables and source are compared row by row, and the pipeline's ledger with its runs.
 //!
 //! Runs with the same seed do the same things in the same order; what they meet depends on the machine.
 
+mod journey;
 mod rows;
 mod stage;
 
@@ -20,6 +22,7 @@ use crate::host::Built;
 use crate::random::Random;
 use crate::source::FactorySource;
 
+use self::journey::Journey;
 use self::rows::Rows;
 use self::stage::Stage;
 
@@ -59,6 +62,12 @@ impl Report {
     }
 }
 
+/// One of so many runs is a pipeline's.
+const PIPELINE_EVERY: u64 = 3;
+
+/// A sync or a run that has not ended after this is stuck: another host takes over within 15 s, and retries pause for 30 s at most.
+const STUCK_AFTER: Duration = Duration::from_secs(120);
+
 /// Tables are compared after so many runs.
 const COMPARE_EVERY: u32 = 10;
 
@@ -77,24 +86,33 @@ pub fn run(built: &Built, folder: &Path, plan: Plan, say: &dyn Fn(&str)) -> Resu
     let mut stages = [Stage::alone(built, &folder.join("alone"))?, Stage::together(built, &folder.join("together"))?];
     let mut all = Vec::new();
     for (index, stage) in stages.iter().enumerate() {
-        all.push(Rows::prepare(&source, &stage.client(), &format!("chaos_{index}"))?);
+        let client = stage.client();
+        let rows = Rows::prepare(&source, &client, &format!("chaos_{index}"))?;
+        let journey = Journey::prepare(&client, &rows)?;
+        all.push((rows, journey));
     }
     let mut random = Random(plan.seed);
     let mut report = Report::default();
     for run in 1..=plan.runs {
         let index = usize::from(random.below(2) == 1);
-        let (stage, rows) = (&mut stages[index], &all[index]);
+        let (stage, (rows, journey)) = (&mut stages[index], &mut all[index]);
         for _ in 0..random.below(4) {
             rows.change(&source, &mut random)?;
         }
-        rows.sync(&stage.client())?;
+        if random.below(PIPELINE_EVERY) == 0 {
+            journey.start(&stage.client())?;
+        } else {
+            rows.sync(&stage.client())?;
+        }
         std::thread::sleep(Duration::from_millis(random.below(700)));
         report.kills += stage.disturb(&mut random)?;
         report.runs = run;
         if run % COMPARE_EVERY == 0 || run == plan.runs {
-            for (stage, rows) in stages.iter().zip(&all) {
-                report.tasks_stuck += rows.settle(&stage.client())?;
-                report.add_differences(rows.compare(&source, &stage.client())?);
+            for (stage, (rows, journey)) in stages.iter().zip(&all) {
+                let client = stage.client();
+                report.tasks_stuck += journey.settle(&client)? + rows.settle(&client)?;
+                report.add_differences(rows.compare(&source, &client)?);
+                report.add_differences(journey.compare(&client)?);
             }
             say(&format!("{run} runs: {}", serde_json::to_string(&report)?));
         }

@@ -6,12 +6,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
+use super::STUCK_AFTER;
 use crate::client::Client;
 use crate::random::Random;
 use crate::source::FactorySource;
-
-/// A sync that has not ended after this is stuck: another host takes over within 15 s, and retries pause for 30 s at most.
-const STUCK_AFTER: Duration = Duration::from_secs(120);
 
 /// In the beginning.
 const ROWS: u64 = 3000;
@@ -65,6 +63,15 @@ impl Rows {
         let ingestion = client.post("/ingestion", &body)?;
         let ingestion = ingestion["connectionId"].as_str().context("no connectionId")?.to_owned();
         Ok(Self { schema: schema.to_owned(), ingestion })
+    }
+
+    pub(super) fn schema(&self) -> &str {
+        &self.schema
+    }
+
+    /// Its id.
+    pub(super) fn ingestion(&self) -> &str {
+        &self.ingestion
     }
 
     /// Something happens in the source; of the merged table, only what a cursor sees.

@@ -110,7 +110,12 @@ impl Way {
         if self.note.chars().count() > LONGEST_NOTE || self.note.chars().any(char::is_control) {
             return Err(Problem::field("note", format!("expected one line of at most {LONGEST_NOTE} characters")));
         }
-        Ok(Intent { author: author(caller, headers), note: self.note, force: self.force, expected: self.expected_revision })
+        Ok(Intent {
+            author: author(caller, headers),
+            note: self.note,
+            force: self.force,
+            expected: self.expected_revision,
+        })
     }
 }
 

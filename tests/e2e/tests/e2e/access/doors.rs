@@ -101,5 +101,5 @@ pub(super) fn uncertified(world: &World) {
     let files = ["--tls-cert", certificate.to_str().unwrap(), "--tls-key", key.to_str().unwrap()];
     let output = super::asgard(world, &data, &[&["serve", "--listen", "127.0.0.1:0"], &files[..]].concat());
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && said.contains("tls-key") && said.contains("fit"), "{said}");
+    assert!(!output.status.success() && said.contains("tls.key: it does not fit the certificate"), "{said}");
 }

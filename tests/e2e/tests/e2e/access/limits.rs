@@ -1,7 +1,7 @@
 //! What one caller may ask: size, rate, requests under way.
 
 use std::io::Write;
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use serde_json::json;
@@ -35,12 +35,17 @@ pub(super) fn under_way(world: &World) {
     let host = closed(world, "access-seats", &["--requests-under-way", "1"]);
     let client = host.client();
     let busy = token(&client, "busy", "operator", None);
-    // A request whose body does not come to its end is under way for as long as we like.
+    // A source that takes connections and says nothing: its check is under way for many seconds.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let config = json!({"host": "127.0.0.1", "port": silent.local_addr().unwrap().port(), "database": "d",
+        "username": "u", "password": "p", "ssl_mode": {"mode": "disable"}});
+    let source = json!({"name": "silent", "type": "postgres", "config": config}).to_string();
     let mut connection = TcpStream::connect(host.url().trim_start_matches("http://")).unwrap();
     write!(
         connection,
-        "POST /sink HTTP/1.1\r\nHost: asgard\r\nAuthorization: Bearer {busy}\r\nContent-Type: application/json\r\n\
-         Content-Length: 1000\r\n\r\n{{"
+        "POST /datasource HTTP/1.1\r\nHost: asgard\r\nAuthorization: Bearer {busy}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{source}",
+        source.len()
     )
     .unwrap();
     let answer = until("its seat is taken", Duration::from_secs(30), || {

@@ -1,0 +1,123 @@
+//! The whole journey, and more beside it, while the plugin of every role is swapped again and again: nothing fails, nothing is another.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use asgard_journey::client::Client;
+use asgard_journey::host::Host;
+use asgard_journey::steps::Journey;
+use libtest_mimic::Trial;
+use serde_json::{Value, json};
+
+use crate::swaps::register;
+use crate::world::{MODEL_WITHIN, World, ended_job, gold, test, until};
+
+pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
+    vec![test(world, "every_role_is_swapped_under_load_and_no_work_notices", swapped)]
+}
+
+const ROLES: [&str; 6] = ["ingestion", "silver", "gold", "features", "training", "serving"];
+
+/// Another version of each plugin beside its own, from the same component.
+const OTHER: &str = "99.0.0";
+
+fn swapped(world: &World) {
+    let host = Host::start(world.built(), &world.folder("swapped-under-load"), 0).unwrap();
+    let client = host.client();
+    until("MLflow is available", MODEL_WITHIN, || {
+        client.get("/mlops/status").is_ok_and(|status| status["mlflow_available"] == true).then_some(())
+    });
+    let document = client.get("/environments/local").unwrap()["document"].clone();
+    let own = others(world, &client, &document);
+    let (over, swaps) = (AtomicBool::new(false), AtomicU64::new(0));
+    let figures = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let _ends = Ends(&over);
+            while !over.load(Ordering::Relaxed) {
+                let others_turn = swaps.load(Ordering::Relaxed).is_multiple_of(2);
+                let wanted =
+                    with_versions(&document, |plugin| if others_turn { OTHER.to_owned() } else { own[plugin].clone() });
+                let answer = client.send("PUT", "/environments/local", Some(&wanted), &[]).unwrap();
+                assert_eq!(answer.status, 200, "{}", answer.body);
+                swaps.fetch_add(1, Ordering::Relaxed);
+                std::thread::sleep(Duration::from_millis(300));
+            }
+        });
+        scope.spawn(|| {
+            let _ends = Ends(&over);
+            let mut number = 0;
+            while !over.load(Ordering::Relaxed) {
+                number += 1;
+                let model = gold(&client, "beside", &format!("SELECT {number} AS number")).unwrap();
+                assert_eq!(model["row_count"], 1, "{model}");
+            }
+        });
+        let _ends = Ends(&over);
+        let figures = Journey::new(&client, &|line| println!("{line}")).run(&world.source()).unwrap();
+        let ingestion = client.get("/ingestion").unwrap()["ingestions"][0]["connectionId"].as_str().unwrap().to_owned();
+        for _ in 0..8 {
+            client.post(&format!("/ingestion/{ingestion}/sync"), &json!({})).unwrap();
+            let job = ended_job(&client, &ingestion);
+            assert_eq!((&job["status"], &job["recordsCopied"]), (&json!("succeeded"), &json!(45_823)), "{job}");
+        }
+        figures
+    });
+    assert!(figures.differences().is_empty(), "{:?}", figures.differences());
+    assert!(swaps.load(Ordering::Relaxed) >= 8, "{swaps:?} swaps");
+    let tasks = client.get("/tasks?page_size=1000").unwrap();
+    let mut plugins: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for task in tasks["tasks"].as_array().unwrap() {
+        assert_eq!(task["status"], "succeeded", "{task}");
+        plugins.entry(task["kind"].as_str().unwrap()).or_default().extend(task["plugin"].as_str());
+    }
+    for kind in ["sync", "gold"] {
+        let used = &plugins[kind];
+        assert!(used.iter().any(|plugin| plugin.contains(OTHER)), "{kind}: {used:?}");
+        assert!(used.iter().any(|plugin| !plugin.contains(OTHER)), "{kind}: {used:?}");
+    }
+}
+
+/// The others do not wait for one that panicked.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Registers the other version of each bound plugin; answers with their own versions.
+fn others(world: &World, client: &Client, document: &Value) -> BTreeMap<String, String> {
+    let mut own = BTreeMap::new();
+    with_versions(document, |plugin| {
+        let folder = world.built().plugins.join(plugin);
+        let manifest = std::fs::read_to_string(folder.join("plugin.toml")).unwrap();
+        let line = manifest.lines().find(|line| line.starts_with("version = ")).unwrap();
+        let version = line.trim_start_matches("version = ").trim_matches('"').to_owned();
+        if !own.contains_key(plugin) {
+            let component = std::fs::read(folder.join("plugin.wasm")).unwrap();
+            let manifest = manifest.replace(line, &format!("version = \"{OTHER}\""));
+            register(client, &manifest, &component);
+            own.insert(plugin.to_owned(), version.clone());
+        }
+        version
+    });
+    own
+}
+
+/// The document with the version of each binding's plugin said.
+fn with_versions(document: &Value, mut version: impl FnMut(&str) -> String) -> Value {
+    let mut document = document.clone();
+    for role in ROLES {
+        let bindings = match &mut document[role] {
+            Value::Array(bindings) => bindings.iter_mut().collect(),
+            binding => vec![binding],
+        };
+        for binding in bindings {
+            binding["version"] = json!(version(binding["plugin"].as_str().unwrap()));
+        }
+    }
+    document
+}

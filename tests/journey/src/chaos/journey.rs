@@ -1,0 +1,95 @@
+//! The steps after a sync, as a pipeline whose every run leaves one line in a ledger: a line that is missing was lost, a second one was
+//! done twice.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use super::STUCK_AFTER;
+use super::rows::{Differences, Rows};
+use crate::client::Client;
+
+/// Some runs' steps: a sync, a cleaned copy, a line in the ledger, features of the ledger.
+pub(super) struct Journey {
+    pipeline: String,
+    ledger: String,
+    started: Vec<String>,
+}
+
+impl Journey {
+    pub(super) fn prepare(client: &Client, rows: &Rows) -> Result<Self> {
+        let schema = rows.schema();
+        let (clean, ledger) = (format!("{schema}_clean"), format!("{schema}_ledger"));
+        let steps = json!([
+            {"id": "load", "kind": "ingestion", "with": {"ingestion": rows.ingestion()}},
+            {"id": "clean", "kind": "silver", "needs": ["load"], "with": {
+                "source_path": format!("bronze.{schema}_whole"), "table": clean,
+                "sql": "SELECT id, md5(note) AS note FROM source_data"}},
+            {"id": "note", "kind": "gold", "needs": ["clean"], "with": {"name": ledger, "materialization": "incremental",
+                "sql_query": format!("SELECT '${{number}}' AS number, COUNT(*) AS found FROM {{{{ ref('{clean}') }}}}")}},
+            {"id": "features", "kind": "features", "needs": ["note"], "with": {
+                "name": format!("{schema}_view"), "entities": ["number"],
+                "features": [{"name": "found", "dtype": "int64"}], "source": {"table_name": ledger}, "ttl_seconds": 0, "online": true}},
+        ]);
+        let pipeline = schema.replace('_', "-");
+        let body = json!({"name": pipeline, "parameters": {"number": "none"}, "steps": steps});
+        client.post("/pipelines", &body)?;
+        Ok(Self { pipeline, ledger, started: Vec::new() })
+    }
+
+    /// Asks for a run.
+    pub(super) fn start(&mut self, client: &Client) -> Result<()> {
+        let number = self.started.len().to_string();
+        let path = format!("/pipelines/{}/runs", self.pipeline);
+        client.post(&path, &json!({"parameters": {"number": number}}))?;
+        self.started.push(number);
+        Ok(())
+    }
+
+    /// Waits for all runs; answers how many did not end well.
+    pub(super) fn settle(&self, client: &Client) -> Result<u64> {
+        let limit = Instant::now() + STUCK_AFTER;
+        let path = format!("/pipelines/{}/runs?page_size=1000", self.pipeline);
+        loop {
+            let runs = client.get(&path)?;
+            let runs = runs["runs"].as_array().context("no runs")?;
+            let of = |wanted: &[&str]| -> Vec<&Value> {
+                runs.iter().filter(|run| run["status"].as_str().is_some_and(|is| wanted.contains(&is))).collect()
+            };
+            let under_way = of(&["pending", "running"]).len();
+            if under_way == 0 {
+                let failed = of(&["failed", "cancelled"]);
+                ensure!(failed.is_empty(), "a run failed: {}", failed[0]);
+                return Ok(0);
+            }
+            if Instant::now() > limit {
+                return Ok(under_way as u64);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+    }
+
+    /// The ledger, beside the runs that were asked for.
+    pub(super) fn compare(&self, client: &Client) -> Result<Differences> {
+        let mut differences = Differences::default();
+        if self.started.is_empty() {
+            return Ok(differences);
+        }
+        let sql = format!("SELECT number, COUNT(*) AS lines FROM gold.{} GROUP BY number", self.ledger);
+        let found = client.post("/lakehouse/query", &json!({"dialect": "spark", "max_rows": 10_000, "sql": sql}))?;
+        let mut lines: HashMap<&str, u64> = HashMap::new();
+        for row in found["rows"].as_array().context("no rows")? {
+            lines.insert(row["number"].as_str().unwrap_or_default(), row["lines"].as_u64().unwrap_or_default());
+        }
+        for number in &self.started {
+            match lines.remove(number.as_str()) {
+                None => differences.lost += 1,
+                Some(lines) => differences.doubled += lines - 1,
+            }
+        }
+        differences.doubled += lines.len() as u64;
+        Ok(differences)
+    }
+}
