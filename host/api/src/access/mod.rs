@@ -84,7 +84,7 @@ pub(crate) struct Access {
 /// What opens it.
 enum Keys {
     None,
-    Bearers { token: Option<Arc<str>>, issuer: Option<Issuer> },
+    Bearers { token: Option<Arc<str>>, issuer: Option<Box<Issuer>> },
 }
 
 impl Access {
@@ -99,7 +99,7 @@ impl Access {
         let keys = match admission {
             Admission::Everyone => Keys::None,
             Admission::Bearers { token, issuer } => {
-                Keys::Bearers { token, issuer: issuer.map(Issuer::new).transpose()? }
+                Keys::Bearers { token, issuer: issuer.map(Issuer::new).transpose()?.map(Box::new) }
             }
         };
         let trail = Trail::new(store.clone(), retention);

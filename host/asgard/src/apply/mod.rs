@@ -43,22 +43,26 @@ impl Plan {
         let client = self.place.client()?;
         let Documents { environments, pipelines } = self.files.read()?;
         let mut nothing = true;
-        let mut show = |name: &str, is_new: bool, plan: &Value| {
+        let mut tell = |name: &str, is_new: bool, plan: &Value| -> Result<()> {
             nothing &= items(plan, "changes").is_empty() && !is_new;
-            if self.json { shown::json(plan) } else { Ok(show(name, is_new, plan)) }
+            if self.json {
+                return shown::json(plan);
+            }
+            show(name, is_new, plan);
+            Ok(())
         };
         let mut to_come = Vec::new();
         for document in &environments {
             let plan = environment::plan(&client, document).await?;
             let is_new = environment::is_new(&plan);
-            show(&document.name, is_new, &plan)?;
+            tell(&document.name, is_new, &plan)?;
             to_come.extend(is_new.then_some(document.name.as_str()));
         }
         for document in &pipelines {
             // No host knows the environment yet that would have to judge it.
             let waits = document.environment().is_some_and(|name| to_come.contains(&name));
             let plan = if waits { pipeline::new() } else { document.plan(&client).await? };
-            show(&document.title(), pipeline::is_new(&plan), &plan)?;
+            tell(&document.title(), pipeline::is_new(&plan), &plan)?;
         }
         Ok(told(nothing))
     }
