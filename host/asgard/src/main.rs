@@ -67,9 +67,18 @@ fn main() -> ExitCode {
         Command::Token(token) => token.run().map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        eprintln!("error: {}", words(&error));
         ExitCode::FAILURE
     })
+}
+
+/// All of an error, with the field that it is about where it is about one.
+fn words(error: &anyhow::Error) -> String {
+    let parts = error.chain().map(|cause| match cause.downcast_ref() {
+        Some(asgard_contract::Error::InvalidInput { field: Some(field), message }) => format!("{field}: {message}"),
+        _ => cause.to_string(),
+    });
+    parts.collect::<Vec<_>>().join(": ")
 }
 
 fn waited(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {

@@ -157,7 +157,8 @@ fn duration(text: &str) -> Result<Duration> {
         's' => 1,
         _ => bail!(expected()),
     };
-    let number: u32 = text.trim_end_matches(unit).parse().ok().filter(|number| *number > 0).with_context(expected)?;
+    let number = text.strip_suffix(unit).and_then(|number| number.parse::<u32>().ok());
+    let number = number.filter(|number| *number > 0).with_context(expected)?;
     Ok(Duration::from_secs(u64::from(number) * seconds))
 }
 

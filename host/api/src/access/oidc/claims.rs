@@ -175,8 +175,8 @@ mod tests {
             ("[\"staging\"]", "[]", "grant[1].environments"),
         ] {
             let config: OidcConfig = toml::from_str(&FILE.replace(from, to)).unwrap();
-            let error = config.check().unwrap_err().to_string();
-            assert!(error.contains(field), "{error}");
+            let error = config.check().unwrap_err();
+            assert!(matches!(&error, Error::InvalidInput { field: Some(named), .. } if named == field), "{error:?}");
         }
         assert!(toml::from_str::<OidcConfig>(&FILE.replace("admin", "root")).is_err());
         assert!(toml::from_str::<OidcConfig>(&FILE.replace("claim =", "claims =")).is_err());
