@@ -81,6 +81,9 @@ pub enum RuntimeError {
     /// The thread that interrupts long calls.
     #[error("the thread that measures the time of plugin calls cannot start")]
     Ticker(#[source] std::io::Error),
+    /// The threads of guests.
+    #[error("the threads that plugins run on cannot start")]
+    Threads(#[source] std::io::Error),
 }
 
 fn names(interfaces: &BTreeSet<Interface>) -> String {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use asgard_contract::manifest::Manifest;
+use asgard_threads::Threads;
 use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     linker: Linker<Host>,
     cache: Option<Cache>,
     pub(crate) ticker: Ticker,
+    /// Where guests compute.
+    pub(crate) threads: Threads,
     /// One permit per instance that may live at one time.
     pub(crate) instances: Arc<Semaphore>,
     /// Of those, how many may be syncs, which live for hours: steps must find a free one.
@@ -42,7 +45,7 @@ pub(crate) struct Shared {
 }
 
 impl Runtime {
-    /// Builds the engine and starts the thread that interrupts long calls.
+    /// Builds the engine, and starts the threads that guests run on and the one that interrupts long calls.
     ///
     /// # Errors
     /// When this machine cannot run WebAssembly. A cache that cannot be used is no error: it is logged, and each start
@@ -54,12 +57,14 @@ impl Runtime {
             .and_then(|()| v0_1_0::link(&mut linker))
             .map_err(|reason| RuntimeError::Engine { reason: format!("{reason:#}") })?;
         let ticker = Ticker::start(&engine).map_err(RuntimeError::Ticker)?;
+        let threads = Threads::start("guests", None).map_err(RuntimeError::Threads)?;
         let cache = config.cache.and_then(|folder| Cache::open(&folder, &engine));
         Ok(Self(Arc::new(Shared {
             engine,
             linker,
             cache,
             ticker,
+            threads,
             instances: Arc::new(Semaphore::new(CONCURRENT_CALLS as usize)),
             syncs: Arc::new(Semaphore::new(CONCURRENT_SYNCS as usize)),
         })))

@@ -1,8 +1,11 @@
 //! One instance's life: its store, its limits, and the calls that run in it.
 //!
 //! A call ends in one of four ways: the guest answers; it breaks a limit or traps; the outer time limit passes; the caller
-//! drops the future. After any but the first the instance is not in a state to go on in, and the session says so when it is
-//! asked again. Log lines reach the sink in every case.
+//! drops the future. After any but the first the instance is not in a state to go on in: it is gone, and the session says so when it
+//! is asked again. Log lines reach the sink in every case.
+//!
+//! The instance goes to the threads of guests for a call and comes back with the answer: a guest that computes holds up other guests,
+//! a tick at a time, and no request.
 //!
 //! # Two clocks
 //! The epoch interrupts a guest that computes, so that it gives way to others and its processor time is checked. A guest that
@@ -13,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use asgard_contract::{Error, Result};
+use asgard_threads::Ended;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
 use wasmtime::{Store, UpdateDeadline};
@@ -29,15 +33,21 @@ use crate::plugin::Plugin;
 pub(crate) type Running<'a, T, E> =
     Pin<Box<dyn Future<Output = wasmtime::Result<std::result::Result<T, E>>> + Send + 'a>>;
 
-/// A store in which one component is instantiated at most.
+/// One instance, for as long as it answers.
 pub(crate) struct Session {
+    plugin: Plugin,
+    call: Arc<Call>,
+    /// None while a call runs, and for good when one did not come back.
+    instance: Option<Instance>,
+}
+
+/// A store in which one component is instantiated at most.
+struct Instance {
     store: Store<Host>,
     plugin: Plugin,
     call: Arc<Call>,
     log: Logbook,
     meter: Arc<Meter>,
-    /// False while a call runs, and for good when one did not come back.
-    usable: bool,
     // Last, so that the instance's place is free before another may take it.
     _permits: Vec<OwnedSemaphorePermit>,
 }
@@ -86,7 +96,9 @@ impl Session {
                 Ok(UpdateDeadline::Yield(1))
             }
         });
-        Self { store, plugin: plugin.clone(), call: Arc::clone(call), log, meter, usable: true, _permits: permits }
+        let instance =
+            Instance { store, plugin: plugin.clone(), call: Arc::clone(call), log, meter, _permits: permits };
+        Self { plugin: plugin.clone(), call: Arc::clone(call), instance: Some(instance) }
     }
 
     /// Runs one call within the limits.
@@ -96,17 +108,17 @@ impl Session {
     pub(crate) async fn run<T, E>(
         &mut self,
         function: &'static str,
-        body: impl for<'a> FnOnce(&'a mut Store<Host>) -> Running<'a, T, E>,
+        body: impl for<'a> FnOnce(&'a mut Store<Host>) -> Running<'a, T, E> + Send + 'static,
     ) -> Result<T>
     where
-        E: Into<Error>,
+        T: Send + 'static,
+        E: Into<Error> + 'static,
     {
         let manifest = self.plugin.manifest();
         let who = format!("plugin `{}` (`{function}`)", manifest.name);
-        if !self.usable {
+        let Some(mut instance) = self.instance.take() else {
             return Err(Error::internal(format!("{who} was asked again after a call that did not come back")));
-        }
-        self.usable = false;
+        };
         let span = tracing::info_span!(
             "plugin",
             plugin = %manifest.name,
@@ -115,6 +127,28 @@ impl Session {
             environment = %self.call.environment,
             task = %self.call.task_id,
         );
+        let failed = format!("{who} ended the thread that it ran on");
+        let work = async move {
+            let (answered, result) = instance.run(&who, body).await;
+            (answered.then_some(instance), result)
+        };
+        let threads = &self.plugin.runtime().threads;
+        let (instance, result) = threads.run(work.instrument(span)).await.map_err(|ended| match ended {
+            Ended::Panicked => Error::internal(failed),
+            Ended::Stopping => Error::unavailable("the host is stopping"),
+        })?;
+        self.instance = instance;
+        result
+    }
+}
+
+impl Instance {
+    /// One call within the limits, and whether the guest came back from it.
+    async fn run<T, E: Into<Error>>(
+        &mut self,
+        who: &str,
+        body: impl for<'a> FnOnce(&'a mut Store<Host>) -> Running<'a, T, E>,
+    ) -> (bool, Result<T>) {
         let limit = Duration::from_secs(self.call.limits.step_seconds);
         let _lines = self.log.open();
         let _ticking = self.plugin.runtime().ticker.hold();
@@ -123,17 +157,16 @@ impl Session {
 
         let work = Metered { future: body(&mut self.store), meter: Arc::clone(&self.meter) };
         let environment = &self.call.environment;
-        match tokio::time::timeout(limit, work).instrument(span).await {
+        match tokio::time::timeout(limit, work).await {
             Ok(Ok(answer)) => {
-                self.usable = true;
-                answer.map_err(|error| self.call.lent.used_secrets.conceal_error(error.into()))
+                (true, answer.map_err(|error| self.call.lent.used_secrets.conceal_error(error.into())))
             }
             Ok(Err(failure)) => {
                 self.log.flush();
-                let error = explain(&failure, &who, environment, self.log.last_words());
-                Err(self.call.lent.used_secrets.conceal_error(error))
+                let error = explain(&failure, who, environment, self.log.last_words());
+                (false, Err(self.call.lent.used_secrets.conceal_error(error)))
             }
-            Err(_) => Err(limits::out_of_time(&who, environment, &self.call.limits)),
+            Err(_) => (false, Err(limits::out_of_time(who, environment, &self.call.limits))),
         }
     }
 }

@@ -75,6 +75,13 @@ fn plugins() -> Result<PathBuf> {
     Ok(bundle)
 }
 
+/// The component of a plugin that only tests have.
+pub(crate) fn fixture(name: &str) -> Result<PathBuf> {
+    let package = format!("asgard-fixture-{name}");
+    run(cargo().args(["build", "--target", "wasm32-wasip2", "--profile", "plugin", "--package", &package]))?;
+    Ok(target()?.join("wasm32-wasip2/plugin").join(format!("{}.wasm", package.replace('-', "_"))))
+}
+
 /// By rename: a host that starts meanwhile sees the old file or the new one.
 fn copy(from: &Path, to: &Path) -> Result<()> {
     let half = to.with_extension("half");

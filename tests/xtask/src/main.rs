@@ -1,5 +1,5 @@
 //! The project's chores: `cargo xtask demo` runs the journey, `cargo xtask test` all tests, `cargo xtask bench` the
-//! benchmarks, `cargo xtask chaos` kills hosts while they work. Each does its own set-up, from package registries alone.
+//! benchmarks, `cargo xtask chaos` kills hosts while they work, `cargo xtask parity` compares the SQL engine with real ones. Each does its own set-up, from package registries alone.
 
 mod bench;
 mod build;
@@ -9,6 +9,7 @@ mod demo;
 mod java;
 mod live;
 mod maven;
+mod parity;
 mod python;
 mod shell;
 mod test;
@@ -31,6 +32,7 @@ enum Command {
     Test(test::Test),
     Bench(bench::Bench),
     Chaos(chaos::Chaos),
+    Parity(parity::Parity),
     Build(build::Build),
 }
 
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Command::Test(test) => test.run(),
         Command::Bench(bench) => bench.run(),
         Command::Chaos(chaos) => chaos.run(),
+        Command::Parity(parity) => parity.run(),
         Command::Build(build) => build.run(),
     };
     match result {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use asgard_contract::environment::Environment;
 use asgard_contract::{Error, Result};
 use sha2::{Digest, Sha256};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -42,6 +43,8 @@ pub(crate) struct Registry {
     folder: PathBuf,
     keeper: Keeper,
     inner: Mutex<Inner>,
+    /// The host's own threads: whoever asks for a service may do so on ones with less priority, which its process would have too.
+    threads: Handle,
     this: Weak<Registry>,
 }
 
@@ -88,7 +91,8 @@ impl Registry {
                 tracing::warn!(%error, "what a service left stays");
             }
         }
-        Arc::new_cyclic(|this| Self { folder, keeper, inner: Mutex::default(), this: this.clone() })
+        let threads = Handle::current();
+        Arc::new_cyclic(|this| Self { folder, keeper, inner: Mutex::default(), threads, this: this.clone() })
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -317,7 +321,7 @@ impl Registry {
         let lingers = old.view.borrow().state == ServiceState::Ready;
         // It ends by itself within a known time, and what it leaves undone at the end of the host is nothing: the process
         // is tied to the host, and a folder that no record names goes with the service.
-        tokio::spawn(async move {
+        self.threads.spawn(async move {
             if lingers {
                 tokio::time::sleep(LINGER).await;
             }
@@ -342,7 +346,7 @@ impl Registry {
             stop: stop.clone(),
             registry: self.this.clone(),
         };
-        let task = tokio::spawn(async move {
+        let task = self.threads.spawn(async move {
             for old in before {
                 let _ = old.await;
             }

@@ -64,7 +64,7 @@ async fn each_act_fails_with_its_own_error_while_good_calls_succeed() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_guest_in_a_loop_shares_its_thread() {
+async fn a_guest_in_a_loop_holds_up_neither_its_callers_thread_nor_other_guests() {
     // Longer than ten good calls take on the busiest machine.
     let hostile = plugin("hostile").await.transform(call(Limits { cpu_seconds: 600, ..tight() }).0);
     let good = plugin("echo").await.transform(call(tight()).0);

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: measurements side by side with a peer, in one run, on optimised builds. Never part of the tests.
 
 mod cdc;
+mod hostile;
 mod ingest;
 mod journey;
 mod lab;
@@ -43,6 +44,8 @@ enum Name {
     Merge,
     /// Changes a second and their lag, beside `pg_recvlogical`.
     Cdc,
+    /// Requests while a plugin is hostile, beside the same requests in peace.
+    Hostile,
 }
 
 /// One figure of ours beside one of a peer's.
@@ -115,6 +118,7 @@ impl Bench {
                 Name::Ingest => ingest::measure()?,
                 Name::Merge => merge::measure()?,
                 Name::Cdc => cdc::measure()?,
+                Name::Hostile => hostile::measure()?,
             };
             for measurement in &measurements {
                 self.print(measurement)?;
