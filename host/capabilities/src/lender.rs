@@ -184,6 +184,14 @@ impl Lender {
         Ok(lent)
     }
 
+    /// The folders of this machine that grants name, as absolute paths, there or not.
+    ///
+    /// # Errors
+    /// `invalid-input` for what is no folder that may be granted.
+    pub fn folders(&self, grants: &Grants) -> Result<Vec<PathBuf>> {
+        Ok(files::Policy::parse(&grants.files, &self.backing.folder)?.folders().to_vec())
+    }
+
     /// Replaces `${services.NAME.url}` and `${services.NAME.address}` in a configuration, once the services are ready.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use asgard_capabilities::Caller;
 use asgard_contract::connector::SourceType;
-use asgard_contract::environment::{Binding, Environment};
+use asgard_contract::environment::{Binding, Environment, Grants};
 use asgard_contract::log::LogSink;
 use asgard_contract::manifest::Role;
 use asgard_contract::{Error, Result};
@@ -50,6 +50,11 @@ impl Bound {
     pub(crate) fn name(&self) -> String {
         let manifest = self.plugin.manifest();
         format!("{}@{}", manifest.name, manifest.version)
+    }
+
+    /// What the binding lets it reach.
+    pub(crate) fn grants(&self) -> &Grants {
+        &self.binding.grants
     }
 
     /// See [`plugins::pin`].

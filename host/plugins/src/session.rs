@@ -158,9 +158,7 @@ impl Instance {
         let work = Metered { future: body(&mut self.store), meter: Arc::clone(&self.meter) };
         let environment = &self.call.environment;
         match tokio::time::timeout(limit, work).await {
-            Ok(Ok(answer)) => {
-                (true, answer.map_err(|error| self.call.lent.used_secrets.conceal_error(error.into())))
-            }
+            Ok(Ok(answer)) => (true, answer.map_err(|error| self.call.lent.used_secrets.conceal_error(error.into()))),
             Ok(Err(failure)) => {
                 self.log.flush();
                 let error = explain(&failure, who, environment, self.log.last_words());

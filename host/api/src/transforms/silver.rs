@@ -30,7 +30,8 @@ pub(crate) struct StartRun {
     /// Spark SQL, `;`-separated: temporary views, then one query. The input is the view `source_data`.
     #[schema(min_length = 1, example = "SELECT UPPER(TRIM(id)) AS id FROM source_data")]
     sql: String,
-    /// `s3://…`, `s3a://…`, or a table's name (without a namespace: a bronze table).
+    /// `s3://…`, `s3a://…`, `file:///…` in a folder that the binding may read (`grants.files`), or a table's name (without a namespace: a
+    /// bronze table).
     #[schema(example = "bronze.work_orders")]
     source_path: Option<String>,
     #[serde(default)]

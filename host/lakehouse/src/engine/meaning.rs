@@ -14,7 +14,7 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, ExprSchema, Result, ScalarValue, plan_err};
 use datafusion::logical_expr::expr::{
-    AggregateFunction, Cast, Exists, InSubquery, ScalarFunction, SetComparison, TryCast,
+    AggregateFunction, Case, Cast, Exists, InSubquery, ScalarFunction, SetComparison, TryCast,
 };
 use datafusion::logical_expr::expr_rewriter::{NamePreserver, coerce_plan_expr_for_schema};
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
@@ -25,6 +25,7 @@ use datafusion::logical_expr::{
 };
 use sqlparser::ast::BinaryOperator;
 
+use super::functions::type_word;
 use super::numbers::decimal::{self, Rules};
 use super::{cast, numbers};
 
@@ -34,6 +35,10 @@ pub(super) trait Meaning: Debug + Send + Sync {
     fn arithmetic(&self, left: Typed, operator: Operator, right: Typed) -> Result<Expr>;
     /// Operands of a comparison (also BETWEEN and IN), where their types differ.
     fn compared(&self, left: Typed, right: Typed) -> Result<(Expr, Expr)>;
+    /// Refuses types that `||` does not take.
+    fn concatenated(&self, _left: &DataType, _right: &DataType) -> Result<()> {
+        Ok(())
+    }
     /// `CAST` and, lenient, `TRY_CAST`.
     fn cast(&self, value: Typed, to: &DataType, lenient: bool) -> Result<Expr>;
     /// A call whose meaning depends on the types of its arguments, or on more than their values.
@@ -91,7 +96,10 @@ fn node_meaning(meaning: &dyn Meaning, plan: LogicalPlan, outer: &DFSchema) -> R
         })?
         .data;
     match plan {
-        LogicalPlan::Values(values) => LogicalPlanBuilder::values(values.values)?.build(),
+        LogicalPlan::Values(values) => {
+            let rows = values.values.into_iter().map(|row| row.into_iter().map(untyped_null).collect());
+            LogicalPlanBuilder::values(rows.collect())?.build()
+        }
         plan => plan.recompute_schema(),
     }
 }
@@ -141,6 +149,7 @@ fn expression(meaning: &dyn Meaning, expr: Expr, schema: &DFSchema, outer: &DFSc
             Expr::InList(list) => in_list(meaning, list, schema)?,
             Expr::Cast(Cast { expr, data_type }) => meaning.cast(Typed::of(*expr, schema)?, &data_type, false)?,
             Expr::TryCast(TryCast { expr, data_type }) => meaning.cast(Typed::of(*expr, schema)?, &data_type, true)?,
+            Expr::Case(case) => conditions(case, schema)?,
             Expr::ScalarFunction(call) => meaning.call(call, schema)?,
             Expr::AggregateFunction(call) => meaning.aggregate(counting_rows(call), schema)?,
             Expr::ScalarSubquery(subquery) => Expr::ScalarSubquery(inner(meaning, subquery, schema)?),
@@ -175,10 +184,28 @@ fn inner(meaning: &dyn Meaning, subquery: Subquery, schema: &DFSchema) -> Result
     Ok(Subquery { subquery: Arc::new(plan), outer_ref_columns, spans: subquery.spans })
 }
 
-/// `IS DISTINCT FROM` does not come by [`Operators`].
+/// `CASE WHEN 1 THEN …`: the engine takes any number for a condition, the dialects take none.
+fn conditions(case: Case, schema: &DFSchema) -> Result<Expr> {
+    if case.expr.is_none() {
+        for (condition, _) in &case.when_then_expr {
+            let data_type = condition.get_type(schema)?;
+            if !matches!(data_type, DataType::Boolean | DataType::Null) {
+                return plan_err!("a condition is true or false, not {}", type_word(&data_type));
+            }
+        }
+    }
+    Ok(Expr::Case(case))
+}
+
+/// `IS DISTINCT FROM` and `||` do not come by [`Operators`].
 fn distinct(meaning: &dyn Meaning, binary: BinaryExpr, schema: &DFSchema) -> Result<Expr> {
     let BinaryExpr { left, op, right } = binary;
     match op {
+        Operator::StringConcat => {
+            let (left, right) = (Typed::of(*left, schema)?, Typed::of(*right, schema)?);
+            meaning.concatenated(&left.data_type, &right.data_type)?;
+            Ok(Expr::BinaryExpr(BinaryExpr::new(Box::new(left.expr), op, Box::new(right.expr))))
+        }
         Operator::IsDistinctFrom | Operator::IsNotDistinctFrom => {
             let (left, right) = compared(meaning, *left, *right, schema)?;
             Ok(Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right))))
@@ -239,6 +266,19 @@ fn narrow(expr: Expr) -> Expr {
             Ok(number) => Expr::Literal(ScalarValue::Int32(Some(number)), metadata),
             Err(_) => Expr::Literal(ScalarValue::Int64(Some(number)), metadata),
         },
+        other => other,
+    }
+}
+
+/// A null that the planner gave the type of the whole numbers beside it, which are narrower now.
+fn untyped_null(expr: Expr) -> Expr {
+    match expr {
+        Expr::Literal(ScalarValue::Int64(None), metadata) => Expr::Literal(ScalarValue::Null, metadata),
+        Expr::Cast(Cast { expr: inner, data_type: DataType::Int64 })
+            if matches!(*inner, Expr::Literal(ScalarValue::Null, _)) =>
+        {
+            *inner
+        }
         other => other,
     }
 }

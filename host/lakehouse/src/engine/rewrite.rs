@@ -4,10 +4,10 @@ use std::ops::ControlFlow;
 
 use asgard_contract::{Error, Result};
 use sqlparser::ast::{
-    BinaryOperator, CaseWhen, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, ObjectName, OrderByExpr, OrderByOptions, Query,
-    Select, SelectItem, SetExpr, Spanned, TableAliasColumnDef, TableFactor, UnaryOperator, Value, ValueWithSpan,
-    VisitMut, VisitorMut, visit_expressions,
+    AccessExpr, BinaryOperator, CaseWhen, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentClause, FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, ObjectName, OrderByExpr,
+    OrderByOptions, Query, Select, SelectItem, SetExpr, Spanned, Subscript, TableAliasColumnDef, TableFactor,
+    UnaryOperator, Value, ValueWithSpan, VisitMut, VisitorMut, visit_expressions,
 };
 use sqlparser::tokenizer::Span;
 
@@ -98,7 +98,12 @@ fn name_columns(body: &mut SetExpr, names: &[TableAliasColumnDef]) {
 
 fn name_item(position: usize, item: &mut SelectItem, rewriter: &dyn Rewriter) {
     let SelectItem::UnnamedExpr(expr) = item else { return };
-    if matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::CompoundFieldAccess { .. }) {
+    let has_name = match expr {
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => true,
+        Expr::CompoundFieldAccess { access_chain, .. } => matches!(access_chain.last(), Some(AccessExpr::Dot(_))),
+        _ => false,
+    };
+    if has_name {
         return;
     }
     let alias = Ident::with_quote('"', rewriter.column_name(position, expr).to_lowercase());
@@ -216,6 +221,46 @@ pub(super) fn case(condition: Expr, then: Expr, otherwise: Option<Expr>) -> Expr
         conditions: vec![CaseWhen { condition, result: then }],
         else_result: otherwise.map(Box::new),
     }
+}
+
+/// `root.a[index].b`: a subscript is a call of `$subscript`, since engines count and refuse differently; none: there is no subscript.
+///
+/// # Errors
+/// For a slice, `list[1:2]`.
+pub(super) fn subscripts(expr: &Expr) -> Result<Option<Expr>> {
+    let Expr::CompoundFieldAccess { root, access_chain } = expr else { return Ok(None) };
+    let Some(at) = access_chain.iter().position(|access| matches!(access, AccessExpr::Subscript(_))) else {
+        return Ok(None);
+    };
+    let AccessExpr::Subscript(Subscript::Index { index }) = &access_chain[at] else {
+        return refused(place(expr), "slices (`list[1:2]`) are not supported: use slice");
+    };
+    let taken = call("$subscript", expr.span(), vec![fields(root, &access_chain[..at]), index.clone()]);
+    let rest = &access_chain[at + 1..];
+    if rest.is_empty() {
+        return Ok(Some(taken));
+    }
+    let rest = Expr::CompoundFieldAccess { root: Box::new(taken), access_chain: rest.to_vec() };
+    Ok(Some(subscripts(&rest)?.unwrap_or(rest)))
+}
+
+/// A root with fields behind it; names in a row are one name to the planner.
+fn fields(root: &Expr, chain: &[AccessExpr]) -> Expr {
+    if chain.is_empty() {
+        return root.clone();
+    }
+    let mut names = match root {
+        Expr::Identifier(name) => vec![name.clone()],
+        Expr::CompoundIdentifier(names) => names.clone(),
+        _ => Vec::new(),
+    };
+    for access in chain {
+        match access {
+            AccessExpr::Dot(Expr::Identifier(name)) if !names.is_empty() => names.push(name.clone()),
+            _ => return Expr::CompoundFieldAccess { root: Box::new(root.clone()), access_chain: chain.to_vec() },
+        }
+    }
+    Expr::CompoundIdentifier(names)
 }
 
 /// The text of a string literal.

@@ -16,6 +16,7 @@ use sqlparser::dialect::Dialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
 
+use super::bare_values;
 use super::dialect::SqlDialect;
 use super::text::{Place, Words, wrong};
 
@@ -58,6 +59,7 @@ pub(super) fn parse(dialect: &dyn SqlDialect, sql: &str) -> Result<Script> {
         .map_err(|error| wrong(Place::of(error.location), format!("the SQL does not parse: {}", error.message)))?;
     dialect.tokens(&mut tokens);
     check_size(&tokens)?;
+    bare_values::wrap(&mut tokens);
     let words = Words::of(&tokens);
     let shown = shown_names(dialect.syntax(), tokens.clone());
     let mut statements = parse_tokens(dialect.syntax(), lower_cased(tokens))?;

@@ -222,6 +222,9 @@ fn whole(view: asgard_contract::features::FeatureView) -> Selection {
     Selection { features: view.features.iter().map(|feature| feature.name.clone()).collect(), view }
 }
 
+/// The column of entity rows that says when.
+const EVENT_TIME: &str = "event_timestamp";
+
 pub(crate) fn entity_rows(entities: EntityInput) -> Result<EntityRows> {
     Ok(match entities {
         EntityInput::Table(table) => EntityRows::Table(table),
@@ -230,8 +233,17 @@ pub(crate) fn entity_rows(entities: EntityInput) -> Result<EntityRows> {
             if rows.is_empty() {
                 return Err(Error::invalid("entities", "expected one entity row at least"));
             }
+            let dated = |row: &Map<String, Value>| row.get(EVENT_TIME).is_some_and(|time| !time.is_null());
+            if let Some(index) = rows.iter().position(|row| !dated(row))
+                && rows.iter().any(dated)
+            {
+                return Err(Error::invalid(
+                    format!("entities[{index}].{EVENT_TIME}"),
+                    "is missing, and other rows have one: without it a row would see values of any later time",
+                ));
+            }
             EntityRows::ArrowIpc(
-                asgard_lakehouse::rows_from_json(&rows, "event_timestamp").map_err(|e| e.in_field("entities"))?,
+                asgard_lakehouse::rows_from_json(&rows, EVENT_TIME).map_err(|e| e.in_field("entities"))?,
             )
         }
     })

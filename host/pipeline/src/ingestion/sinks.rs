@@ -1,5 +1,6 @@
 //! Sinks: where an ingestion's tables are kept. The target is tested by writing, reading back and deleting an object.
 
+use std::path::{Component, Path};
 use std::sync::Arc;
 
 use asgard_contract::connector::Sink as ContractSink;
@@ -104,7 +105,7 @@ fn schema_of(sink_type: &str) -> Result<Value> {
             "required": ["path"],
             "additionalProperties": false,
             "properties": {
-                "path": {"type": "string", "minLength": 1, "description": "A folder of this machine: absolute, or below the environment's own folder"},
+                "path": {"type": "string", "minLength": 1, "description": "A folder below the environment's own, such as `factory`. `lakehouse.storage` of the environment keeps tables elsewhere"},
             },
         })),
         other => Err(Error::invalid("type", format!("`{other}` is no type of sink: expected `s3` or `local`"))),
@@ -206,10 +207,34 @@ impl Pipeline {
     /// Tests a target, and lets tables be there.
     async fn try_sink(&self, active: &Active, sink_type: &str, configuration: &Value) -> Result<()> {
         let tried = async {
+            if sink_type == "local" {
+                check_folder(configuration.get("path").and_then(Value::as_str).unwrap_or_default())?;
+            }
             let storage = storage::of_sink(&active.folder, sink_type, configuration)?;
             storage.check().await.map_err(storage::in_sink)?;
             active.lakehouse.add_storage(&storage)
         };
         tried.await.map_err(|error| error.in_field("config"))
     }
+}
+
+/// Whoever may make a sink works in the environment's folder, and writes nowhere else as the host's user.
+fn check_folder(path: &str) -> Result<()> {
+    let is_below = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
+    if is_below
+        && !path.is_empty()
+        && !path.starts_with('~')
+        && !path.contains('\\')
+        && !path.chars().any(char::is_control)
+    {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        "path",
+        format!(
+            "`{}` is no folder below the environment's own: expected one such as `factory`. To keep tables elsewhere, say so in \
+             `lakehouse.storage` of the environment",
+            path.escape_debug()
+        ),
+    ))
 }

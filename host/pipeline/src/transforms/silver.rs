@@ -7,6 +7,7 @@ use asgard_contract::transform::{Compute, Input, Outcome, Request, SilverRun as 
 use asgard_contract::{Error, Result, TableName};
 use asgard_lakehouse::TableInfo;
 use asgard_tasks::{NewTask, Task, TaskFilter, TaskStatus};
+use url::Url;
 
 use super::run::{SILVER, TransformTask};
 use crate::environments::Active;
@@ -90,11 +91,11 @@ impl Pipeline {
         };
         let mut inputs = Vec::new();
         if let Some(source) = &new.source_path {
-            inputs.push(("source_data".to_owned(), input("source_path", source)?));
+            inputs.push(("source_data".to_owned(), self.granted_input(active, "source_path", source).await?));
         }
         for (view, source) in &new.sources {
             names::identifier("sources", view)?;
-            inputs.push((view.clone(), input(&format!("sources.{view}"), source)?));
+            inputs.push((view.clone(), self.granted_input(active, &format!("sources.{view}"), source).await?));
         }
         let request = ContractRun {
             run_id,
@@ -154,6 +155,31 @@ impl Pipeline {
         let run = self.silver_run(active, run_id).await?;
         self.tasks.cancel(&run.task.id).await?;
         self.silver_run(active, run_id).await
+    }
+
+    /// An input; files of this machine are in folders that the binding may read.
+    async fn granted_input(&self, active: &Arc<Active>, field: &str, source: &str) -> Result<Input> {
+        let input = input(field, source)?;
+        let Input::Location(location) = &input else { return Ok(input) };
+        if !location.starts_with("file:") {
+            return Ok(input);
+        }
+        let wrong = |why: String| Error::invalid(field, format!("`{location}` {why}"));
+        let path = Url::parse(location).ok().and_then(|url| url.to_file_path().ok());
+        let path = path.ok_or_else(|| wrong("is no path of this machine: expected `file:///FOLDER`".to_owned()))?;
+        // What a link leads to counts.
+        let real = tokio::fs::canonicalize(&path).await.map_err(|error| wrong(format!("cannot be read: {error}")))?;
+        let bound = self.required(active, Role::Silver).await?;
+        let folders = active.lender.folders(bound.grants())?;
+        for folder in folders {
+            if tokio::fs::canonicalize(&folder).await.is_ok_and(|folder| real.starts_with(folder)) {
+                return Ok(input);
+            }
+        }
+        Err(wrong(format!(
+            "is in no folder that `silver` may read: add one to `grants.files` of its binding in environment `{}`",
+            active.name
+        )))
     }
 
     /// The tables of the silver namespace, by name.

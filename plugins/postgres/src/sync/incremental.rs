@@ -2,8 +2,8 @@
 //!
 //! More rows with that value may be there by now, rows without a value are after no value, and an infinite one is after all. So
 //! those are read each time. A stream that merges makes nothing of a row that comes again. One that appends must not read it:
-//! its checkpoint has digests of the primary keys of such rows, which the next condition leaves out. That takes no more than
-//! [`MOST_SEEN`], so a cursor that nearly all rows share is refused there.
+//! its checkpoint has digests of such rows, by key and cursor, which the next condition leaves out: a row whose cursor has moved on is
+//! another one. That takes no more than [`MOST_SEEN`], so a cursor that nearly all rows share is refused there.
 
 use asgard_sdk::connector::{StreamSelection, SyncMode};
 use asgard_sdk::{Error, Result};
@@ -24,7 +24,7 @@ pub(super) struct CursorPlan {
     /// Finds the largest value of the cursor column.
     pub(super) query: String,
     relation: String,
-    /// For a stream that appends: the digest of a row's primary key, in SQL.
+    /// For a stream that appends: the digest of a row's primary key and cursor, in SQL.
     digest: Option<String>,
 }
 
@@ -56,7 +56,8 @@ pub(super) fn plan(
                 format!("appending what is new of `{name}` tells rows by their primary key: name its columns"),
             ));
         }
-        let key: Vec<String> = selection.primary_key.iter().map(|column| quote_identifier(column)).collect();
+        let key = selection.primary_key.iter().chain([&column.name]);
+        let key: Vec<String> = key.map(|column| quote_identifier(column)).collect();
         Some(format!("pg_catalog.md5(ROW({})::pg_catalog.text)", key.join(", ")))
     } else {
         None

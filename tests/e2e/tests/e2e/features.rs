@@ -91,6 +91,10 @@ fn online(world: &World) {
     let client = world.light();
     balances(&client);
     client.post("/feast/features", &view("online_view")).unwrap();
+    let body = json!({"features": ["online_view:balance"], "entities": [
+        {"account_id": "a", "event_timestamp": "2026-01-02T12:00:00Z"}, {"account_id": "b"}]});
+    let answer = client.send("POST", "/feast/features/historical", Some(&body), &[]).unwrap();
+    refused_field(&answer, "entities[1].event_timestamp");
     let body = json!({"features": ["online_view"], "entities": [{"account_id": "b"}, {"account_id": "zzz"}, {"account_id": "a"}]});
     let answer = client.post("/feast/features/online", &body).unwrap();
     let found: Vec<Option<f64>> =

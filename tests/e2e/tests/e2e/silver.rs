@@ -17,6 +17,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "a_run_past_its_time_fails_and_says_so", too_long),
         test(world, "a_run_past_its_memory_fails_and_the_host_goes_on", too_large),
         test(world, "a_cancelled_run_ends_within_a_second", cancelled),
+        test(world, "files_of_the_machine_are_read_in_granted_folders_only", files),
     ]
 }
 
@@ -66,6 +67,37 @@ fn told(world: &World) {
     let table = tables["sources"].as_array().unwrap().iter().find(|t| t["table_name"] == format!("run_{id}")).unwrap();
     assert_eq!((table["row_count"].as_u64(), table["columns"][0]["name"].as_str()), (Some(1), Some("materials")));
     refused(&client.send("GET", "/spark/transform/00000000/status", None, &[]).unwrap(), 404);
+}
+
+fn files(world: &World) {
+    let client = world.light();
+    let (granted, closed) = (world.folder("silver-granted"), world.folder("silver-closed"));
+    for folder in [&granted, &closed] {
+        std::fs::write(folder.join("rows.jsonl"), "{\"a\": 1}\n{\"a\": 2}\n").unwrap();
+    }
+    std::os::unix::fs::symlink(closed.join("rows.jsonl"), granted.join("link.jsonl")).unwrap();
+    let mut document = client.get("/environments/local").unwrap()["document"].clone();
+    document["name"] = json!("reads-files");
+    document["silver"]["grants"]["files"] = json!([granted]);
+    let applied = client.send("PUT", "/environments/reads-files", Some(&document), &[]).unwrap();
+    assert_eq!(applied.status, 200, "{}", applied.body);
+    let base = "/environments/reads-files";
+    let read = |base: &str, file: std::path::PathBuf| {
+        let body =
+            json!({"sql": "SELECT SUM(a) AS a FROM source_data", "source_path": format!("file://{}", file.display())});
+        start(world, base, &body)
+    };
+    let run = read(base, granted.join("rows.jsonl")).body;
+    assert_eq!(ended(world, base, run["run_id"].as_str().unwrap())["state"], "COMPLETED");
+    for (base, file) in [
+        ("", granted.join("rows.jsonl")),
+        (base, closed.join("rows.jsonl")),
+        (base, granted.join("link.jsonl")),
+        (base, granted.join("../silver-closed/rows.jsonl")),
+    ] {
+        let detail = refused_field(&read(base, file), "source_path");
+        assert!(detail.contains("`grants.files`"), "{detail}");
+    }
 }
 
 fn syntax(world: &World) {

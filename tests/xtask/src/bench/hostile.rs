@@ -63,7 +63,8 @@ pub(super) fn measure() -> Result<Vec<Measurement>> {
     for list in [&mut peace, &mut war] {
         list.sort_by(f64::total_cmp);
     }
-    let of = |name, share| Measurement::new(name, quantile(&war, share), Some(quantile(&peace, share)), "in peace", "ms");
+    let of =
+        |name, share| Measurement::new(name, quantile(&war, share), Some(quantile(&peace, share)), "in peace", "ms");
     Ok(vec![of("hostile_p50", 0.5), of("hostile_p99", 0.99)])
 }
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, UInt32Array};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, ListArray, Scalar, StringArray, UInt32Array};
+use datafusion::arrow::buffer::OffsetBuffer;
+use datafusion::arrow::compute::kernels::cmp::eq;
 use datafusion::arrow::compute::{cast, take};
 use datafusion::arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::{Result, exec_err, plan_err};
@@ -21,6 +23,116 @@ pub(in crate::engine) fn element_type(arguments: &[DataType]) -> Result<DataType
     match arguments.first() {
         Some(DataType::List(item)) => Ok(item.data_type().clone()),
         _ => plan_err!("expected a list"),
+    }
+}
+
+/// The type of what `value[index]` gives.
+pub(in crate::engine) fn subscript_type(arguments: &[DataType]) -> Result<DataType> {
+    match arguments.first() {
+        Some(DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _)) => {
+            Ok(item.data_type().clone())
+        }
+        Some(DataType::Map(entries, _)) => match entries.data_type() {
+            DataType::Struct(fields) if fields.len() == 2 => Ok(fields[1].data_type().clone()),
+            _ => plan_err!("expected a map"),
+        },
+        Some(other) => plan_err!("`[…]` takes a list or a map, not {}", super::type_word(other)),
+        None => plan_err!("expected a list"),
+    }
+}
+
+/// `list[index]` and `map[key]` of Spark: lists are counted from 0, and there is an element or an error; a key that is not there gives
+/// null.
+pub(in crate::engine) fn spark_subscript(arguments: &[ArrayRef], to: &DataType) -> Result<ArrayRef> {
+    match arguments[0].data_type() {
+        DataType::Map(..) => value_of_key(arguments, to, false),
+        _ => counted(arguments, 0),
+    }
+}
+
+/// `list[index]` and `map[key]` of Trino: lists are counted from 1, and there is an element or an error; likewise a key.
+pub(in crate::engine) fn trino_subscript(arguments: &[ArrayRef], to: &DataType) -> Result<ArrayRef> {
+    match arguments[0].data_type() {
+        DataType::Map(..) => value_of_key(arguments, to, true),
+        _ => counted(arguments, 1),
+    }
+}
+
+fn counted(arguments: &[ArrayRef], first: i64) -> Result<ArrayRef> {
+    let item = match arguments[0].data_type() {
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => Arc::clone(item),
+        other => return exec_err!("`[…]` takes a list or a map, not {}", super::type_word(other)),
+    };
+    let lists = cast(&arguments[0], &DataType::List(item))?;
+    let lists = lists.as_list::<i32>();
+    let indexes = cast(&arguments[1], &DataType::Int64)?;
+    let indexes = indexes.as_primitive::<Int64Type>();
+    let mut taken = Vec::with_capacity(lists.len());
+    for row in 0..lists.len() {
+        if lists.is_null(row) || indexes.is_null(row) {
+            taken.push(None);
+            continue;
+        }
+        let (start, length) = (i64::from(lists.value_offsets()[row]), i64::from(lists.value_length(row)));
+        let index = indexes.value(row);
+        if !(first..length + first).contains(&index) {
+            return exec_err!("there is no element {index} in a list of {length}, counted from {first}");
+        }
+        taken.push(u32::try_from(start + index - first).ok());
+    }
+    Ok(take(lists.values(), &UInt32Array::from(taken), None)?)
+}
+
+fn value_of_key(arguments: &[ArrayRef], _to: &DataType, must_be_there: bool) -> Result<ArrayRef> {
+    let maps = arguments[0].as_map();
+    let keys = cast(&arguments[1], maps.keys().data_type())?;
+    let mut taken = Vec::with_capacity(maps.len());
+    for row in 0..maps.len() {
+        if maps.is_null(row) || keys.is_null(row) {
+            taken.push(None);
+            continue;
+        }
+        let start = usize::try_from(maps.value_offsets()[row]).unwrap_or_default();
+        let length = usize::try_from(maps.value_length(row)).unwrap_or_default();
+        let same = eq(&maps.keys().slice(start, length), &Scalar::new(keys.slice(row, 1)))?;
+        let found = (0..length).find(|&index| same.is_valid(index) && same.value(index));
+        if found.is_none() && must_be_there {
+            return exec_err!("the map has no such key: use element_at, which gives null");
+        }
+        taken.push(found.and_then(|index| u32::try_from(start + index).ok()));
+    }
+    Ok(take(maps.values(), &UInt32Array::from(taken), None)?)
+}
+
+/// A list, or a text, from its end.
+pub(in crate::engine) fn reversed(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
+    let Some(lists) = arguments[0].as_list_opt::<i32>() else {
+        let texts = arguments[0].as_string::<i32>();
+        let reversed: StringArray =
+            texts.iter().map(|text| text.map(|text| text.chars().rev().collect::<String>())).collect();
+        return Ok(Arc::new(reversed));
+    };
+    let mut taken = Vec::with_capacity(lists.values().len());
+    let mut lengths = Vec::with_capacity(lists.len());
+    for row in 0..lists.len() {
+        let (start, length) = (lists.value_offsets()[row], lists.value_length(row));
+        let length = if lists.is_null(row) { 0 } else { length };
+        lengths.push(usize::try_from(length).unwrap_or_default());
+        taken.extend((start..start + length).rev().map(|index| u32::try_from(index).unwrap_or_default()));
+    }
+    let values = take(lists.values(), &UInt32Array::from(taken), None)?;
+    let DataType::List(item) = arguments[0].data_type() else { return plan_err!("expected a list") };
+    let offsets = OffsetBuffer::from_lengths(lengths);
+    Ok(Arc::new(ListArray::try_new(Arc::clone(item), offsets, values, lists.nulls().cloned())?))
+}
+
+/// A list, or a text.
+pub(in crate::engine) fn list_or_text(arguments: &[DataType]) -> Result<DataType> {
+    match arguments.first() {
+        Some(list @ DataType::List(_)) => Ok(list.clone()),
+        Some(DataType::Utf8 | DataType::Null) => Ok(DataType::Utf8),
+        Some(other) => plan_err!("expected text or a list, not {}", super::type_word(other)),
+        None => plan_err!("expected text or a list"),
     }
 }
 

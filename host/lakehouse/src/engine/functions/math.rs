@@ -29,6 +29,7 @@ of_double! {
     ln_or_null: value => (value > 0.0).then(|| value.ln());
     log2_or_null: value => (value > 0.0).then(|| value.log2());
     log10_or_null: value => (value > 0.0).then(|| value.log10());
+    log1p_or_null: value => (value > -1.0).then(|| value.ln_1p());
     ln: value => Some(value.ln());
     log2: value => Some(value.log2());
     log10: value => Some(value.log10());
@@ -39,6 +40,16 @@ of_double! {
 /// `power(base, exponent)`: always a double.
 pub(in crate::engine) fn power(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
     two(arguments, |base, exponent| Some(base.powf(exponent)))
+}
+
+/// `atan2(y, x)`: always a double.
+pub(in crate::engine) fn arc_tangent(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
+    two(arguments, |y, x| Some(y.atan2(x)))
+}
+
+/// `hypot(a, b)`.
+pub(in crate::engine) fn hypotenuse(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
+    two(arguments, |a, b| Some(a.hypot(b)))
 }
 
 /// `log(base, value)`.

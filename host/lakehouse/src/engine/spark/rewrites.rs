@@ -9,8 +9,8 @@ use sqlparser::tokenizer::Span;
 
 use crate::engine::calendar::Unit;
 use crate::engine::rewrite::{
-    Rewriter, arguments, binary, call, cast, group_by_all, literal, name_of, negated, place, refused, rename,
-    shared_calls, text, with_arguments,
+    Rewriter, arguments, binary, call, case, cast, group_by_all, literal, name_of, negated, nested, null, place,
+    refused, rename, shared_calls, subscripts, text, whole, with_arguments,
 };
 use crate::engine::text::Place;
 
@@ -73,7 +73,17 @@ impl Rewriter for Rewrites {
             }
             Expr::Lambda(_) => refused(place(expr), "functions with lambdas (`x -> …`) are not supported"),
             Expr::AtTimeZone { .. } => refused(place(expr), "Spark SQL has no AT TIME ZONE: use from_utc_timestamp"),
+            Expr::Struct { values, fields } if fields.is_empty() && !values.is_empty() => {
+                *expr = named_struct(Span::empty(), values);
+                Ok(())
+            }
             Expr::Function(_) => function(expr),
+            Expr::CompoundFieldAccess { .. } => {
+                if let Some(taken) = subscripts(expr)? {
+                    *expr = taken;
+                }
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -203,6 +213,24 @@ fn function(expr: &mut Expr) -> Result<()> {
                 *first = FunctionArg::Unnamed(FunctionArgExpr::Expr(text(standard)));
             }
         }
+        // The engine's own makes text of lists.
+        ("nvl" | "ifnull", Some([_, _])) => rename(function, "coalesce"),
+        ("equal_null", Some([left, right])) => {
+            *expr = Expr::IsNotDistinctFrom(Box::new(left.clone()), Box::new(right.clone()));
+        }
+        ("array_append", Some([list, _])) => {
+            *expr = case(Expr::IsNull(Box::new(list.clone())), null(), Some(expr.clone()));
+        }
+        ("width_bucket", Some(_)) => *expr = cast(expr.clone(), DataType::BigInt(None)),
+        ("approx_count_distinct" | "regr_count", Some(_)) if function.over.is_none() => {
+            *expr = cast(expr.clone(), DataType::BigInt(None));
+        }
+        ("negative", Some([value])) => {
+            *expr = Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(nested(value.clone())) };
+        }
+        ("positive", Some([value])) => *expr = nested(value.clone()),
+        ("nullifzero", Some([value])) => *expr = call("nullif", span, vec![value.clone(), whole(0)]),
+        ("zeroifnull", Some([value])) => *expr = call("coalesce", span, vec![value.clone(), whole(0)]),
         ("isnull", Some([value])) => *expr = Expr::IsNull(Box::new(value.clone())),
         ("isnotnull", Some([value])) => *expr = Expr::IsNotNull(Box::new(value.clone())),
         ("log", Some([value])) => *expr = call("$ln", span, vec![value.clone()]),
@@ -230,6 +258,23 @@ fn function(expr: &mut Expr) -> Result<()> {
         _ => {}
     }
     Ok(())
+}
+
+/// Fields are named by the columns that they are of, else by their place.
+fn named_struct(span: Span, values: &[Expr]) -> Expr {
+    let mut fields = Vec::with_capacity(values.len() * 2);
+    for (index, value) in values.iter().enumerate() {
+        let (name, value) = match value {
+            Expr::Named { expr, name } => (name.value.clone(), (**expr).clone()),
+            Expr::Identifier(name) => (name.value.clone(), value.clone()),
+            Expr::CompoundIdentifier(names) => {
+                (names.last().map(|name| name.value.clone()).unwrap_or_default(), value.clone())
+            }
+            _ => (format!("col{}", index + 1), value.clone()),
+        };
+        fields.extend([text(name), value]);
+    }
+    call("named_struct", span, fields)
 }
 
 fn try_binary(span: Span, left: &Expr, op: BinaryOperator, right: &Expr) -> Expr {

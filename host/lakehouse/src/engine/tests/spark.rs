@@ -115,7 +115,11 @@ async fn expressions_have_spark_s_values() {
             "md5('a'), contains('abc', 'b'), startswith('abc', 'a'), endswith('abc', 'c'), levenshtein('kitten', 'sitting')",
             "0cc175b9c0f1b6a831c399e269772661 | true | true | true | 3",
         ),
-        // Lists.
+        // Lists and structs.
+        ("array(1, 2, 3)[0], array(1, 2, 3)[2], array(1)[CAST(NULL AS INT)]", "1 | 3 | NULL"),
+        ("s.a[1] FROM (SELECT named_struct('a', array(5, 6)) AS s)", "6"),
+        ("nvl(NULL, 2), reverse('abc'), reverse(array(1, 2))[0]", "2 | cba | 2"),
+        ("hypot(3, 4), atan2(0, 0), log1p(0), equal_null(NULL, NULL), zeroifnull(NULL)", "5.0 | 0.0 | 0.0 | true | 0"),
         ("size(array(1, 2)), array_contains(array('a'), 'a'), element_at(array(1, 2, 3), -1)", "2 | true | 3"),
     ];
     let mut wrong = Vec::new();
@@ -153,6 +157,9 @@ async fn what_spark_refuses_is_refused() {
         ("SELECT date_format(current_date, 'YYYY')", "not supported"),
         ("SELECT date_diff('day', DATE '2024-01-01', DATE '2024-01-02') AT TIME ZONE 'UTC'", "AT TIME ZONE"),
         ("SELECT explode(array(1))", "`explode` is not supported"),
+        ("SELECT array(1, 2)[5]", "no element 5 in a list of 2, counted from 0"),
+        ("SELECT array(1, 2)[-1]", "no element -1"),
+        ("SELECT CASE WHEN 1 THEN 2 END", "a condition is true or false"),
         ("SELECT arbitrary(1)", "there is no function `arbitrary` in Spark SQL"),
         ("SELECT transform(array(1), x -> x + 1)", "lambda"),
     ];

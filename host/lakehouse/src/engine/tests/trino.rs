@@ -21,6 +21,8 @@ async fn expressions_have_trino_s_values() {
         ("ceil(1.2e0), ceiling(1.2), floor(-1.2), abs(-3), sign(-4), mod(7, 3)", "2.0 | 2 | -2 | 3 | -1 | 1"),
         ("power(2, 3), sqrt(16), ln(1), log(2, 8), is_nan(nan_value)", "8.0 | 4.0 | 0.0 | 3.0 | true"),
         ("greatest(1, 3, 2), least(1, NULL), is_finite(1e0 / 0)", "3 | NULL | false"),
+        ("DECIMAL '0.50' + DECIMAL '1.255', DECIMAL '-12' * 2", "1.755 | -24"),
+        ("ARRAY[1, 2, 3][1], ARRAY[1, 2, 3][3]", "1 | 3"),
         // Casts.
         ("CAST(1.5e0 AS integer), CAST(2.5 AS bigint), CAST(-1.5e0 AS integer)", "2 | 3 | -2"),
         (
@@ -124,6 +126,10 @@ async fn what_trino_refuses_is_refused() {
     let cases = [
         ("SELECT 2147483647 + 1", "too large"),
         ("SELECT '1' = 1", "are not compared"),
+        ("SELECT ARRAY[1, 2][3]", "no element 3 in a list of 2, counted from 1"),
+        ("SELECT ARRAY[1, 2][0]", "no element 0"),
+        ("SELECT 'a' || 1", "cast them to VARCHAR"),
+        ("SELECT CASE WHEN 1 THEN 2 END", "a condition is true or false"),
         ("SELECT DATE '2024-01-01' + INTERVAL '1' HOUR", "a date has no hours"),
         ("SELECT CAST(5 AS timestamp)", "from_unixtime"),
         ("SELECT date_diff('days', DATE '2024-01-01', DATE '2024-01-02')", "'days' is no unit of time"),
@@ -146,13 +152,14 @@ async fn aggregates_windows_and_orders_are_trino_s() {
         "SELECT * FROM (VALUES ('a', 1, 10), ('a', 2, NULL), ('b', 3, 30), ('b', 4, 40), (NULL, 5, 50)) AS t (g, n, x)",
     )
     .await;
-    let cases: [(&str, &[&str]); 9] = [
+    let cases: [(&str, &[&str]); 10] = [
         ("SELECT g, count(*), sum(n), avg(n) FROM silver.t GROUP BY 1 ORDER BY 1", &[
             "a | 2 | 3 | 1.5",
             "b | 2 | 7 | 3.5",
             "NULL | 1 | 5 | 5.0",
         ]),
         ("SELECT x FROM silver.t ORDER BY x DESC", &["50", "40", "30", "10", "NULL"]),
+        ("SELECT x FROM (VALUES 3, NULL, 1) AS t (x) UNION ALL (VALUES 5) ORDER BY x", &["1", "3", "5", "NULL"]),
         ("SELECT max_by(n, x), count_if(n > 2), arbitrary(g) IS NOT NULL, bool_and(n > 0), approx_distinct(g) FROM silver.t", &[
             "5 | 3 | true | true | 2",
         ]),

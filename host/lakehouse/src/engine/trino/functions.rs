@@ -153,6 +153,10 @@ fn millis(zone: bool) -> DataType {
 fn own() -> Vec<(&'static [&'static str], Arc<ScalarUDF>)> {
     vec![
         (
+            &["$subscript"],
+            Function::new("$subscript", &[Any, Any], By(lists::subscript_type), lists::trino_subscript).build(),
+        ),
+        (
             &["date_diff", "datediff"],
             function("date_diff", &[Text, Moment, Moment], Int64, dates::units_between).build(),
         ),

@@ -89,6 +89,24 @@ impl Meaning for TrinoMeaning {
         plan_err!("{} and {} are not compared: {hint}", type_word(types[0]), type_word(types[1]))
     }
 
+    fn concatenated(&self, left: &DataType, right: &DataType) -> Result<()> {
+        let takes = |side: &DataType| {
+            matches!(
+                side,
+                DataType::Utf8
+                    | DataType::LargeUtf8
+                    | DataType::Utf8View
+                    | DataType::Binary
+                    | DataType::BinaryView
+                    | DataType::Null
+            ) || side.is_nested()
+        };
+        if takes(left) && takes(right) {
+            return Ok(());
+        }
+        plan_err!("`||` takes text, not {} and {}: cast them to VARCHAR", type_word(left), type_word(right))
+    }
+
     fn cast(&self, value: Typed, to: &DataType, lenient: bool) -> Result<Expr> {
         let from = &value.data_type;
         let numbers_and_moments = (is_moment(from) && to.is_numeric()) || (from.is_numeric() && is_moment(to));

@@ -9,8 +9,8 @@ use sqlparser::ast::{
 
 use crate::engine::calendar::reading::{self, Partial};
 use crate::engine::rewrite::{
-    Rewriter, arguments, binary, call, case, cast, name_of, null, place, refused, rename, shared_calls, text, whole,
-    with_arguments,
+    Rewriter, arguments, binary, call, case, cast, name_of, null, place, refused, rename, shared_calls, subscripts,
+    text, whole, with_arguments,
 };
 use crate::engine::text::Place;
 
@@ -90,6 +90,12 @@ impl Rewriter for Rewrites {
             Expr::Lambda(_) => refused(place(expr), "functions with lambdas (`x -> …`) are not supported"),
             Expr::RLike { .. } => refused(place(expr), "Trino has no RLIKE: use regexp_like"),
             Expr::Function(_) => function(expr),
+            Expr::CompoundFieldAccess { .. } => {
+                if let Some(taken) = subscripts(expr)? {
+                    *expr = taken;
+                }
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -114,6 +120,12 @@ impl Rewriter for Rewrites {
 /// The text of a literal says its type: `TIMESTAMP '2024-05-01 10:00:00.123456 Europe/Oslo'` has six digits and a zone.
 fn literal_type(literal: &mut TypedString) {
     let Value::SingleQuotedString(text) = &literal.value.value else { return };
+    if let DataType::Decimal(size @ ExactNumberInfo::None) = &mut literal.data_type
+        && let Some((precision, scale)) = decimal_digits(text)
+    {
+        *size = ExactNumberInfo::PrecisionAndScale(precision, scale);
+        return;
+    }
     if let DataType::Timestamp(precision @ None, zone @ TimezoneInfo::None) = &mut literal.data_type
         && let Some(read) = reading::moment(text, Partial::Refused)
     {
@@ -124,6 +136,19 @@ fn literal_type(literal: &mut TypedString) {
             *zone = TimezoneInfo::WithTimeZone;
         }
     }
+}
+
+/// How many digits `12.50` has, and how many of them behind the point; none: it is no decimal.
+fn decimal_digits(text: &str) -> Option<(u64, i64)> {
+    let (whole, part) = text.trim().trim_start_matches(['+', '-']).split_once('.').unwrap_or((text.trim(), ""));
+    let whole = whole.trim_start_matches(['+', '-']).trim_start_matches('0');
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(whole) || !is_number(part) {
+        return None;
+    }
+    let scale = part.len();
+    let precision = (whole.len() + scale).max(1);
+    Some((u64::try_from(precision).ok()?, i64::try_from(scale).ok()?))
 }
 
 /// The length of `VARCHAR(n)`.
