@@ -31,16 +31,16 @@ async fn a_granted_folder_that_is_not_there_is_told() {
     assert!(error.to_string().contains("`silver.grants.files`"), "{error}");
 }
 
-#[test]
-fn folders_are_lent_only_when_asked_and_granted() {
+#[tokio::test]
+async fn folders_are_lent_only_when_asked_and_granted() {
     let granted = TestHost::new("silver.grants.files = [\"own\"]");
     assert!(granted.lent().files.is_some());
     assert!(granted.lent_when_asked("t", &[Capability::Objects]).unwrap().files.is_none());
     assert!(TestHost::new("").lent().files.is_none());
 }
 
-#[test]
-fn the_hosts_own_data_is_never_granted() {
+#[tokio::test]
+async fn the_hosts_own_data_is_never_granted() {
     let error = TestHost::refused("silver.grants.files = [\"/\"]");
     assert!(
         matches!(&error, Error::InvalidInput { field: Some(field), .. } if field == "silver.grants.files[0]"),

@@ -105,7 +105,7 @@ fn schema_of(sink_type: &str) -> Result<Value> {
             "required": ["path"],
             "additionalProperties": false,
             "properties": {
-                "path": {"type": "string", "minLength": 1, "description": "A folder below the environment's own, such as `factory`. `lakehouse.storage` of the environment keeps tables elsewhere"},
+                "path": {"type": "string", "minLength": 1, "description": "A folder below the environment's own, such as `factory`, or below its `lakehouse.storage`"},
             },
         })),
         other => Err(Error::invalid("type", format!("`{other}` is no type of sink: expected `s3` or `local`"))),
@@ -208,7 +208,8 @@ impl Pipeline {
     async fn try_sink(&self, active: &Active, sink_type: &str, configuration: &Value) -> Result<()> {
         let tried = async {
             if sink_type == "local" {
-                check_folder(configuration.get("path").and_then(Value::as_str).unwrap_or_default())?;
+                let path = configuration.get("path").and_then(Value::as_str).unwrap_or_default();
+                check_folder(path, active.document.lakehouse.storage.as_deref())?;
             }
             let storage = storage::of_sink(&active.folder, sink_type, configuration)?;
             storage.check().await.map_err(storage::in_sink)?;
@@ -218,21 +219,20 @@ impl Pipeline {
     }
 }
 
-/// Whoever may make a sink works in the environment's folder, and writes nowhere else as the host's user.
-fn check_folder(path: &str) -> Result<()> {
-    let is_below = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
-    if is_below
-        && !path.is_empty()
-        && !path.starts_with('~')
-        && !path.contains('\\')
-        && !path.chars().any(char::is_control)
-    {
+/// Whoever may make a sink works in the environment's folder, or in the one that its document names, and writes nowhere else as the
+/// host's user.
+fn check_folder(path: &str, storage: Option<&str>) -> Result<()> {
+    let storage = storage.and_then(|storage| storage.strip_prefix("file://"));
+    let below = storage.and_then(|folder| Path::new(path).strip_prefix(folder).ok()).unwrap_or(Path::new(path));
+    let is_below = below.components().all(|part| matches!(part, Component::Normal(_)));
+    let is_plain = !path.starts_with('~') && !path.contains('\\') && !path.chars().any(char::is_control);
+    if is_below && is_plain && below.components().next().is_some() {
         return Ok(());
     }
     Err(Error::invalid(
         "path",
         format!(
-            "`{}` is no folder below the environment's own: expected one such as `factory`. To keep tables elsewhere, say so in \
+            "`{}` is no folder below the environment's own: expected one such as `factory`, or one below \
              `lakehouse.storage` of the environment",
             path.escape_debug()
         ),

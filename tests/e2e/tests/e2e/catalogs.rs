@@ -47,7 +47,7 @@ fn attached(world: &World) {
 
     let source = json!({"name": "attached", "type": "postgres", "config": source_config(&world.source())});
     let source = client.post(&there("/datasource"), &source).unwrap();
-    let folder = world.light_data().join("environments/local/lakehouse/warehouse/attached-sink");
+    let folder = world.light_data().join("environments/local/lakehouse/warehouse/attached/sink");
     let sink = json!({"name": "attached", "type": "local", "config": {"path": folder}});
     let sink = client.post(&there("/sink"), &sink).unwrap();
     let ingestion =
