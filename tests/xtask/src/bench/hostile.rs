@@ -92,7 +92,8 @@ fn times(client: &Client, time: Duration) -> Result<Vec<f64>> {
 fn act(client: &Client, first: usize, over: &AtomicBool, acts: &AtomicU64) {
     let mut number = first;
     while !over.load(Ordering::Relaxed) {
-        let body = json!({"sql": ACTS[number % ACTS.len()], "source_path": "bronze.x", "table": format!("t{first}")});
+        let sql = format!("SELECT '{}'", ACTS[number % ACTS.len()]);
+        let body = json!({"sql": sql, "source_path": "bronze.x", "table": format!("t{first}")});
         let ended = run(client, &body);
         if ended.is_ok() {
             acts.fetch_add(1, Ordering::Relaxed);
