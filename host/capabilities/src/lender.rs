@@ -176,6 +176,7 @@ impl Lender {
             lent.lakehouse = Some(lakehouse::Lakehouse {
                 holder,
                 namespaces: Arc::clone(&policies.lakehouse),
+                files: policies.files.clone(),
                 engine: Arc::clone(&self.backing.engine),
                 objects,
                 jobs: Arc::clone(self.backing.supervisor.jobs()),
@@ -184,12 +185,12 @@ impl Lender {
         Ok(lent)
     }
 
-    /// The folders of this machine that grants name, as absolute paths, there or not.
+    /// Whether a location of this machine, `file:///…`, is in a folder that grants name.
     ///
     /// # Errors
-    /// `invalid-input` for what is no folder that may be granted.
-    pub fn folders(&self, grants: &Grants) -> Result<Vec<PathBuf>> {
-        Ok(files::Policy::parse(&grants.files, &self.backing.folder)?.folders().to_vec())
+    /// `invalid-input` for what is no path, or is not there.
+    pub async fn may_read(&self, grants: &Grants, location: &str) -> Result<bool> {
+        files::Policy::parse(&grants.files, &self.backing.folder)?.admits(location).await
     }
 
     /// Replaces `${services.NAME.url}` and `${services.NAME.address}` in a configuration, once the services are ready.

@@ -10,6 +10,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use asgard_contract::{Error, Result};
+use url::Url;
 
 /// The folders of one binding, parsed once.
 #[derive(Debug)]
@@ -67,6 +68,23 @@ impl Policy {
             }
         }
         Ok(absolute)
+    }
+
+    /// Whether a location of this machine, `file:///…`, is in a granted folder; what a link leads to counts.
+    ///
+    /// # Errors
+    /// `invalid-input` for what is no path, or is not there.
+    pub(crate) async fn admits(&self, location: &str) -> Result<bool> {
+        let wrong = |why: String| Error::invalid("location", format!("`{location}` {why}"));
+        let path = Url::parse(location).ok().and_then(|url| url.to_file_path().ok());
+        let path = path.ok_or_else(|| wrong("is no path of this machine: expected `file:///FOLDER`".to_owned()))?;
+        let real = tokio::fs::canonicalize(&path).await.map_err(|error| wrong(format!("cannot be read: {error}")))?;
+        for folder in &self.folders {
+            if tokio::fs::canonicalize(folder).await.is_ok_and(|folder| real.starts_with(folder)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The granted folder that an absolute path is in, or is.

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 pub(crate) use jobs::Jobs;
 pub(crate) use policy::Namespaces;
 
+use crate::files;
 use crate::holder::Holder;
 use crate::objects::ObjectSpace;
 use crate::processes::no_objects;
@@ -57,6 +58,8 @@ pub enum StatementStatus {
 pub struct Lakehouse {
     pub(crate) holder: Holder,
     pub(crate) namespaces: Arc<Namespaces>,
+    /// Folders of this machine that files may be read in, where there is a grant for them.
+    pub(crate) files: Option<Arc<files::Policy>>,
     pub(crate) engine: Arc<dyn Engine>,
     /// Where there is a grant for them.
     pub(crate) objects: Option<ObjectSpace>,
@@ -204,7 +207,7 @@ impl Lakehouse {
                         self.object_location(key).map_err(|error| error.in_field(&format!("inputs[{index}]")))?;
                     *input = Input::Location(location);
                 }
-                Input::Location(location) => self.check_location(location)?,
+                Input::Location(location) => self.check_location(location).await?,
                 Input::Arrow(_) => {}
             }
         }
@@ -234,15 +237,19 @@ impl Lakehouse {
     }
 
     /// A location is a path that a user chose, not a name in the lakehouse. It could be one of the lakehouse's tables, so
-    /// whoever may not read all of them may not read locations.
-    fn check_location(&self, location: &str) -> Result<()> {
-        if ["bronze", "silver", "gold"].into_iter().all(|namespace| self.namespaces.may_read(namespace)) {
+    /// whoever may not read all of them may not read locations. One of this machine is in a granted folder besides: it could be
+    /// another environment's, or anybody's.
+    async fn check_location(&self, location: &str) -> Result<()> {
+        let reading = format!("read `{location}`");
+        if !["bronze", "silver", "gold"].into_iter().all(|namespace| self.namespaces.may_read(namespace)) {
+            return Err(self.holder.forbidden(&reading, "lakehouse.read", "add `bronze`, `silver` and `gold` to"));
+        }
+        if !location.starts_with("file:") {
             return Ok(());
         }
-        Err(self.holder.forbidden(
-            &format!("read `{location}`"),
-            "lakehouse.read",
-            "add `bronze`, `silver` and `gold` to",
-        ))
+        match &self.files {
+            Some(files) if files.admits(location).await? => Ok(()),
+            _ => Err(self.holder.forbidden(&reading, "files", "add a folder that it is in to")),
+        }
     }
 }

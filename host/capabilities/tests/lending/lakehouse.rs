@@ -44,6 +44,28 @@ async fn a_statement_may_read_what_its_plan_reads_and_the_grant_names() {
 }
 
 #[tokio::test]
+async fn a_file_of_the_machine_is_read_in_a_granted_folder_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let (granted, beside) = (folder.path().join("granted"), folder.path().join("beside"));
+    for each in [&granted, &beside] {
+        std::fs::create_dir(each).unwrap();
+        std::fs::write(each.join("a.parquet"), "").unwrap();
+    }
+    std::os::unix::fs::symlink(beside.join("a.parquet"), granted.join("link.parquet")).unwrap();
+    let all = r#"silver.grants.lakehouse = { read = ["bronze", "silver", "gold"] }"#;
+    let host = TestHost::new(&format!("{all}\nsilver.grants.files = [{:?}]", granted.display().to_string()));
+    let read = |file: std::path::PathBuf| reads("", &[("x", Input::Location(format!("file://{}", file.display())))]);
+    lakehouse(&host).query(&read(granted.join("a.parquet")), 10).await.unwrap();
+    for file in [beside.join("a.parquet"), granted.join("link.parquet"), granted.join("../beside/a.parquet")] {
+        let error = lakehouse(&host).query(&read(file), 10).await.unwrap_err();
+        assert!(matches!(&error, Error::Forbidden { .. }) && error.to_string().contains("grants.files"), "{error}");
+    }
+    let host = TestHost::new(all);
+    let error = lakehouse(&host).query(&read(granted.join("a.parquet")), 10).await.unwrap_err();
+    assert!(matches!(error, Error::Forbidden { .. }), "{error}");
+}
+
+#[tokio::test]
 async fn tables_are_listed_and_dropped_in_granted_namespaces() {
     let host = TestHost::new(BRONZE_TO_SILVER);
     let lakehouse = lakehouse(&host);

@@ -7,7 +7,6 @@ use asgard_contract::transform::{Compute, Input, Outcome, Request, SilverRun as 
 use asgard_contract::{Error, Result, TableName};
 use asgard_lakehouse::TableInfo;
 use asgard_tasks::{NewTask, Task, TaskFilter, TaskStatus};
-use url::Url;
 
 use super::run::{SILVER, TransformTask};
 use crate::environments::Active;
@@ -157,29 +156,28 @@ impl Pipeline {
         self.silver_run(active, run_id).await
     }
 
-    /// An input; files of this machine are in folders that the binding may read.
+    /// An input. The lakehouse refuses a file outside of the folders that the binding may read; here its field is known.
     async fn granted_input(&self, active: &Arc<Active>, field: &str, source: &str) -> Result<Input> {
         let input = input(field, source)?;
         let Input::Location(location) = &input else { return Ok(input) };
         if !location.starts_with("file:") {
             return Ok(input);
         }
-        let wrong = |why: String| Error::invalid(field, format!("`{location}` {why}"));
-        let path = Url::parse(location).ok().and_then(|url| url.to_file_path().ok());
-        let path = path.ok_or_else(|| wrong("is no path of this machine: expected `file:///FOLDER`".to_owned()))?;
-        // What a link leads to counts.
-        let real = tokio::fs::canonicalize(&path).await.map_err(|error| wrong(format!("cannot be read: {error}")))?;
         let bound = self.required(active, Role::Silver).await?;
-        let folders = active.lender.folders(bound.grants())?;
-        for folder in folders {
-            if tokio::fs::canonicalize(&folder).await.is_ok_and(|folder| real.starts_with(folder)) {
-                return Ok(input);
-            }
+        let may_read = active.lender.may_read(bound.grants(), location).await.map_err(|error| match error {
+            Error::InvalidInput { message, .. } => Error::invalid(field, message),
+            other => other,
+        })?;
+        if may_read {
+            return Ok(input);
         }
-        Err(wrong(format!(
-            "is in no folder that `silver` may read: add one to `grants.files` of its binding in environment `{}`",
-            active.name
-        )))
+        Err(Error::invalid(
+            field,
+            format!(
+                "`{location}` is in no folder that `silver` may read: add one to `grants.files` of its binding in environment `{}`",
+                active.name
+            ),
+        ))
     }
 
     /// The tables of the silver namespace, by name.
