@@ -145,20 +145,22 @@ impl FromRequestParts<App> for Ids {
 #[into_params(parameter_in = Query)]
 pub(crate) struct Paging {
     /// From 1.
-    #[serde(default = "one")]
+    #[serde(default = "first_page")]
     #[param(minimum = 1, maximum = 1_000_000, default = 1, required = false)]
     pub(crate) page: u64,
     /// At most 1,000.
-    #[serde(default = "hundred")]
+    #[serde(default = "usual_page")]
     #[param(minimum = 1, maximum = 1000, default = 100, required = false)]
     pub(crate) page_size: u32,
 }
 
-fn one() -> u64 {
+/// The default of `page`, also where a list has filters beside it: fields of a query cannot be flattened.
+pub(crate) fn first_page() -> u64 {
     1
 }
 
-fn hundred() -> u32 {
+/// Likewise, of `page_size`.
+pub(crate) fn usual_page() -> u32 {
     100
 }
 

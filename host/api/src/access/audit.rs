@@ -8,16 +8,16 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
-use crate::extract::{Params, page};
+use crate::extract::{Params, first_page, page, usual_page};
 use crate::problem::Result;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct AuditQuery {
-    #[serde(default = "one")]
+    #[serde(default = "first_page")]
     #[param(minimum = 1, maximum = 1_000_000, default = 1, required = false)]
     page: u64,
-    #[serde(default = "hundred")]
+    #[serde(default = "usual_page")]
     #[param(minimum = 1, maximum = 1000, default = 100, required = false)]
     page_size: u32,
     /// The environment that requests were about.
@@ -32,14 +32,6 @@ pub(crate) struct AuditQuery {
     /// Before this moment.
     #[param(required = false)]
     until: Option<DateTime<Utc>>,
-}
-
-fn one() -> u64 {
-    1
-}
-
-fn hundred() -> u32 {
-    100
 }
 
 #[derive(Debug, Serialize, ToSchema)]

@@ -94,15 +94,19 @@ impl Caller {
         if self.sees(environment) {
             return Ok(());
         }
-        let wanted = "the role `viewer` in environment";
-        Err(Problem::new(
+        Err(self.refused(AccessRole::Viewer, &format!(" in environment `{environment}` too")))
+    }
+
+    /// What is wanted, and what was granted instead. `place`: where the role would have to hold, ` in environment …`.
+    pub(super) fn refused(&self, role: AccessRole, place: &str) -> Problem {
+        Problem::new(
             StatusCode::FORBIDDEN,
             format!(
-                "this wants {wanted} `{environment}` too; {} has {}: ask an admin for a token that reaches further",
+                "this wants the role `{role}`{place}; {} has {}: ask an admin for a token that reaches further",
                 self.who,
                 self.granted()
             ),
-        ))
+        )
     }
 
     /// Whether a request is theirs to make. `environment`: the one that it is about, if it is about one.
@@ -119,7 +123,7 @@ impl Caller {
     }
 
     /// What is granted, in words.
-    pub(super) fn granted(&self) -> String {
+    fn granted(&self) -> String {
         if self.grants.is_empty() {
             return "nothing".to_owned();
         }

@@ -23,7 +23,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use asgard_store::{AuditOutcome, AuditRetention, NewAuditEntry, Store};
+use asgard_store::{AccessRole, AuditOutcome, AuditRetention, NewAuditEntry, Store};
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, RawPathParams, Request, State};
 use axum::http::request::Parts;
@@ -184,16 +184,17 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     let environment = environment(&app, rule, route.unwrap_or_default(), &mut parts).await;
     let (who, admitted) = match app.access.identify(&parts.headers).await {
         Ok(caller) if caller.may(rule, environment.as_deref()) => (caller.who.clone(), Ok(caller)),
-        Ok(caller) => (caller.who.clone(), Err(forbidden(rule, environment.as_deref(), &caller))),
+        Ok(caller) => (caller.who.clone(), Err(forbidden(&caller, rule, environment.as_deref()))),
         Err(problem) => (Who::Stranger, Err(problem)),
     };
-    let entry = NewAuditEntry {
+    // What only reads is in the trail when it is refused, so most requests need no entry.
+    let entry = |parts: &Parts| NewAuditEntry {
         token_id: who.token_id().map(str::to_owned),
         who: who.to_string(),
         method: parts.method.to_string(),
         route: route.unwrap_or("-").to_owned(),
         path: parts.uri.path().to_owned(),
-        environment,
+        environment: environment.clone(),
         subject: None,
         outcome: AuditOutcome::Abandoned,
         status: None,
@@ -202,21 +203,21 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
         Ok(caller) => caller,
         Err(problem) => {
             drain(body).await;
-            return refuse(&app.access, &who, &parts, entry, problem).await;
+            return refuse(&app.access, &who, &parts, entry(&parts), problem).await;
         }
     };
-    let seat = match app.access.meter.seat(&entry.who) {
+    let seat = match app.access.meter.seat(&who.to_string()) {
         Ok(seat) => seat,
         Err(problem) => {
             drain(body).await;
             return problem.into_response();
         }
     };
+    let pending = rule.changes.then(|| app.access.trail.begin(entry(&parts)));
     let method = parts.method.clone();
     parts.extensions.insert(caller);
     let request = Request::from_parts(parts, body);
-    let response = if rule.changes {
-        let pending = app.access.trail.begin(entry);
+    let response = if let Some(pending) = pending {
         let (subject, response) = subject::of(&method, next.run(request).await).await;
         pending.end(response.status(), subject).await;
         response
@@ -267,21 +268,13 @@ async fn environment(app: &App, rule: Rule, route: &str, parts: &mut Parts) -> O
     }
 }
 
-fn forbidden(rule: Rule, environment: Option<&str>, caller: &Caller) -> Problem {
-    let role = rule.role.map(|role| role.as_str()).unwrap_or_default();
+fn forbidden(caller: &Caller, rule: Rule, environment: Option<&str>) -> Problem {
     let place = match (rule.place, environment) {
         (Place::Environment, Some(name)) => format!(" in environment `{name}`"),
         (Place::Anywhere, _) => String::new(),
         (Place::Environment, None) | (Place::Host, _) => " of all environments".to_owned(),
     };
-    Problem::new(
-        StatusCode::FORBIDDEN,
-        format!(
-            "this wants the role `{role}`{place}; {} has {}: ask an admin for a token that reaches further",
-            caller.who,
-            caller.granted()
-        ),
-    )
+    caller.refused(rule.role.unwrap_or(AccessRole::Admin), &place)
 }
 
 /// Reads what came with a refused request: a connection with an unread body is closed, and the client's next request on it

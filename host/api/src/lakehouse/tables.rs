@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{as_of, table};
 use crate::App;
-use crate::extract::{Environment, Ids, Paging, Params, page};
+use crate::extract::{Environment, Ids, Paging, Params, first_page, page, usual_page};
 use crate::problem::Result;
 
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
@@ -159,20 +159,12 @@ pub(crate) struct TablesQuery {
     /// `bronze`, `silver`, `gold` or another one; none = all.
     #[param(required = false)]
     namespace: Option<String>,
-    #[serde(default = "one")]
+    #[serde(default = "first_page")]
     #[param(minimum = 1, maximum = 1_000_000, default = 1, required = false)]
     page: u64,
-    #[serde(default = "hundred")]
+    #[serde(default = "usual_page")]
     #[param(minimum = 1, maximum = 1000, default = 100, required = false)]
     page_size: u32,
-}
-
-fn one() -> u64 {
-    1
-}
-
-fn hundred() -> u32 {
-    100
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

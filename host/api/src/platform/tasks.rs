@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
-use crate::extract::{Environment, Id, Params, limit, page};
+use crate::extract::{Environment, Id, Params, first_page, limit, page, usual_page};
 use crate::problem::{Problem, Result};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -104,10 +104,10 @@ pub(crate) struct TaskList {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListQuery {
-    #[serde(default = "one")]
+    #[serde(default = "first_page")]
     #[param(minimum = 1, maximum = 1_000_000, default = 1, required = false)]
     page: u64,
-    #[serde(default = "hundred")]
+    #[serde(default = "usual_page")]
     #[param(minimum = 1, maximum = 1000, default = 100, required = false)]
     page_size: u32,
     #[param(inline, required = false)]
@@ -115,14 +115,6 @@ pub(crate) struct ListQuery {
     /// `sync`, `silver`, `gold`, `features`, `deployment` or `maintenance`.
     #[param(required = false)]
     kind: Option<String>,
-}
-
-fn one() -> u64 {
-    1
-}
-
-fn hundred() -> u32 {
-    100
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -149,7 +141,7 @@ pub(crate) struct LogQuery {
     #[serde(default)]
     #[param(minimum = 0, default = 0, required = false)]
     after: i64,
-    #[serde(default = "hundred")]
+    #[serde(default = "usual_page")]
     #[param(minimum = 1, maximum = 1000, default = 100, required = false)]
     limit: u32,
 }

@@ -49,6 +49,10 @@ pub(super) fn wrap(tokens: &mut Vec<TokenWithSpan>) {
 }
 
 fn wrap_within(tokens: &mut Vec<TokenWithSpan>, depth: usize) {
+    // Most statements have none, and most rows.
+    if depth == 0 || !tokens.iter().any(|token| is_word(&token.token, &[Keyword::VALUES])) {
+        return;
+    }
     let given = std::mem::take(tokens);
     let mut at = 0;
     while at < given.len() {
@@ -89,9 +93,7 @@ fn rows(given: &[TokenWithSpan], mut at: usize, tokens: &mut Vec<TokenWithSpan>,
 /// Rows may have queries with rows of their own in them.
 fn copy(part: &[TokenWithSpan], tokens: &mut Vec<TokenWithSpan>, depth: usize) {
     let mut part = part.to_vec();
-    if depth > 0 {
-        wrap_within(&mut part, depth - 1);
-    }
+    wrap_within(&mut part, depth - 1);
     tokens.append(&mut part);
 }
 

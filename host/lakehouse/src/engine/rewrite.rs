@@ -49,6 +49,11 @@ impl VisitorMut for Walk<'_> {
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        match subscripts(expr) {
+            Ok(Some(taken)) => *expr = taken,
+            Ok(None) => {}
+            Err(error) => return ControlFlow::Break(error),
+        }
         flow(self.rewriter.expr(expr))
     }
 
@@ -227,7 +232,7 @@ pub(super) fn case(condition: Expr, then: Expr, otherwise: Option<Expr>) -> Expr
 ///
 /// # Errors
 /// For a slice, `list[1:2]`.
-pub(super) fn subscripts(expr: &Expr) -> Result<Option<Expr>> {
+fn subscripts(expr: &Expr) -> Result<Option<Expr>> {
     let Expr::CompoundFieldAccess { root, access_chain } = expr else { return Ok(None) };
     let Some(at) = access_chain.iter().position(|access| matches!(access, AccessExpr::Subscript(_))) else {
         return Ok(None);

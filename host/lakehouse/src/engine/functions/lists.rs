@@ -6,8 +6,10 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, ListArray, 
 use datafusion::arrow::buffer::OffsetBuffer;
 use datafusion::arrow::compute::kernels::cmp::eq;
 use datafusion::arrow::compute::{cast, take};
-use datafusion::arrow::datatypes::{DataType, Int64Type};
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Result, exec_err, plan_err};
+
+use super::{Kind, type_word};
 
 /// How many elements, in the result's type.
 pub(in crate::engine) fn size(arguments: &[ArrayRef], to: &DataType) -> Result<ArrayRef> {
@@ -29,44 +31,53 @@ pub(in crate::engine) fn element_type(arguments: &[DataType]) -> Result<DataType
 /// The type of what `value[index]` gives.
 pub(in crate::engine) fn subscript_type(arguments: &[DataType]) -> Result<DataType> {
     match arguments.first() {
-        Some(DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _)) => {
-            Ok(item.data_type().clone())
-        }
         Some(DataType::Map(entries, _)) => match entries.data_type() {
             DataType::Struct(fields) if fields.len() == 2 => Ok(fields[1].data_type().clone()),
             _ => plan_err!("expected a map"),
         },
-        Some(other) => plan_err!("`[…]` takes a list or a map, not {}", super::type_word(other)),
+        Some(other) => element_type(&[list_of(other)?]),
         None => plan_err!("expected a list"),
+    }
+}
+
+/// A list of any width as the functions here take it.
+fn list_of(given: &DataType) -> Result<DataType> {
+    match Kind::List.arrives(given) {
+        Some(list) => Ok(list),
+        None => plan_err!("`[…]` takes a list or a map, not {}", type_word(given)),
     }
 }
 
 /// `list[index]` and `map[key]` of Spark: lists are counted from 0, and there is an element or an error; a key that is not there gives
 /// null.
-pub(in crate::engine) fn spark_subscript(arguments: &[ArrayRef], to: &DataType) -> Result<ArrayRef> {
+pub(in crate::engine) fn spark_subscript(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
     match arguments[0].data_type() {
-        DataType::Map(..) => value_of_key(arguments, to, false),
+        DataType::Map(..) => value_of_key(arguments, false),
         _ => counted(arguments, 0),
     }
 }
 
 /// `list[index]` and `map[key]` of Trino: lists are counted from 1, and there is an element or an error; likewise a key.
-pub(in crate::engine) fn trino_subscript(arguments: &[ArrayRef], to: &DataType) -> Result<ArrayRef> {
+pub(in crate::engine) fn trino_subscript(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
     match arguments[0].data_type() {
-        DataType::Map(..) => value_of_key(arguments, to, true),
+        DataType::Map(..) => value_of_key(arguments, true),
         _ => counted(arguments, 1),
     }
 }
 
 fn counted(arguments: &[ArrayRef], first: i64) -> Result<ArrayRef> {
-    let item = match arguments[0].data_type() {
-        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => Arc::clone(item),
-        other => return exec_err!("`[…]` takes a list or a map, not {}", super::type_word(other)),
-    };
-    let lists = cast(&arguments[0], &DataType::List(item))?;
-    let lists = lists.as_list::<i32>();
+    let lists = cast(&arguments[0], &list_of(arguments[0].data_type())?)?;
     let indexes = cast(&arguments[1], &DataType::Int64)?;
-    let indexes = indexes.as_primitive::<Int64Type>();
+    taken(lists.as_list(), indexes.as_primitive(), |index, length| {
+        if (first..length + first).contains(&index) {
+            return Ok(Some(index - first));
+        }
+        exec_err!("there is no element {index} in a list of {length}, counted from {first}")
+    })
+}
+
+/// An element of each list: `place` finds it from the index and the list's length; none = null, as where either is null.
+fn taken(lists: &ListArray, indexes: &Int64Array, place: impl Fn(i64, i64) -> Result<Option<i64>>) -> Result<ArrayRef> {
     let mut taken = Vec::with_capacity(lists.len());
     for row in 0..lists.len() {
         if lists.is_null(row) || indexes.is_null(row) {
@@ -74,16 +85,13 @@ fn counted(arguments: &[ArrayRef], first: i64) -> Result<ArrayRef> {
             continue;
         }
         let (start, length) = (i64::from(lists.value_offsets()[row]), i64::from(lists.value_length(row)));
-        let index = indexes.value(row);
-        if !(first..length + first).contains(&index) {
-            return exec_err!("there is no element {index} in a list of {length}, counted from {first}");
-        }
-        taken.push(u32::try_from(start + index - first).ok());
+        let place = place(indexes.value(row), length)?;
+        taken.push(place.and_then(|place| u32::try_from(start + place).ok()));
     }
     Ok(take(lists.values(), &UInt32Array::from(taken), None)?)
 }
 
-fn value_of_key(arguments: &[ArrayRef], _to: &DataType, must_be_there: bool) -> Result<ArrayRef> {
+fn value_of_key(arguments: &[ArrayRef], must_be_there: bool) -> Result<ArrayRef> {
     let maps = arguments[0].as_map();
     let keys = cast(&arguments[1], maps.keys().data_type())?;
     let mut taken = Vec::with_capacity(maps.len());
@@ -131,29 +139,19 @@ pub(in crate::engine) fn list_or_text(arguments: &[DataType]) -> Result<DataType
     match arguments.first() {
         Some(list @ DataType::List(_)) => Ok(list.clone()),
         Some(DataType::Utf8 | DataType::Null) => Ok(DataType::Utf8),
-        Some(other) => plan_err!("expected text or a list, not {}", super::type_word(other)),
+        Some(other) => plan_err!("expected text or a list, not {}", type_word(other)),
         None => plan_err!("expected text or a list"),
     }
 }
 
 /// `element_at(list, index)`: from 1, or from -1 at the end; null beyond it.
 pub(in crate::engine) fn element(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
-    let lists = arguments[0].as_list::<i32>();
-    let indexes = arguments[1].as_primitive::<Int64Type>();
-    let mut taken = Vec::with_capacity(lists.len());
-    for row in 0..lists.len() {
-        if lists.is_null(row) || indexes.is_null(row) {
-            taken.push(None);
-            continue;
-        }
-        let (start, length) = (i64::from(lists.value_offsets()[row]), i64::from(lists.value_length(row)));
-        let index = match indexes.value(row) {
+    taken(arguments[0].as_list(), arguments[1].as_primitive(), |index, length| {
+        let place = match index {
             0 => return exec_err!("elements are counted from 1, not 0"),
             index if index > 0 => index - 1,
             index => length + index,
         };
-        let is_inside = (0..length).contains(&index);
-        taken.push(is_inside.then(|| u32::try_from(start + index).ok()).flatten());
-    }
-    Ok(take(lists.values(), &UInt32Array::from(taken), None)?)
+        Ok((0..length).contains(&place).then_some(place))
+    })
 }

@@ -10,7 +10,7 @@ use sqlparser::tokenizer::Span;
 use crate::engine::calendar::Unit;
 use crate::engine::rewrite::{
     Rewriter, arguments, binary, call, case, cast, group_by_all, literal, name_of, negated, nested, null, place,
-    refused, rename, shared_calls, subscripts, text, whole, with_arguments,
+    refused, rename, shared_calls, text, whole, with_arguments,
 };
 use crate::engine::text::Place;
 
@@ -78,12 +78,6 @@ impl Rewriter for Rewrites {
                 Ok(())
             }
             Expr::Function(_) => function(expr),
-            Expr::CompoundFieldAccess { .. } => {
-                if let Some(taken) = subscripts(expr)? {
-                    *expr = taken;
-                }
-                Ok(())
-            }
             _ => Ok(()),
         }
     }

@@ -9,8 +9,8 @@ use sqlparser::ast::{
 
 use crate::engine::calendar::reading::{self, Partial};
 use crate::engine::rewrite::{
-    Rewriter, arguments, binary, call, case, cast, name_of, null, place, refused, rename, shared_calls, subscripts,
-    text, whole, with_arguments,
+    Rewriter, arguments, binary, call, case, cast, name_of, null, place, refused, rename, shared_calls, text, whole,
+    with_arguments,
 };
 use crate::engine::text::Place;
 
@@ -90,12 +90,6 @@ impl Rewriter for Rewrites {
             Expr::Lambda(_) => refused(place(expr), "functions with lambdas (`x -> …`) are not supported"),
             Expr::RLike { .. } => refused(place(expr), "Trino has no RLIKE: use regexp_like"),
             Expr::Function(_) => function(expr),
-            Expr::CompoundFieldAccess { .. } => {
-                if let Some(taken) = subscripts(expr)? {
-                    *expr = taken;
-                }
-                Ok(())
-            }
             _ => Ok(()),
         }
     }
