@@ -35,6 +35,17 @@ impl Holder {
         Self { caller, binding }
     }
 
+    #[cfg(test)]
+    pub(crate) fn for_test(plugin: &str) -> Self {
+        let caller = Caller {
+            environment: "test".to_owned(),
+            plugin: plugin.to_owned(),
+            version: "0.1.0".to_owned(),
+            task: "task-1".to_owned(),
+        };
+        Self { caller, binding: "silver".to_owned() }
+    }
+
     /// `silver.grants.sockets`, for texts.
     pub(crate) fn grant(&self, name: &str) -> String {
         format!("`{}.grants.{name}` of environment `{}`", self.binding, self.caller.environment)

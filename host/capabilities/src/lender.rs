@@ -11,11 +11,11 @@ use asgard_contract::{Error, Result};
 use serde_json::Value;
 
 use crate::holder::Holder;
-use crate::objects::{ObjectSpace, Objects};
+use crate::objects::{self, ObjectSpace, Objects};
 use crate::policies::Policies;
 use crate::processes::Programs;
 use crate::{
-    Lent, credentials, files, http, key_value, lakehouse, placeholders, processes, secrets, services, sockets,
+    Lent, credentials, files, http, key_value, kubernetes, lakehouse, placeholders, processes, secrets, services, sockets,
 };
 
 /// A call waits for a service that is starting at most this long: half of what a step may take by default.
@@ -41,6 +41,12 @@ pub struct Backing {
     pub engine: Arc<dyn lakehouse::Engine>,
     /// Owns all processes and services of the host.
     pub supervisor: Arc<processes::Supervisor>,
+    /// The bucket of the environment's storage, for objects; none = they are below `folder`.
+    pub bucket: Option<Arc<dyn objects::Bucket>>,
+    /// The environment's cluster, where it has one.
+    pub cluster: Option<Arc<kubernetes::Connection>>,
+    /// Of what is made in a cluster: the store, whose hosts are one owner. A value of a label.
+    pub owner: Arc<str>,
 }
 
 /// Lends for one revision of one environment.
@@ -84,13 +90,17 @@ impl Lender {
                         return Err(Error::invalid(format!("{field}.configuration"), message));
                     }
                 }
+                if environment.kubernetes.is_none() && !binding.grants.kubernetes.is_empty() {
+                    let message = "the environment has no cluster: add `[kubernetes]`";
+                    return Err(Error::invalid(format!("{field}.grants.kubernetes"), message));
+                }
                 let parsed = Policies::parse(&binding.grants, &environment, &backing.folder);
                 let parsed = parsed.map_err(|error| error.in_field(&format!("{field}.grants")))?;
                 policies.push((binding.grants.clone(), Arc::new(parsed)));
             }
         }
         Ok(Self {
-            objects: ObjectSpace::new(&backing.folder),
+            objects: ObjectSpace::new(&backing.folder, backing.bucket.clone()),
             programs: backing.supervisor.programs(&environment),
             environment,
             backing,
@@ -137,8 +147,11 @@ impl Lender {
         }
         // A proof gives nothing away that the plugin's connection does not; the secret itself has a grant of its own.
         if asked(Capability::Credentials) {
-            lent.credentials =
-                Some(credentials::Passwords { holder: holder.clone(), secrets, may_reveal: policies.reveal_secrets });
+            lent.credentials = Some(credentials::Passwords {
+                holder: holder.clone(),
+                secrets: Arc::clone(&secrets),
+                may_reveal: policies.reveal_secrets,
+            });
         }
         if asked(Capability::Processes) && !policies.processes.is_empty() {
             lent.processes = Some(processes::Processes {
@@ -172,6 +185,20 @@ impl Lender {
                 values: Arc::clone(&self.backing.key_values),
             });
         }
+        if let (true, false, Some(connection)) =
+            (asked(Capability::Kubernetes), policies.kubernetes.is_empty(), &self.backing.cluster)
+        {
+            lent.kubernetes = Some(kubernetes::Resources {
+                holder: holder.clone(),
+                granted: Arc::clone(&policies.kubernetes),
+                connection: Arc::clone(connection),
+                secrets: Arc::clone(&secrets),
+                owner: Arc::clone(&self.backing.owner),
+                largest_answer: limits.http_body_bytes,
+                // The rest of the step is for what the plugin makes of the answer.
+                longest: step.mul_f32(0.75),
+            });
+        }
         if asked(Capability::Lakehouse) && !policies.lakehouse.is_empty() {
             lent.lakehouse = Some(lakehouse::Lakehouse {
                 holder,
@@ -193,7 +220,7 @@ impl Lender {
         files::Policy::parse(&grants.files, &self.backing.folder)?.admits(location).await
     }
 
-    /// Replaces `${services.NAME.url}` and `${services.NAME.address}` in a configuration, once the services are ready.
+    /// Replaces `${services.NAME.url}` and the other placeholders in a configuration, once the services are ready.
     ///
     /// # Errors
     /// `invalid-input` when there is no such service; `unavailable` when it is not ready in time, with the reason.
@@ -208,7 +235,8 @@ impl Lender {
                 ports.insert(name.clone(), registry.ready(&self.environment.name, &name, patience).await?);
             }
         }
-        placeholders::fill(configuration, &mut |name| ports.get(name).map_or_else(|| self.port(name), |port| Ok(*port)))
+        let mut port = |name: &str| ports.get(name).map_or_else(|| self.port(name), |port| Ok(*port));
+        placeholders::fill(configuration, &mut port, &self.environment, &self.backing.folder)
     }
 
     /// The port of a service of the environment, which is started first where nobody has yet.
@@ -249,7 +277,12 @@ impl Lender {
         self.backing.supervisor.services().start_environment(&self.environment, &self.service_data(), &self.programs);
     }
 
-    /// Where an object of the environment is: `file:///…`.
+    /// The environment's cluster, and whose the resources in it are; none where there is none.
+    pub fn cluster(&self) -> Option<(&kubernetes::Connection, &str)> {
+        self.backing.cluster.as_deref().map(|cluster| (cluster, &*self.backing.owner))
+    }
+
+    /// Where an object of the environment is: `file:///…` or `s3://…`.
     ///
     /// # Errors
     /// `invalid-input` for a key that is no relative path.

@@ -16,6 +16,7 @@ pub mod credentials;
 pub mod files;
 pub mod http;
 pub mod key_value;
+pub mod kubernetes;
 pub mod lakehouse;
 pub mod lender;
 pub mod objects;
@@ -38,6 +39,7 @@ pub struct Lent {
     pub files: Option<files::Folders>,
     pub key_value: Option<key_value::KeyValue>,
     pub lakehouse: Option<lakehouse::Lakehouse>,
+    pub kubernetes: Option<kubernetes::Resources>,
     /// The secrets that were looked up for the call.
     pub used_secrets: secrets::Used,
 }

@@ -1,11 +1,23 @@
-//! `${services.NAME.url}` and `${services.NAME.address}` in the configuration of a binding.
+//! `${services.NAME.url}` and its like in the configuration of a binding.
+//!
+//! | placeholder | stands for |
+//! | --- | --- |
+//! | `${services.NAME.url}`, `${services.NAME.address}` | `http://127.0.0.1:PORT`, `127.0.0.1:PORT` of a service of the environment |
+//! | `${lakehouse.catalog.uri}`, `${lakehouse.catalog.warehouse}` | the Iceberg REST catalog of the environment |
+//! | `${lakehouse.storage}` | where its tables are: `s3://bucket/prefix`, `file:///…` |
+//! | `${lakehouse.s3.endpoint}`, `${lakehouse.s3.region}`, `${lakehouse.s3.secret}` | how that bucket is reached; the secret as a reference |
+//!
+//! What an environment leaves at its default is an empty text, such as the endpoint of AWS itself. A catalog that no other program
+//! can share has no address, and asking for it is an error.
 
+use asgard_contract::environment::{Catalog, Environment};
 use asgard_contract::{Error, Result};
 use serde_json::Value;
 
-const START: &str = "${services.";
+const SERVICES: &str = "${services.";
+const LAKEHOUSE: &str = "${lakehouse.";
 
-/// What a placeholder stands for.
+/// What a placeholder of a service stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
     /// `http://127.0.0.1:PORT`
@@ -26,31 +38,44 @@ pub(crate) fn services(configuration: &Value) -> Result<Vec<String>> {
         }
         Ok(0)
     };
-    replace(&mut configuration.clone(), &mut note, "configuration")?;
+    replace(&mut configuration.clone(), "configuration", &mut |text, field| service(text, &mut note, field))?;
     Ok(names)
 }
 
-/// The configuration with each service's port filled in.
+/// The configuration with each service's port filled in, and with what `environment` says of its lakehouse, which is in `folder`
+/// where it does not say.
 ///
 /// # Errors
-/// As [`services`], and those of `port`.
-pub(crate) fn fill(configuration: &Value, port: &mut impl FnMut(&str) -> Result<u16>) -> Result<Value> {
+/// As [`services`], and those of `port`; `invalid-input` for a catalog that has no address.
+pub(crate) fn fill(
+    configuration: &Value,
+    port: &mut impl FnMut(&str) -> Result<u16>,
+    environment: &Environment,
+    folder: &std::path::Path,
+) -> Result<Value> {
     let mut filled = configuration.clone();
-    replace(&mut filled, port, "configuration")?;
+    replace(&mut filled, "configuration", &mut |text, field| {
+        let text = service(text, port, field)?;
+        lakehouse(&text, environment, folder, field)
+    })?;
     Ok(filled)
 }
 
-fn replace(value: &mut Value, port: &mut impl FnMut(&str) -> Result<u16>, field: &str) -> Result<()> {
+fn replace(
+    value: &mut Value,
+    field: &str,
+    replaced: &mut impl FnMut(&str, &str) -> Result<String>,
+) -> Result<()> {
     match value {
-        Value::String(text) if text.contains(START) => *text = replaced(text, port, field)?,
+        Value::String(text) if text.contains("${") => *text = replaced(text, field)?,
         Value::Array(items) => {
             for (index, item) in items.iter_mut().enumerate() {
-                replace(item, port, &format!("{field}[{index}]"))?;
+                replace(item, &format!("{field}[{index}]"), replaced)?;
             }
         }
         Value::Object(fields) => {
             for (name, inner) in fields {
-                replace(inner, port, &format!("{field}.{name}"))?;
+                replace(inner, &format!("{field}.{name}"), replaced)?;
             }
         }
         _ => {}
@@ -58,11 +83,23 @@ fn replace(value: &mut Value, port: &mut impl FnMut(&str) -> Result<u16>, field:
     Ok(())
 }
 
-fn replaced(text: &str, port: &mut impl FnMut(&str) -> Result<u16>, field: &str) -> Result<String> {
+/// The text with all that starts like `start` and ends in `}` replaced by what `stands` makes of the part between.
+fn each(text: &str, start: &str, mut stands: impl FnMut(&str) -> Result<String>) -> Result<String> {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some((before, after)) = rest.split_once(START) {
-        let (name, part, after) = parse(after).ok_or_else(|| {
+    while let Some((before, after)) = rest.split_once(start) {
+        let (inside, after) = after.split_once('}').unwrap_or((after, ""));
+        filled.push_str(before);
+        filled.push_str(&stands(inside)?);
+        rest = after;
+    }
+    filled.push_str(rest);
+    Ok(filled)
+}
+
+fn service(text: &str, port: &mut impl FnMut(&str) -> Result<u16>, field: &str) -> Result<String> {
+    each(text, SERVICES, |inside| {
+        let (name, part) = parse(inside).ok_or_else(|| {
             let message = "a placeholder is `${services.NAME.url}` or `${services.NAME.address}`";
             Error::invalid(field, format!("`{text}` cannot be read: {message}"))
         })?;
@@ -70,19 +107,12 @@ fn replaced(text: &str, port: &mut impl FnMut(&str) -> Result<u16>, field: &str)
             Error::NotFound { message } => Error::invalid(field, message),
             other => other,
         })?;
-        filled.push_str(before);
-        if part == Part::Url {
-            filled.push_str("http://");
-        }
-        filled.push_str(&format!("127.0.0.1:{port}"));
-        rest = after;
-    }
-    filled.push_str(rest);
-    Ok(filled)
+        let scheme = if part == Part::Url { "http://" } else { "" };
+        Ok(format!("{scheme}127.0.0.1:{port}"))
+    })
 }
 
-fn parse(text: &str) -> Option<(&str, Part, &str)> {
-    let (inside, after) = text.split_once('}')?;
+fn parse(inside: &str) -> Option<(&str, Part)> {
     // A service's name may have dots in it.
     let (name, part) = inside.rsplit_once('.')?;
     let part = match part {
@@ -90,7 +120,42 @@ fn parse(text: &str) -> Option<(&str, Part, &str)> {
         "address" => Part::Address,
         _ => return None,
     };
-    (!name.is_empty()).then_some((name, part, after))
+    (!name.is_empty()).then_some((name, part))
+}
+
+fn lakehouse(text: &str, environment: &Environment, folder: &std::path::Path, field: &str) -> Result<String> {
+    let said = &environment.lakehouse;
+    let rest = match &said.catalog {
+        Catalog::Sqlite => None,
+        Catalog::Rest { uri, warehouse, .. } => Some((uri.clone(), warehouse.clone().unwrap_or_default())),
+    };
+    each(text, LAKEHOUSE, |inside| {
+        let s3 = said.s3.as_ref();
+        Ok(match inside {
+            "catalog.uri" | "catalog.warehouse" => {
+                let (uri, warehouse) = rest.clone().ok_or_else(|| {
+                    let message = format!(
+                        "`{text}` has no meaning in environment `{}`, whose catalog is a file of the host: name an \
+                         Iceberg REST catalog under `lakehouse.catalog`",
+                        environment.name
+                    );
+                    Error::invalid(field, message)
+                })?;
+                if inside == "catalog.uri" { uri } else { warehouse }
+            }
+            "storage" => match &said.storage {
+                Some(storage) => storage.clone(),
+                None => format!("file://{}", folder.join("lakehouse").display()),
+            },
+            "s3.endpoint" => s3.and_then(|s3| s3.endpoint.clone()).unwrap_or_default(),
+            "s3.region" => s3.map(|s3| s3.region.clone()).unwrap_or_default(),
+            "s3.secret" => s3.map(|s3| format!("secret://{}", s3.secret)).unwrap_or_default(),
+            _ => {
+                let known = "catalog.uri, catalog.warehouse, storage, s3.endpoint, s3.region and s3.secret";
+                return Err(Error::invalid(field, format!("`{text}` cannot be read: of the lakehouse there are {known}")));
+            }
+        })
+    })
 }
 
 #[cfg(test)]
@@ -98,6 +163,37 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn filled(configuration: &Value, port: &mut impl FnMut(&str) -> Result<u16>, lakehouse: &str) -> Result<Value> {
+        let environment: Environment = toml::from_str(&format!("name = \"e\"\n{lakehouse}")).unwrap();
+        fill(configuration, port, &environment, std::path::Path::new("/data"))
+    }
+
+    #[test]
+    fn the_lakehouse_is_what_the_environment_says() {
+        let asked = json!({
+            "uri": "${lakehouse.catalog.uri}", "warehouse": "${lakehouse.catalog.warehouse}", "storage": "${lakehouse.storage}/x",
+            "endpoint": "${lakehouse.s3.endpoint}", "region": "${lakehouse.s3.region}", "keys": "${lakehouse.s3.secret}#access_key_id",
+        });
+        let said = r#"
+            [lakehouse]
+            catalog = { type = "rest", uri = "http://nessie:19120/iceberg" }
+            storage = "s3://lake/a"
+            s3 = { endpoint = "http://s3:8333", secret = "keys" }
+        "#;
+        assert_eq!(
+            filled(&asked, &mut |_| Ok(1), said).unwrap(),
+            json!({
+                "uri": "http://nessie:19120/iceberg", "warehouse": "", "storage": "s3://lake/a/x",
+                "endpoint": "http://s3:8333", "region": "us-east-1", "keys": "secret://keys#access_key_id",
+            })
+        );
+        let error = filled(&asked, &mut |_| Ok(1), "").unwrap_err();
+        assert!(matches!(&error, Error::InvalidInput { field: Some(field), .. } if field == "configuration.uri"), "{error:?}");
+        let own = filled(&json!("${lakehouse.storage}"), &mut |_| Ok(1), "").unwrap();
+        assert_eq!(own, "file:///data/lakehouse");
+        assert!(filled(&json!("${lakehouse.other}"), &mut |_| Ok(1), "").is_err());
+    }
 
     #[test]
     fn placeholders_are_found_and_filled_wherever_they_stand() {
@@ -108,7 +204,7 @@ mod tests {
             "number": 1,
         });
         assert_eq!(services(&configuration).unwrap(), ["a.b", "mlflow"]);
-        let filled = fill(&configuration, &mut |name| Ok(if name == "mlflow" { 5000 } else { 6000 })).unwrap();
+        let filled = filled(&configuration, &mut |name| Ok(if name == "mlflow" { 5000 } else { 6000 }), "").unwrap();
         assert_eq!(
             filled,
             json!({
@@ -129,7 +225,7 @@ mod tests {
                 "{error:?}"
             );
         }
-        let error = fill(&json!({"a": "${services.x.url}"}), &mut |_| Err(Error::not_found("no `x`"))).unwrap_err();
+        let error = filled(&json!({"a": "${services.x.url}"}), &mut |_| Err(Error::not_found("no `x`")), "").unwrap_err();
         assert!(matches!(error, Error::InvalidInput { field: Some(field), .. } if field == "configuration.a"));
     }
 }

@@ -8,7 +8,7 @@ use asgard_contract::environment::{Environment, Grants};
 use asgard_contract::{Error, Result};
 
 use crate::addresses::Addresses;
-use crate::{files, http, lakehouse};
+use crate::{files, http, kubernetes, lakehouse};
 
 /// What a binding lends, capability by capability.
 pub(crate) struct Policies {
@@ -22,6 +22,7 @@ pub(crate) struct Policies {
     pub(crate) files: Option<Arc<files::Policy>>,
     pub(crate) key_value: bool,
     pub(crate) lakehouse: Arc<lakehouse::Namespaces>,
+    pub(crate) kubernetes: Arc<kubernetes::Policy>,
 }
 
 impl Policies {
@@ -54,6 +55,7 @@ impl Policies {
             lakehouse: Arc::new(
                 lakehouse::Namespaces::parse(&grants.lakehouse).map_err(|error| error.in_field("lakehouse"))?,
             ),
+            kubernetes: Arc::new(kubernetes::Policy::parse(&grants.kubernetes)?),
         })
     }
 }

@@ -4,11 +4,12 @@
 //! and a backend may answer with the credentials that the host attached. See [`Used`].
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use asgard_contract::{Error, Result};
 use async_trait::async_trait;
+use serde_json::Value;
 
 /// What stands in a text in the place of a secret.
 pub const MASK: &str = "**********";
@@ -29,6 +30,57 @@ pub trait Secrets: Send + Sync {
 /// The name in `secret://NAME`, or none when the text is no reference.
 pub fn reference(text: &str) -> Option<&str> {
     text.strip_prefix("secret://").filter(|name| !name.is_empty())
+}
+
+/// The secret that a reference's name means. A name may end in `#access_key_id` or `#secret_access_key`: the two halves of a key that
+/// is kept as `ACCESS_KEY:SECRET_KEY`, for programs that want them apart.
+///
+/// # Errors
+/// Those of the secret store; `invalid-input` for another part, or a secret that has no two halves.
+pub async fn look_up(secrets: &dyn Secrets, environment: &str, name: &str) -> Result<String> {
+    let Some((name, part)) = name.split_once('#') else { return secrets.get(environment, name).await };
+    let value = secrets.get(environment, name).await?;
+    let Some((id, key)) = value.split_once(':') else {
+        let message = format!("secret `{name}` has no parts: `#{part}` is for a key kept as `ACCESS_KEY:SECRET_KEY`");
+        return Err(Error::invalid(format!("secret://{name}#{part}"), message));
+    };
+    match part {
+        "access_key_id" => Ok(id.to_owned()),
+        "secret_access_key" => Ok(key.to_owned()),
+        _ => {
+            let message = format!("a secret has no part `{part}`: there are `access_key_id` and `secret_access_key`");
+            Err(Error::invalid(format!("secret://{name}#{part}"), message))
+        }
+    }
+}
+
+/// Replaces every text of a JSON value that is a reference by the secret; whether there was any.
+///
+/// # Errors
+/// As [`look_up`].
+pub(crate) async fn substitute(value: &mut Value, environment: &str, secrets: &dyn Secrets) -> Result<bool> {
+    let mut names = BTreeSet::new();
+    each_text(value, &mut |text| names.extend(reference(text).map(str::to_owned)));
+    let mut found = HashMap::new();
+    for name in names {
+        let secret = look_up(secrets, environment, &name).await?;
+        found.insert(name, secret);
+    }
+    each_text(value, &mut |text| {
+        if let Some(secret) = reference(text).and_then(|name| found.get(name)) {
+            *text = secret.clone();
+        }
+    });
+    Ok(!found.is_empty())
+}
+
+fn each_text(value: &mut Value, visit: &mut impl FnMut(&mut String)) {
+    match value {
+        Value::String(text) => visit(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| each_text(item, visit)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| each_text(field, visit)),
+        _ => {}
+    }
 }
 
 /// Secrets that were looked up for one call. Values are compared as they are: one that was encoded on the way (Base64, a URL) is not
@@ -91,6 +143,25 @@ impl Secrets for Noting {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    struct One;
+
+    #[async_trait]
+    impl Secrets for One {
+        async fn get(&self, _: &str, name: &str) -> Result<String> {
+            Ok(if name == "keys" { "AKIA:wJalr:x" } else { "plain" }.to_owned())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reference_may_name_half_of_a_key() {
+        let of = |name| look_up(&One, "e", name);
+        assert_eq!(of("keys").await.unwrap(), "AKIA:wJalr:x");
+        assert_eq!(of("keys#access_key_id").await.unwrap(), "AKIA");
+        assert_eq!(of("keys#secret_access_key").await.unwrap(), "wJalr:x");
+        assert!(of("keys#other").await.unwrap_err().to_string().contains("access_key_id"));
+        assert!(of("plain#access_key_id").await.unwrap_err().to_string().contains("no parts"));
+    }
 
     #[test]
     fn secrets_that_were_used_are_masked_wherever_they_stand() {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use asgard_capabilities::key_value::KeyValues;
+use asgard_capabilities::kubernetes::Connection;
 use asgard_capabilities::lakehouse::Engine;
 use asgard_capabilities::lender::{Backing, Caller, Lender};
 use asgard_capabilities::processes::Supervisor;
@@ -62,6 +63,12 @@ impl Bench {
             key_values: Arc::new(InMemory::default()),
             engine: Arc::clone(&lakehouse) as Arc<dyn Engine>,
             supervisor: Arc::clone(&supervisor),
+            bucket: None,
+            cluster: setup.kubernetes.clone().map(|cluster| {
+                let secrets = Arc::new(Declared(setup.secrets.clone()));
+                Arc::new(Connection::new(cluster, ENVIRONMENT, secrets))
+            }),
+            owner: ENVIRONMENT.into(),
         };
         let lender = Lender::new(document, backing)?;
         lender.start_services();
@@ -81,9 +88,9 @@ impl Bench {
             version: manifest.version.to_string(),
             task: task.to_owned(),
         };
-        let configuration = self.lender.resolve(&self.setup.configuration).await?;
+        let configuration = self.plugin.validate_configuration(&self.setup.configuration)?;
         Ok(Call {
-            configuration: self.plugin.validate_configuration(&configuration)?,
+            configuration: self.lender.resolve(&configuration).await?,
             environment: ENVIRONMENT.to_owned(),
             task_id: task.to_owned(),
             lent: self.lender.lend(caller, &manifest.capabilities, &self.grants)?,
@@ -137,6 +144,9 @@ impl Secrets for Declared {
                 Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
                 Err(error) => Err(Error::not_found(format!("secret `{name}`: {path} cannot be read: {error}"))),
             },
+            SecretSource::Kubernetes { .. } => Err(Error::unsupported(format!(
+                "secret `{name}`: the suite reads no Kubernetes secrets: declare a variable or a file"
+            ))),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use asgard_contract::environment::{Grants, Limits, Program, SecretSource, Service};
+use asgard_contract::environment::{Cluster, Grants, Limits, Program, SecretSource, Service};
 use asgard_contract::{Error, Result};
 use serde::Deserialize;
 use serde_json::Value;
@@ -29,6 +29,8 @@ pub struct Setup {
     /// The binding's. Objects, key-values and the bench's own lakehouse are granted to whoever asks for them.
     pub grants: Grants,
     pub limits: Limits,
+    /// Of plugins that are granted some of it.
+    pub kubernetes: Option<Cluster>,
     pub programs: BTreeMap<String, Program>,
     pub services: BTreeMap<String, Service>,
     /// A secret that is not declared is the variable of its own name.
@@ -65,6 +67,7 @@ impl Default for Setup {
             configuration: serde_json::json!({}),
             grants: Grants::default(),
             limits: Limits::default(),
+            kubernetes: None,
             programs: BTreeMap::new(),
             services: BTreeMap::new(),
             secrets: BTreeMap::new(),

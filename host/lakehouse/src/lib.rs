@@ -28,7 +28,7 @@ use std::sync::Arc;
 use asgard_capabilities::lakehouse::Engine;
 use asgard_contract::environment::Limits;
 use asgard_contract::lakehouse::{Output, QueryPlan, Statement, Table, Written};
-use asgard_contract::{Progress, Result, TableName};
+use asgard_contract::{Error, Progress, Result, TableName};
 use async_trait::async_trait;
 use tokio::sync::watch;
 
@@ -41,6 +41,7 @@ pub use stream::{Checkpoint, Staged, StreamTarget, StreamWriter};
 pub use tables::maintenance::{Compacted, Due, Expired, Expiry, OrphanSearch, Orphans};
 pub use tables::{AsOf, Change, TableInfo};
 
+use crate::catalog::{Catalog, RestCatalog};
 use crate::engine::SqlEngine;
 use crate::storage::Storage;
 use crate::tables::Tables;
@@ -153,6 +154,48 @@ impl Lakehouse {
     /// Where the files of a table go that is made without a location of its own; a URL.
     pub fn location_of(&self, table: &TableName) -> String {
         self.tables.location_of(table)
+    }
+
+    /// Makes a branch of the catalog, unless it is there: all tables as they are now, apart from those of others until it is merged.
+    /// `namespace` is one that will be written. Answers with the address of the catalog on the branch.
+    ///
+    /// # Errors
+    /// `unsupported` for a catalog without branches.
+    pub async fn make_branch(&self, name: &str, namespace: &str) -> Result<String> {
+        self.branching()?.make_branch(name, namespace).await
+    }
+
+    /// Merges a branch, all or nothing, and deletes it. Nothing happens if it is gone.
+    ///
+    /// # Errors
+    /// `conflict` where a table was changed on both; `unsupported`.
+    pub async fn merge_branch(&self, name: &str) -> Result<()> {
+        self.branching()?.merge_branch(name).await
+    }
+
+    /// Deletes a branch. Nothing happens if there is none.
+    ///
+    /// # Errors
+    /// `unsupported` for a catalog without branches.
+    pub async fn delete_branch(&self, name: &str) -> Result<()> {
+        self.branching()?.delete_branch(name).await
+    }
+
+    /// Whether the catalog has branches.
+    ///
+    /// # Errors
+    /// `unsupported`, with the reason, when it has none.
+    pub async fn check_branches(&self) -> Result<()> {
+        self.branching()?.check_branches().await
+    }
+
+    fn branching(&self) -> Result<&RestCatalog> {
+        match &self.tables.inner.catalog {
+            Catalog::Rest(catalog) => Ok(catalog),
+            Catalog::Sqlite(_) => Err(Error::unsupported(
+                "the environment's catalog is a file of the host, which has no branches: Nessie has, under `lakehouse.catalog`",
+            )),
+        }
     }
 
     /// The last checkpoint that `owner` committed to the table.

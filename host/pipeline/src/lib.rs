@@ -142,6 +142,7 @@ impl Pipeline {
             () = self.compile_bound_plugins() => {}
             () = self.keep_tables() => {}
             () = self.environments.follow() => {}
+            () = self.sweep_clusters() => {}
         }
         self.supervisor.shut_down().await;
     }

@@ -6,7 +6,7 @@ use asgard_capabilities::Caller;
 use asgard_contract::connector::SourceType;
 use asgard_contract::environment::{Binding, Environment, Grants};
 use asgard_contract::log::LogSink;
-use asgard_contract::manifest::Role;
+use asgard_contract::manifest::{Capability, Role};
 use asgard_contract::{Error, Result};
 use asgard_plugins::{Call, Plugin};
 
@@ -35,15 +35,25 @@ impl Bound {
             version: manifest.version.to_string(),
             task: task.to_owned(),
         };
-        let configuration = self.active.lender.resolve(&self.binding.configuration).await?;
+        // Defaults may have placeholders too.
+        let configuration = self.plugin.validate_configuration(&self.binding.configuration)?;
         Ok(Call {
-            configuration: self.plugin.validate_configuration(&configuration)?,
+            configuration: self.active.lender.resolve(&configuration).await?,
             environment: self.active.name.clone(),
             task_id: task.to_owned(),
             lent: self.active.lender.lend(caller, &manifest.capabilities, &self.binding.grants)?,
             limits: self.active.document.limits.clone(),
             log,
         })
+    }
+
+    /// Whether it writes where the environment's catalog is, also when that is a branch for one task: through the lakehouse that is
+    /// lent, or by the catalog's address in its configuration.
+    pub(crate) fn follows_branches(&self) -> Result<bool> {
+        let asks = self.plugin.manifest().capabilities.contains(&Capability::Lakehouse);
+        let configuration = self.plugin.validate_configuration(&self.binding.configuration)?;
+        Ok(asks && !self.binding.grants.lakehouse.write.is_empty()
+            || configuration.to_string().contains("${lakehouse.catalog.uri}"))
     }
 
     /// `name@version`.

@@ -1,4 +1,5 @@
-//! An environment's secrets, wherever they are kept: in the store, in a variable of the host process, in a file.
+//! An environment's secrets, wherever they are kept: in the store, in a variable of the host process, in a file, in the
+//! environment's Kubernetes cluster.
 //!
 //! A secret is looked up each time that it is used, so a value that changed is used by the next step, without a restart and
 //! without a new revision. Nothing here keeps a value.
@@ -10,9 +11,11 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use asgard_capabilities::kubernetes::Connection;
 use asgard_capabilities::secrets::Secrets;
-use asgard_contract::environment::{Environment, SecretSource};
+use asgard_contract::environment::{Cluster, Environment, SecretSource};
 use asgard_contract::{Error, Result};
 use asgard_store::Store;
 use async_trait::async_trait;
@@ -31,16 +34,28 @@ pub(crate) struct EnvironmentSecrets {
     declared: BTreeMap<String, SecretSource>,
     /// The host's data folder.
     data: PathBuf,
+    /// Where the environment has one.
+    cluster: Option<Arc<Connection>>,
 }
 
 impl EnvironmentSecrets {
     pub(crate) fn new(store: &Store, document: &Environment, data: &Path) -> Self {
-        Self {
+        let mut secrets = Self {
             store: store.clone(),
             environment: document.name.clone(),
             declared: document.secrets.clone(),
             data: data.to_owned(),
-        }
+            cluster: None,
+        };
+        // The cluster's own token is one of the others: see `check_sources`.
+        let connect = |cluster: &Cluster| Connection::new(cluster.clone(), &document.name, Arc::new(secrets.clone()));
+        secrets.cluster = document.kubernetes.as_ref().map(|cluster| Arc::new(connect(cluster)));
+        secrets
+    }
+
+    /// The environment's cluster.
+    pub(crate) fn cluster(&self) -> Option<Arc<Connection>> {
+        self.cluster.clone()
     }
 
     /// The secret's value.
@@ -64,11 +79,23 @@ impl EnvironmentSecrets {
                 })
             })?,
             SecretSource::File { path } => self.read(Path::new(path)).await.map_err(missing)?,
+            SecretSource::Kubernetes { namespace, name, key } => {
+                let Some(cluster) = &self.cluster else {
+                    return Err(missing("the environment has no cluster: add `[kubernetes]`".to_owned()));
+                };
+                match cluster.secret(namespace, name, key).await {
+                    Err(Error::NotFound { message }) => return Err(missing(message)),
+                    answered => answered?,
+                }
+            }
         };
         if value.is_empty() {
             return Err(missing(match source {
                 SecretSource::Env { name } => format!("the variable `{name}` is empty"),
                 SecretSource::File { path } => format!("the file {path} is empty"),
+                SecretSource::Kubernetes { namespace, name, key } => {
+                    format!("key `{key}` of the Kubernetes secret {namespace}/{name} is empty")
+                }
             }));
         }
         Ok(value)
@@ -124,6 +151,21 @@ pub(crate) fn check_sources(document: &Environment) -> Result<()> {
             SecretSource::File { path } if !Path::new(path).is_absolute() => {
                 let message = format!("`{path}` is no absolute path: expected one such as `/run/secrets/{name}`");
                 return Err(Error::invalid(format!("secrets.{name}.path"), message));
+            }
+            SecretSource::Kubernetes { .. } if document.kubernetes.is_none() => {
+                let message = "the environment has no cluster: add `[kubernetes]`";
+                return Err(Error::invalid(format!("secrets.{name}.from"), message));
+            }
+            SecretSource::Kubernetes { namespace, name: secret, key } => {
+                for (part, value) in [("namespace", namespace), ("name", secret), ("key", key)] {
+                    if value.is_empty() {
+                        return Err(Error::invalid(format!("secrets.{name}.{part}"), "must not be empty"));
+                    }
+                }
+                if matches!(&document.kubernetes, Some(Cluster::Token { secret, .. }) if secret == name) {
+                    let message = format!("`{name}` is what the cluster is reached with, so it cannot be kept there");
+                    return Err(Error::invalid(format!("secrets.{name}.from"), message));
+                }
             }
             _ => {}
         }
@@ -181,6 +223,16 @@ mod tests {
             ("from = 'env'\nname = 'ASGARD_TOKEN'", "secrets.s.name"),
             ("from = 'env'\nname = ''", "secrets.s.name"),
             ("from = 'file'\npath = 'relative'", "secrets.s.path"),
+            ("from = 'kubernetes'\nnamespace = 'n'\nname = 's'\nkey = 'k'", "secrets.s.from"),
+            (
+                "from = 'kubernetes'\nnamespace = 'n'\nname = 's'\nkey = ''\n[kubernetes]\ntype = 'in_cluster'",
+                "secrets.s.key",
+            ),
+            (
+                "from = 'kubernetes'\nnamespace = 'n'\nname = 's'\nkey = 'k'\n\
+                 [kubernetes]\ntype = 'token'\nserver = 'https://k'\nsecret = 's'",
+                "secrets.s.from",
+            ),
         ] {
             let document = toml::from_str(&format!("name = 'x'\n[secrets.s]\n{source}\n")).unwrap();
             let error = check_sources(&document).unwrap_err();

@@ -47,7 +47,9 @@ impl Host {
             Capability::Files => "`grants.files = [\"/FOLDER\"]`",
             Capability::KeyValue => "`grants.key_value = true`",
             Capability::Lakehouse => "`grants.lakehouse = { read = [\"bronze\"], write = [\"silver\"] }`",
-            Capability::Kubernetes => "`grants.kubernetes`",
+            Capability::Kubernetes => {
+                "`grants.kubernetes = [{ namespaces = [\"NAMESPACE\"], kinds = [\"v1/Pod\"], verbs = [\"get\"] }]`"
+            }
         };
         Error::forbidden(format!(
             "plugin `{}` was not granted the capability `{capability}`: add {grant} to its binding in environment `{}`",

@@ -20,6 +20,7 @@ mod environments;
 mod error;
 mod hosts;
 mod idempotency;
+mod installation;
 mod key_values;
 mod plugins;
 mod resources;

@@ -45,6 +45,17 @@ impl Nessie {
         format!("http://127.0.0.1:{}/iceberg", self.port)
     }
 
+    /// The names of its branches.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn branches(&self) -> Result<Vec<String>> {
+        let trees = format!("http://127.0.0.1:{}/api/v2/trees", self.port);
+        let answer: serde_json::Value = serde_json::from_reader(ureq::get(&trees).call()?.body_mut().as_reader())?;
+        let found = answer["references"].as_array().cloned().unwrap_or_default();
+        Ok(found.iter().filter_map(|branch| branch["name"].as_str().map(str::to_owned)).collect())
+    }
+
     /// Where its tables are: what an environment on it has to name as its storage.
     pub fn storage() -> String {
         format!("s3://{}/warehouse", S3::BUCKET)

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::quality::{self, Check, CheckAnswer, DryRun, PlanAnswer, Test};
 use crate::App;
 use crate::extract::{Body, Environment, Id, Params, page};
 use crate::problem::{Problem, Result};
@@ -76,6 +77,17 @@ pub(crate) struct CreateTransformation {
     /// Columns that identify a row; for `merge` and `delete_insert`.
     #[serde(default)]
     unique_key: Vec<String>,
+    /// dbt's generic tests, run once the table is written; the transformation fails when one does.
+    #[serde(default)]
+    tests: Vec<Test>,
+    /// More that must be true, in Trino's SQL.
+    #[serde(default)]
+    checks: Vec<Check>,
+    /// Write to a branch of the catalog, run tests and checks there, and publish the table when they pass. For catalogs that have
+    /// branches.
+    #[serde(default)]
+    #[schema(default = false)]
+    audit: bool,
 }
 
 fn dbt() -> String {
@@ -103,6 +115,9 @@ impl CreateTransformation {
             unique_key: self.unique_key,
             tags: self.tags,
             owner: self.owner,
+            tests: quality::tests(self.tests)?,
+            checks: quality::checks(self.checks)?,
+            audit: self.audit,
         })
     }
 }
@@ -154,6 +169,8 @@ pub(crate) struct TransformationAnswer {
     owner: String,
     error_message: Option<String>,
     materialization: Materialization,
+    /// How the newest run's tests and checks ended.
+    tests: Vec<CheckAnswer>,
 }
 
 impl From<Transformation> for TransformationAnswer {
@@ -181,6 +198,7 @@ impl From<Transformation> for TransformationAnswer {
             tags: transformation.model.tags,
             owner: transformation.model.owner,
             error_message: error,
+            tests: quality::found(task),
             materialization: transformation.materialization.into(),
             name: transformation.model.name,
         }
@@ -225,15 +243,29 @@ pub(crate) struct DeleteQuery {
     drop_table: bool,
 }
 
+/// What a request for a model is answered with.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum CreateAnswer {
+    Transformation(Box<TransformationAnswer>),
+    /// Of a dry run.
+    Planned(PlanAnswer),
+}
+
 /// Run a gold model. Answers when it is done, or after 30 s with the run going on.
-#[utoipa::path(post, path = "/dbt/transform", tag = "Gold", request_body = CreateTransformation,
-    responses((status = 200, body = TransformationAnswer)))]
+#[utoipa::path(post, path = "/dbt/transform", tag = "Gold", params(DryRun), request_body = CreateTransformation,
+    responses((status = 200, body = CreateAnswer)))]
 pub(crate) async fn create(
     State(app): State<App>,
     Environment(active): Environment,
+    Params(dry): Params<DryRun>,
     Body(body): Body<CreateTransformation>,
-) -> Result<Json<TransformationAnswer>> {
-    Ok(Json(app.pipeline.start_gold(&active, body.checked()?).await?.into()))
+) -> Result<Json<CreateAnswer>> {
+    let new = body.checked()?;
+    if dry.dry_run {
+        return Ok(Json(CreateAnswer::Planned(app.pipeline.plan_gold(&active, new).await?.into())));
+    }
+    Ok(Json(CreateAnswer::Transformation(Box::new(app.pipeline.start_gold(&active, new).await?.into()))))
 }
 
 /// Transformations, newest first.

@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::quality::{self, Check, DryRun, PlanAnswer};
 use super::silver_run::{RunStatus, namespace, state_of};
 use crate::App;
 use crate::extract::{Body, Environment, Id, Params, limit, page};
@@ -56,6 +57,13 @@ pub(crate) struct StartRun {
     /// More views: name -> path or table.
     #[serde(default)]
     sources: BTreeMap<String, String>,
+    /// What must be true of the table once it is written; the run fails when one finds rows.
+    #[serde(default)]
+    checks: Vec<Check>,
+    /// Write to a branch of the catalog, run the checks there, and publish the table when they pass. For catalogs that have branches.
+    #[serde(default)]
+    #[schema(default = false)]
+    audit: bool,
 }
 
 fn one() -> u32 {
@@ -96,6 +104,8 @@ impl StartRun {
                 driver_memory: self.driver_memory,
             },
             table: self.table,
+            checks: quality::checks(self.checks)?,
+            audit: self.audit,
         })
     }
 }
@@ -181,16 +191,30 @@ pub(crate) fn application(run_id: &str) -> String {
     format!("sql-exec-{run_id}")
 }
 
+/// What a request for a run is answered with.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum StartAnswer {
+    Started(RunStarted),
+    /// Of a dry run.
+    Planned(PlanAnswer),
+}
+
 /// Start a silver run: Spark SQL over bronze tables, written to a silver table.
-#[utoipa::path(post, path = "/spark/transform", tag = "Silver", request_body = StartRun,
-    responses((status = 200, body = RunStarted)))]
+#[utoipa::path(post, path = "/spark/transform", tag = "Silver", params(DryRun), request_body = StartRun,
+    responses((status = 200, body = StartAnswer)))]
 pub(crate) async fn start(
     State(app): State<App>,
     Environment(active): Environment,
+    Params(dry): Params<DryRun>,
     Body(body): Body<StartRun>,
-) -> Result<Json<RunStarted>> {
-    let run = app.pipeline.start_silver(&active, body.checked()?).await?;
-    Ok(Json(RunStarted {
+) -> Result<Json<StartAnswer>> {
+    let new = body.checked()?;
+    if dry.dry_run {
+        return Ok(Json(StartAnswer::Planned(app.pipeline.plan_silver(&active, new).await?.into())));
+    }
+    let run = app.pipeline.start_silver(&active, new).await?;
+    Ok(Json(StartAnswer::Started(RunStarted {
         spark_application: application(&run.run_id),
         status: "submitted",
         message: format!("the run is submitted: follow it at /spark/transform/{}/status", run.run_id),
@@ -200,7 +224,7 @@ pub(crate) async fn start(
         destination: run.destination,
         sql: run.request.sql,
         run_id: run.run_id,
-    }))
+    })))
 }
 
 /// Silver runs, newest first.

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::quality::{self, CheckAnswer};
 use super::silver::application;
 use crate::App;
 use crate::extract::{Environment, Id};
@@ -53,6 +54,8 @@ pub(crate) struct RunStatus {
     /// The backend's own words.
     #[schema(value_type = Object)]
     full_status: Value,
+    /// How the request's checks ended.
+    checks: Vec<CheckAnswer>,
 }
 
 impl From<SilverRun> for RunStatus {
@@ -70,6 +73,7 @@ impl From<SilverRun> for RunStatus {
             spark_version: text(details, "spark_version"),
             image: text(details, "image"),
             full_status: full_status.unwrap_or_else(|| serde_json::json!({})),
+            checks: quality::found(&run.task),
             run_id: run.run_id,
         }
     }

@@ -13,7 +13,7 @@ use http::header::CONTENT_TYPE;
 use serde_json::Value;
 use url::form_urlencoded;
 
-use crate::secrets::{Secrets, reference};
+use crate::secrets::{self, Secrets, reference};
 
 /// The body with the secrets in it.
 ///
@@ -29,17 +29,9 @@ pub(super) async fn substitute(
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if essence == "application/json" || essence.ends_with("+json") {
         let Ok(mut value) = serde_json::from_slice::<Value>(body) else { return Ok(body.clone()) };
-        let mut names = BTreeSet::new();
-        each_text(&mut value, &mut |text| names.extend(reference(text).map(str::to_owned)));
-        if names.is_empty() {
+        if !secrets::substitute(&mut value, environment, secrets).await? {
             return Ok(body.clone());
         }
-        let values = fetch(names, environment, secrets).await?;
-        each_text(&mut value, &mut |text| {
-            if let Some(value) = reference(text).and_then(|name| values.get(name)) {
-                *text = value.clone();
-            }
-        });
         let filled = serde_json::to_vec(&value).map_err(|error| Error::internal(error.to_string()))?;
         return Ok(filled.into());
     }
@@ -64,19 +56,10 @@ pub(super) async fn substitute(
 async fn fetch(names: BTreeSet<String>, environment: &str, secrets: &dyn Secrets) -> Result<HashMap<String, String>> {
     let mut values = HashMap::new();
     for name in names {
-        let value = secrets.get(environment, &name).await?;
+        let value = secrets::look_up(secrets, environment, &name).await?;
         values.insert(name, value);
     }
     Ok(values)
-}
-
-fn each_text(value: &mut Value, visit: &mut impl FnMut(&mut String)) {
-    match value {
-        Value::String(text) => visit(text),
-        Value::Array(items) => items.iter_mut().for_each(|item| each_text(item, visit)),
-        Value::Object(fields) => fields.values_mut().for_each(|field| each_text(field, visit)),
-        _ => {}
-    }
 }
 
 #[cfg(test)]

@@ -5,15 +5,22 @@
 //! that the grant is given or not. A key is a relative path of harmless segments ([`crate::paths`]), so it stays below the
 //! environment's folder.
 //!
-//! A put writes a file beside the objects and renames it: readers see the old object or the new one, and a crash leaves
-//! nothing half-written under a key.
+//! Where an environment's storage is a bucket, its objects are there too, below `objects/`: what runs elsewhere, such as a job
+//! in a cluster, reads them by their location. Else they are files below the environment's folder ([`folder`]). Either way readers
+//! see the old object or the new one.
 
-use std::io;
+mod bucket;
+mod folder;
+
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use asgard_contract::{Error, Result};
 
-use crate::blocking::{blocking, file_error};
+pub use bucket::Bucket;
+use bucket::Cached;
+use folder::Folder;
+
 use crate::holder::Holder;
 use crate::paths::check_relative;
 
@@ -45,17 +52,12 @@ impl Objects {
     }
 
     async fn get_small(&self, key: &str) -> Result<Vec<u8>> {
-        let path = self.space.path(key)?;
-        let (key, largest) = (key.to_owned(), self.largest_get);
-        blocking(move || {
-            let size = size_of(&path, &key)?;
-            if size > largest {
-                let message = format!("object `{key}` has {size} bytes; a plugin can hold {largest}: use its location");
-                return Err(Error::invalid("key", message));
-            }
-            std::fs::read(&path).map_err(|error| read_error(&key, &path, &error))
-        })
-        .await
+        let (size, largest) = (self.space.size(key).await?, self.largest_get);
+        if size > largest {
+            let message = format!("object `{key}` has {size} bytes; a plugin can hold {largest}: use its location");
+            return Err(Error::invalid("key", message));
+        }
+        self.space.get(key).await
     }
 
     /// Writes the object, or replaces it.
@@ -92,145 +94,92 @@ impl Objects {
 }
 
 /// The objects of one environment, for the host's own use: without a holder.
-#[derive(Debug, Clone)]
-pub(crate) struct ObjectSpace {
-    folder: PathBuf,
-    /// On the same file system, so that a rename is atomic, and where no key leads.
-    partial: PathBuf,
+#[derive(Clone)]
+pub(crate) enum ObjectSpace {
+    Folder(Folder),
+    Bucket(Cached),
 }
 
 /// Where an object's bytes come from.
-pub(crate) enum Content {
+pub enum Content {
     Bytes(Vec<u8>),
     File(PathBuf),
 }
 
 impl ObjectSpace {
-    /// Below an environment's folder.
-    pub(crate) fn new(environment: &Path) -> Self {
-        Self { folder: environment.join("objects"), partial: environment.join("objects.partial") }
+    /// In `bucket`, or below the environment's folder.
+    pub(crate) fn new(environment: &Path, bucket: Option<Arc<dyn Bucket>>) -> Self {
+        match bucket {
+            Some(bucket) => Self::Bucket(Cached::new(bucket, environment)),
+            None => Self::Folder(Folder::new(environment)),
+        }
     }
 
-    /// The file of an object. It may not exist.
-    pub(crate) fn path(&self, key: &str) -> Result<PathBuf> {
-        check_relative("key", key)?;
-        Ok(self.folder.join(key))
+    /// A file of this machine with the object's content, for those who cannot hold it.
+    ///
+    /// # Errors
+    /// `not-found` for an object of a bucket; one of a folder is looked for when the file is read.
+    pub(crate) async fn file(&self, key: &str) -> Result<PathBuf> {
+        match self {
+            Self::Folder(folder) => folder.path(key),
+            Self::Bucket(bucket) => bucket.file(key).await,
+        }
+    }
+
+    async fn size(&self, key: &str) -> Result<u64> {
+        match self {
+            Self::Folder(folder) => folder.size(key).await,
+            Self::Bucket(bucket) => bucket.size(key).await,
+        }
+    }
+
+    async fn get(&self, key: &str) -> Result<Vec<u8>> {
+        match self {
+            Self::Folder(folder) => folder.get(key).await,
+            Self::Bucket(bucket) => bucket.get(key).await,
+        }
     }
 
     pub(crate) async fn put(&self, key: &str, content: Content) -> Result<()> {
-        let path = self.path(key)?;
-        let partial = self.partial.join(uuid::Uuid::new_v4().simple().to_string());
-        let (key, partials) = (key.to_owned(), self.partial.clone());
-        blocking(move || {
-            let failed = |error: io::Error| match error.kind() {
-                io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory | io::ErrorKind::AlreadyExists => {
-                    Error::conflict(format!("object `{key}` cannot be made: a part of its key is another object, or it is a part of another's"))
-                }
-                _ => file_error("writing", &path, &error),
-            };
-            std::fs::create_dir_all(&partials).map_err(failed)?;
-            std::fs::create_dir_all(path.parent().unwrap_or(&partials)).map_err(failed)?;
-            let written = match &content {
-                Content::Bytes(data) => std::fs::write(&partial, data),
-                Content::File(from) => std::fs::copy(from, &partial).map(|_| ()),
-            };
-            let renamed = written
-                .and_then(|()| std::fs::File::open(&partial)?.sync_data())
-                .and_then(|()| std::fs::rename(&partial, &path));
-            renamed.map_err(|error| {
-                let _ = std::fs::remove_file(&partial);
-                failed(error)
-            })
-        })
-        .await
+        match self {
+            Self::Folder(folder) => folder.put(key, content).await,
+            Self::Bucket(bucket) => bucket.put(key, content).await,
+        }
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<Info>> {
         // The folder part of a prefix is a key of its own; the rest is the beginning of a name.
-        let start = match prefix.rsplit_once('/') {
-            Some((folder, _)) => self.path(folder)?,
-            None => self.folder.clone(),
+        if let Some((folder, _)) = prefix.rsplit_once('/') {
+            check_relative("key", folder)?;
+        }
+        let mut found = match self {
+            Self::Folder(folder) => folder.list(prefix).await?,
+            Self::Bucket(bucket) => bucket.list(prefix).await?,
         };
-        let (prefix, root) = (prefix.to_owned(), self.folder.clone());
-        blocking(move || {
-            let mut found = Vec::new();
-            let mut folders = vec![start];
-            while let Some(folder) = folders.pop() {
-                let entries = match std::fs::read_dir(&folder) {
-                    Ok(entries) => entries,
-                    Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                        continue;
-                    }
-                    Err(error) => return Err(file_error("listing", &folder, &error)),
-                };
-                for entry in entries.flatten() {
-                    let (path, Ok(data)) = (entry.path(), entry.metadata()) else { continue };
-                    let Some(key) = path.strip_prefix(&root).ok().and_then(Path::to_str) else { continue };
-                    if data.is_dir() && (key.starts_with(&prefix) || prefix.starts_with(&format!("{key}/"))) {
-                        folders.push(path);
-                    } else if data.is_file() && key.starts_with(&prefix) {
-                        found.push(Info { key: key.to_owned(), size: data.len() });
-                    }
-                }
-                if found.len() > LONGEST_LISTING {
-                    let message =
-                        format!("more than {LONGEST_LISTING} objects start with `{prefix}`: use a longer prefix");
-                    return Err(Error::invalid("prefix", message));
-                }
-            }
-            found.sort_by(|a, b| a.key.cmp(&b.key));
-            Ok(found)
-        })
-        .await
+        found.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(found)
     }
 
     pub(crate) async fn delete(&self, key: &str) -> Result<()> {
-        let path = self.path(key)?;
-        let root = self.folder.clone();
-        blocking(move || {
-            match std::fs::remove_file(&path) {
-                Ok(()) => {}
-                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                    return Ok(());
-                }
-                // A folder is no object.
-                Err(_) if path.is_dir() => return Ok(()),
-                Err(error) => return Err(file_error("deleting", &path, &error)),
-            }
-            // Folders are not objects, so an empty one has no reason to be. A put that makes it again meanwhile wins: only
-            // empty ones can be removed.
-            let mut folder = path.parent();
-            while let Some(empty) = folder.filter(|folder| *folder != root && std::fs::remove_dir(folder).is_ok()) {
-                folder = empty.parent();
-            }
-            Ok(())
-        })
-        .await
+        match self {
+            Self::Folder(folder) => folder.delete(key).await,
+            Self::Bucket(bucket) => bucket.delete(key).await,
+        }
     }
 
-    /// `file:///…`. A key that ends in `/` stands for all below it.
+    /// `file:///…` or `s3://…`. A key that ends in `/` stands for all below it.
     pub(crate) fn location(&self, key: &str) -> Result<String> {
-        let path = self.path(key.strip_suffix('/').unwrap_or(key))?;
-        let url = url::Url::from_file_path(&path)
-            .map_err(|()| Error::internal(format!("{} is no absolute path", path.display())))?;
-        let slash = if key.ends_with('/') { "/" } else { "" };
-        Ok(format!("{url}{slash}"))
+        check_relative("key", key.strip_suffix('/').unwrap_or(key))?;
+        match self {
+            Self::Folder(folder) => folder.location(key),
+            Self::Bucket(bucket) => Ok(bucket.location(key)),
+        }
     }
 }
 
-fn size_of(path: &Path, key: &str) -> Result<u64> {
-    match std::fs::metadata(path) {
-        Ok(data) if data.is_file() => Ok(data.len()),
-        Ok(_) => Err(missing(key)),
-        Err(error) => Err(read_error(key, path, &error)),
-    }
-}
-
-fn read_error(key: &str, path: &Path, error: &io::Error) -> Error {
-    match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => missing(key),
-        _ => file_error("reading", path, error),
-    }
+/// For a listing that no plugin could hold.
+fn too_many(prefix: &str) -> Error {
+    Error::invalid("prefix", format!("more than {LONGEST_LISTING} objects start with `{prefix}`: use a longer prefix"))
 }
 
 /// For objects that a plugin names and that are not there.

@@ -34,24 +34,25 @@ enum Source {
 ///
 /// # Errors
 /// `invalid-input` in `files[N]`; `forbidden` for an object when there is no grant for objects.
-pub(crate) fn prepare(
+pub(crate) async fn prepare(
     files: Vec<File>,
     objects: Option<&ObjectSpace>,
     denied: impl Fn() -> Error,
 ) -> Result<Vec<Ready>> {
-    let one = |(index, file): (usize, File)| {
+    let mut ready = Vec::with_capacity(files.len());
+    for (index, file) in files.into_iter().enumerate() {
         let place = format!("files[{index}]");
         check_relative("path", &file.path).map_err(|error| error.in_field(&place))?;
         let source = match file.content {
             Content::Inline(data) => Source::Inline(data),
             Content::Object(key) => {
-                let path = objects.ok_or_else(&denied)?.path(&key).map_err(|error| error.in_field(&place))?;
+                let path = objects.ok_or_else(&denied)?.file(&key).await.map_err(|error| error.in_field(&place))?;
                 Source::Object { key, path }
             }
         };
-        Ok(Ready { path: file.path, source })
-    };
-    files.into_iter().enumerate().map(one).collect()
+        ready.push(Ready { path: file.path, source });
+    }
+    Ok(ready)
 }
 
 /// Writes them below `folder`. Blocks.

@@ -125,7 +125,7 @@ impl Processes {
             return Ok(());
         }
         check_strings(&spec.arguments, &spec.environment)?;
-        let files = prepare(spec.files, self.objects.as_ref(), || no_objects(&self.holder))?;
+        let files = prepare(spec.files, self.objects.as_ref(), || no_objects(&self.holder)).await?;
         let executable = self.programs.executable(&spec.program, PATIENCE).await?;
         let launch = Launch {
             environment: surroundings(&executable, &folder, spec.environment),

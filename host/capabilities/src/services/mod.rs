@@ -80,7 +80,7 @@ impl Services {
             return Err(Error::invalid("health-path", message));
         }
         let objects = self.objects.as_ref();
-        let files = processes::prepare(spec.files, objects, || processes::no_objects(&self.holder))?;
+        let files = processes::prepare(spec.files, objects, || processes::no_objects(&self.holder)).await?;
         let wanted = Wanted {
             program: spec.program,
             arguments: spec.arguments,

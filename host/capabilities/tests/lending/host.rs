@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use asgard_capabilities::Lent;
 use asgard_capabilities::key_value::KeyValues;
+use asgard_capabilities::kubernetes::Connection;
 use asgard_capabilities::lakehouse::Engine;
 use asgard_capabilities::lender::{Backing, Caller, Lender};
 use asgard_capabilities::processes::Supervisor;
@@ -60,6 +61,12 @@ impl TestHost {
             key_values: Arc::new(TestKeyValues::default()),
             engine: Arc::clone(&engine) as Arc<dyn Engine>,
             supervisor: Arc::clone(&supervisor),
+            bucket: None,
+            cluster: environment
+                .kubernetes
+                .clone()
+                .map(|cluster| Arc::new(Connection::new(cluster, "test", Arc::new(TestSecrets)))),
+            owner: "a-store".into(),
         };
         let lender = Lender::new(Arc::clone(&environment), backing)?;
         Ok(Self { folder, supervisor, lender, engine, environment })
@@ -90,7 +97,7 @@ impl TestHost {
     }
 }
 
-const ALL: [Capability; 9] = [
+const ALL: [Capability; 10] = [
     Capability::Http,
     Capability::Sockets,
     Capability::Credentials,
@@ -100,6 +107,7 @@ const ALL: [Capability; 9] = [
     Capability::Files,
     Capability::KeyValue,
     Capability::Lakehouse,
+    Capability::Kubernetes,
 ];
 
 /// Built with this test, as all examples are when `cargo test` builds all targets.

@@ -52,6 +52,14 @@ async fn what_is_wrong_in_an_environment_is_told_with_its_field() {
         (r#"silver.grants.http = [{ host = "${services.mlflow.address}" }]"#, "silver.grants.http[0].host"),
         (r#"silver.grants.processes = ["python"]"#, "silver.grants.processes[0]"),
         (r#"silver.grants.lakehouse = { write = ["platinum"] }"#, "silver.grants.lakehouse.write[0]"),
+        (
+            r#"silver.grants.kubernetes = [{ namespaces = ["a"], kinds = ["v1/Pod"], verbs = ["get"] }]"#,
+            "silver.grants.kubernetes",
+        ),
+        (
+            "kubernetes.type = \"in_cluster\"\nsilver.grants.kubernetes = [{ namespaces = [\"a\"], kinds = [\"Pod\"], verbs = [\"get\"] }]",
+            "silver.grants.kubernetes[0].kinds[0]",
+        ),
         (r#"silver.configuration = { uri = "${services.x.url}" }"#, "silver.configuration"),
         (r#"silver.configuration = { uri = ["${services.x}"] }"#, "silver.configuration.uri[0]"),
         (r#"services.x = { program = "none", health_path = "/" }"#, "services.x.program"),

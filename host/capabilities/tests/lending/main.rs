@@ -5,6 +5,7 @@ mod credentials;
 mod files;
 mod host;
 mod http;
+mod kubernetes;
 mod lakehouse;
 mod lending;
 mod objects;

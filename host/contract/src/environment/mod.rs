@@ -4,6 +4,7 @@
 //! comparisons show what somebody decided.
 
 mod comparison;
+mod kubernetes;
 mod promotion;
 mod secrets;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::manifest::Role;
 
 pub use comparison::{Change, compare, compare_values};
+pub use kubernetes::{Cluster, KubernetesGrant, Verb};
 pub use promotion::{Promotion, promote};
 pub use secrets::{SecretSource, SecretUse, secrets_in};
 
@@ -31,6 +33,9 @@ pub struct Environment {
     pub description: Option<String>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub lakehouse: Lakehouse,
+    /// Where `kubernetes` grants and secrets are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kubernetes: Option<Cluster>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub limits: Limits,
     /// Long-lived programs of the environment itself, such as a tracking server: name -> what to run.
@@ -111,7 +116,8 @@ pub struct Binding {
     /// `sha256:…` of the component: exactly these bytes, or none. Without it, those that are registered under the version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
-    /// Satisfies the manifest's schema. `${services.NAME.url}` stands for a service's address.
+    /// Satisfies the manifest's schema. `${services.NAME.url}` stands for a service's address, `${lakehouse.catalog.uri}` and
+    /// its like for what the lakehouse is made of.
     #[serde(default = "empty_object", skip_serializing_if = "is_empty_object")]
     pub configuration: serde_json::Value,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -153,6 +159,9 @@ pub struct Grants {
     pub key_value: bool,
     #[serde(default, skip_serializing_if = "is_default")]
     pub lakehouse: LakehouseGrant,
+    /// Resources of the environment's cluster.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kubernetes: Vec<KubernetesGrant>,
 }
 
 /// One granted host.

@@ -4,14 +4,14 @@
 //! | --- | --- |
 //! | bindings: which plugin, its version and digest, the order of connectors | as in the origin |
 //! | a binding's configuration | as in the origin; secrets (`secret://NAME`) and endpoints keep the target's value where it has one |
-//! | a binding's grants of addresses, folders and credentials (`http`, `sockets`, `files`) | the target's, where it binds the same plugin |
+//! | a binding's grants of addresses, folders and credentials (`http`, `sockets`, `files`, `kubernetes`) | the target's, where it binds the same plugin |
 //! | a binding's other grants | as in the origin |
 //! | Python programs that a grant or a service names | as in the origin |
 //! | other programs, services | the target's; those that it lacks come along |
-//! | name, description, lakehouse, limits, secrets | the target's |
+//! | name, description, lakehouse, cluster, limits, secrets | the target's |
 //!
 //! A value of a configuration is an endpoint by its form (`scheme://…`, `HOST:PORT`) or by its key (`host`, `port`, `url`, `uri`,
-//! `endpoint`, `address`, `bucket`, alone or at the end as in `tracking_uri`). A placeholder of a service (`${services.…}`) is none:
+//! `endpoint`, `address`, `bucket`, alone or at the end as in `tracking_uri`). A placeholder (`${services.…}`, `${lakehouse.…}`) is none:
 //! it means the environment's own.
 //!
 //! A plugin that the target did not bind in that role brings everything along, endpoints too: there is nothing of the target's
@@ -82,14 +82,18 @@ impl Work {
                 made.grants.http.clone_from(&target.grants.http);
                 made.grants.sockets.clone_from(&target.grants.sockets);
                 made.grants.files.clone_from(&target.grants.files);
+                made.grants.kubernetes.clone_from(&target.grants.kubernetes);
                 self.keep(&format!("{place}.grants.http"), &target.grants.http, &origin.grants.http);
                 self.keep(&format!("{place}.grants.sockets"), &target.grants.sockets, &origin.grants.sockets);
                 self.keep(&format!("{place}.grants.files"), &target.grants.files, &origin.grants.files);
+                let cluster = format!("{place}.grants.kubernetes");
+                self.keep(&cluster, &target.grants.kubernetes, &origin.grants.kubernetes);
             }
             None => {
                 self.bring(&format!("{place}.grants.http"), origin.grants.http.is_empty());
                 self.bring(&format!("{place}.grants.sockets"), origin.grants.sockets.is_empty());
                 self.bring(&format!("{place}.grants.files"), origin.grants.files.is_empty());
+                self.bring(&format!("{place}.grants.kubernetes"), origin.grants.kubernetes.is_empty());
             }
         }
         made
@@ -147,7 +151,7 @@ fn belongs_to_its_environment(key: &str, value: &Value) -> bool {
         Value::Number(_) => "",
         _ => return false,
     };
-    if text.contains("${services.") {
+    if text.contains("${services.") || text.contains("${lakehouse.") {
         return false;
     }
     let last = key.rsplit(['_', '-']).next().unwrap_or(key).to_ascii_lowercase();

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Catalog, Credential, Environment};
+use super::{Catalog, Cluster, Credential, Environment};
 
 /// Where a secret is kept, if not in the host's store. Looked up whenever it is used, so that a changed value needs no restart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +13,8 @@ pub enum SecretSource {
     Env { name: String },
     /// A file that the host may read, without the line break at its end. What a Kubernetes secret or a vault's agent mounts.
     File { path: String },
+    /// A key of a Kubernetes secret in the environment's cluster.
+    Kubernetes { namespace: String, name: String, key: String },
 }
 
 /// A place in a document that names a secret.
@@ -32,6 +34,9 @@ pub fn secrets_in(document: &Environment) -> Vec<SecretUse> {
     }
     if let Catalog::Rest { authorization: Some(credential), .. } = &document.lakehouse.catalog {
         add("lakehouse.catalog.authorization.secret".to_owned(), of_credential(credential));
+    }
+    if let Some(Cluster::Token { secret, .. }) = &document.kubernetes {
+        add("kubernetes.secret".to_owned(), secret);
     }
     for (_, place, binding) in document.places() {
         in_value(&format!("{place}.configuration"), &binding.configuration, &mut add);
@@ -56,8 +61,9 @@ fn of_credential(credential: &Credential) -> &str {
 fn in_value(field: &str, value: &Value, add: &mut impl FnMut(String, &str)) {
     match value {
         Value::String(text) => {
-            if let Some(name) = text.strip_prefix("secret://").filter(|name| !name.is_empty()) {
-                add(field.to_owned(), name);
+            if let Some(reference) = text.strip_prefix("secret://").filter(|name| !name.is_empty()) {
+                // `#access_key_id` and `#secret_access_key` name a part of it.
+                add(field.to_owned(), reference.split_once('#').map_or(reference, |(name, _)| name));
             }
         }
         Value::Array(items) => {

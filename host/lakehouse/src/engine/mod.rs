@@ -38,6 +38,7 @@ mod scope;
 mod script;
 mod session;
 mod spark;
+mod sum;
 #[cfg(test)]
 mod tests;
 mod text;

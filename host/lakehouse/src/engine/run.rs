@@ -218,7 +218,7 @@ impl Engine {
         self.in_time(async {
             let running = start(&prepared).await?;
             let operators = Arc::clone(&running.operators);
-            let work = parquet::write(location, running.rows);
+            let work = parquet::write(&self.tables.inner.stores, location, running.rows);
             let (rows, bytes) = told(progress, &operators, prepared.rows, work).await?;
             let read = reads(&operators);
             Ok(Written {

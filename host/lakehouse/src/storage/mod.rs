@@ -6,6 +6,7 @@
 
 mod file_io;
 mod local;
+mod objects;
 mod s3;
 mod stores;
 
@@ -58,6 +59,14 @@ impl Storage {
         match &self.place {
             Place::Local(folder) => format!("{}{}", local::SCHEME, folder.display()),
             Place::S3(bucket) => bucket.url(),
+        }
+    }
+
+    /// The environment's objects beside its tables; none in a folder of this machine, where the environment has its own.
+    pub fn objects(&self) -> Option<std::sync::Arc<dyn asgard_capabilities::objects::Bucket>> {
+        match &self.place {
+            Place::Local(_) => None,
+            Place::S3(bucket) => Some(std::sync::Arc::new(objects::Objects(bucket.clone()))),
         }
     }
 

@@ -100,6 +100,11 @@ impl Bucket {
         }
     }
 
+    /// Below which all keys are; may be empty.
+    pub(super) fn prefix(&self) -> &str {
+        &self.location.prefix
+    }
+
     pub(super) fn store(&self) -> Arc<dyn ObjectStore> {
         Arc::clone(&self.client) as Arc<dyn ObjectStore>
     }

@@ -11,6 +11,7 @@ mod allowances;
 mod changes;
 mod check;
 pub mod documents;
+mod sweep;
 mod validation;
 
 use std::collections::HashMap;
@@ -21,7 +22,7 @@ use std::time::Duration;
 use asgard_capabilities::Lender;
 use asgard_capabilities::lender::Backing;
 use asgard_capabilities::processes::Supervisor;
-use asgard_contract::environment::Environment;
+use asgard_contract::environment::{Catalog, Environment};
 use asgard_contract::{Error, Result};
 use asgard_lakehouse::{Lakehouse, LakehouseConfig};
 use asgard_store::{EnvironmentRevision, Store};
@@ -208,9 +209,29 @@ impl Environments {
             key_values: Arc::new(StoredKeyValues(self.store.clone())),
             engine: Arc::clone(&lakehouse) as Arc<dyn asgard_capabilities::lakehouse::Engine>,
             supervisor: Arc::clone(&self.supervisor),
+            bucket: storage::of_environment(&secrets, &document).await?.and_then(|storage| storage.objects()),
+            cluster: secrets.cluster(),
+            owner: self.store.installation().await?.into(),
         };
         let lender = Lender::new(Arc::clone(&document), backing)?;
         Ok(Arc::new(Active { name: document.name.clone(), revision, document, lender, lakehouse, secrets, folder }))
+    }
+
+    /// An environment as it is on a branch of its catalog, which is at this address.
+    ///
+    /// # Errors
+    /// Those of catalog and storage.
+    pub(crate) async fn on_branch(&self, active: &Active, address: &str) -> Result<Arc<Active>> {
+        let mut document = Environment::clone(&active.document);
+        if let Catalog::Rest { uri, .. } = &mut document.lakehouse.catalog {
+            address.clone_into(uri);
+        }
+        self.ready(active.revision, &document).await
+    }
+
+    /// Forgets a branch, which will not be asked for again.
+    pub(crate) async fn leave_branch(&self, place: &Active) {
+        self.lakehouses.lock().await.remove(&lakehouse_key(&place.document));
     }
 
     /// Takes a stored revision into use, or remembers why it cannot be.
@@ -239,7 +260,7 @@ impl Environments {
         folder: &std::path::Path,
     ) -> Result<Arc<Lakehouse>> {
         let mut lakehouses = self.lakehouses.lock().await;
-        let key = format!("{} {:?} {:?}", document.name, document.lakehouse, document.limits);
+        let key = lakehouse_key(document);
         let storage = storage::of_environment(secrets, document).await?;
         if let Some(open) = lakehouses.get(&key) {
             // The secret of the bucket may have changed.
@@ -254,6 +275,11 @@ impl Environments {
         lakehouses.insert(key, Arc::clone(&open));
         Ok(open)
     }
+}
+
+/// What a lakehouse is made of.
+fn lakehouse_key(document: &Environment) -> String {
+    format!("{} {:?} {:?}", document.name, document.lakehouse, document.limits)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use asgard_contract::lakehouse::Dialect;
 use asgard_contract::manifest::Role;
 use asgard_contract::transform::{GoldModel, IncrementalStrategy, Materialization, Outcome, Request};
 use asgard_contract::{Error, Result, TableName};
@@ -13,6 +14,8 @@ use asgard_tasks::{NewTask, Task, TaskStatus};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::audit::{Asked, Plan};
+use super::checks::{self, Check, ColumnTest};
 use super::run::{GOLD, TransformTask};
 use crate::environments::Active;
 use crate::pipelines::Begun;
@@ -20,6 +23,9 @@ use crate::{Page, Paged, Pipeline, names, new_id, sql};
 
 /// A POST answers when the work is done or after this, whichever comes first.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// In the place of a task's id.
+const PLANNER: &str = "plan";
 
 /// A transformation to be made or run again.
 #[derive(Debug, Clone)]
@@ -32,6 +38,12 @@ pub struct NewTransformation {
     pub unique_key: Vec<String>,
     pub tags: Vec<String>,
     pub owner: String,
+    /// dbt's generic tests, by column.
+    pub tests: Vec<(String, ColumnTest)>,
+    /// In Trino's SQL.
+    pub checks: Vec<Check>,
+    /// Whether the table is written to a branch, and published when tests and checks pass.
+    pub audit: bool,
 }
 
 /// A transformation and its newest run.
@@ -84,13 +96,23 @@ impl Pipeline {
         }
     }
 
+    /// What a model would do, without running it.
+    ///
+    /// # Errors
+    /// As [`Pipeline::start_gold`]; `unsupported` for a backend that cannot plan.
+    pub async fn plan_gold(&self, active: &Arc<Active>, new: NewTransformation) -> Result<Plan> {
+        let asked = self.asked_gold(active, new).await?;
+        let task = asked.task(active, Request::Gold(asked.what.clone())).await?;
+        asked.told(asked.plan(&task.request, PLANNER).await?, asked.what.target.clone())
+    }
+
     async fn submit_gold(
         &self,
         active: &Arc<Active>,
         new: NewTransformation,
         parent: Option<&str>,
     ) -> Result<(String, Task)> {
-        let (pin, model) = self.prepare_gold(active, new).await?;
+        let (asked, model) = self.prepare_gold(active, new).await?;
         let existing =
             self.store.get_by_name::<Record>(&active.name, ResourceKind::Transformation, &model.name).await?;
         if let Some(existing) = &existing {
@@ -104,13 +126,12 @@ impl Pipeline {
             }
         }
         let id = existing.as_ref().map_or_else(new_id, |existing| existing.id.clone());
-        let asked = TransformTask { pin: pin.clone(), request: Request::Gold(model.clone()) };
         let task = self
             .tasks
             .submit(
                 NewTask::new(&active.name, GOLD)
                     .subject(&id)
-                    .plugin(&pin)
+                    .plugin(&asked.pin)
                     .parent(parent)
                     .request(serde_json::to_value(&asked).unwrap_or_default()),
             )
@@ -129,7 +150,14 @@ impl Pipeline {
         Ok((id, task))
     }
 
-    async fn prepare_gold(&self, active: &Arc<Active>, new: NewTransformation) -> Result<(String, GoldModel)> {
+    async fn prepare_gold(&self, active: &Arc<Active>, new: NewTransformation) -> Result<(TransformTask, GoldModel)> {
+        let asked = self.asked_gold(active, new).await?;
+        let task = asked.task(active, Request::Gold(asked.what.clone())).await?;
+        asked.plan(&task.request, PLANNER).await?;
+        Ok((task, asked.what))
+    }
+
+    async fn asked_gold(&self, active: &Arc<Active>, new: NewTransformation) -> Result<Asked<GoldModel>> {
         names::identifier("name", &new.name)?;
         sql::gold("sql_query", &new.sql)?;
         let merging = new.materialization == Materialization::Incremental
@@ -149,15 +177,14 @@ impl Pipeline {
             owner: new.owner,
             models: self.known_models(active).await?,
         };
+        checks::validate(&new.checks, Dialect::Trino)?;
+        let tests = new.tests.iter().enumerate().map(|(index, (column, test))| {
+            checks::of_test(&format!("tests[{index}]"), &model.target, column, test)
+        });
+        let mut checks = tests.collect::<Result<Vec<_>>>()?;
+        checks.extend(new.checks);
         let bound = self.required(active, Role::Gold).await?;
-        let log = Arc::new(asgard_contract::log::Discard);
-        let request = Request::Gold(model.clone());
-        match bound.plugin.transform(bound.call("plan", log).await?).plan(&request).await {
-            Ok(plan) => sql::compiled("sql_query", &plan.compiled_sql)?,
-            Err(Error::Unsupported { .. }) => {}
-            Err(error) => return Err(error),
-        }
-        Ok((bound.pin(), model))
+        Ok(Asked { bound, what: model, checks, audit: new.audit })
     }
 
     /// What `ref` may name: every gold model, and every silver table by its own name.

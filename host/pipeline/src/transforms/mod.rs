@@ -1,12 +1,16 @@
 //! Transforms: silver runs (Spark SQL) and gold transformations (dbt models). Both are requests to a `transform` plugin,
 //! carried out by one kind of task.
 
+mod audit;
+mod checks;
 mod gold;
 mod run;
 mod silver;
 
 use std::sync::Arc;
 
+pub use audit::Plan;
+pub use checks::{Check, Checked, ColumnTest};
 pub use gold::{GoldTable, NewTransformation, Transformation};
 pub use silver::{NewSilverRun, SilverRun, SilverTable};
 

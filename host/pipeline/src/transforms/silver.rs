@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use asgard_contract::lakehouse::Dialect;
 use asgard_contract::manifest::Role;
 use asgard_contract::transform::{Compute, Input, Outcome, Request, SilverRun as ContractRun, WriteMode};
 use asgard_contract::{Error, Result, TableName};
 use asgard_lakehouse::TableInfo;
 use asgard_tasks::{NewTask, Task, TaskFilter, TaskStatus};
 
+use super::audit::{Asked, Plan};
+use super::checks::{self, Check};
 use super::run::{SILVER, TransformTask};
 use crate::environments::Active;
 use crate::pipelines::Begun;
@@ -25,6 +28,10 @@ pub struct NewSilverRun {
     pub compute: Compute,
     /// Iceberg name in silver; none = `run_{run_id}`.
     pub table: Option<String>,
+    /// In Spark SQL.
+    pub checks: Vec<Check>,
+    /// Whether the table is written to a branch, and published when its checks pass.
+    pub audit: bool,
 }
 
 /// A run and the task that carries it out.
@@ -62,6 +69,16 @@ impl Pipeline {
         Ok(Begun::Task(Box::new(self.submit_silver(active, new, Some(parent)).await?)))
     }
 
+    /// What a run would do, without running it.
+    ///
+    /// # Errors
+    /// As [`Pipeline::start_silver`]; `unsupported` for a backend that cannot plan.
+    pub async fn plan_silver(&self, active: &Arc<Active>, new: NewSilverRun) -> Result<Plan> {
+        let asked = self.asked_silver(active, new).await?;
+        let task = asked.task(active, Request::Silver(asked.what.clone())).await?;
+        asked.told(asked.plan(&task.request, &asked.what.run_id).await?, asked.what.target.clone())
+    }
+
     async fn submit_silver(&self, active: &Arc<Active>, new: NewSilverRun, parent: Option<&str>) -> Result<Task> {
         let (task, request) = self.prepare_silver(active, new).await?;
         let new = NewTask::new(&active.name, SILVER)
@@ -73,6 +90,13 @@ impl Pipeline {
     }
 
     async fn prepare_silver(&self, active: &Arc<Active>, new: NewSilverRun) -> Result<(TransformTask, ContractRun)> {
+        let asked = self.asked_silver(active, new).await?;
+        let task = asked.task(active, Request::Silver(asked.what.clone())).await?;
+        asked.plan(&task.request, &asked.what.run_id).await?;
+        Ok((task, asked.what))
+    }
+
+    async fn asked_silver(&self, active: &Arc<Active>, new: NewSilverRun) -> Result<Asked<ContractRun>> {
         sql::silver("sql", &new.sql)?;
         for (field, value) in
             [("executor_memory", &new.compute.executor_memory), ("driver_memory", &new.compute.driver_memory)]
@@ -104,14 +128,9 @@ impl Pipeline {
             write_mode: new.write_mode,
             compute: new.compute,
         };
+        checks::validate(&new.checks, Dialect::Spark)?;
         let bound = self.required(active, Role::Silver).await?;
-        let task = TransformTask { pin: bound.pin(), request: Request::Silver(request.clone()) };
-        let log = Arc::new(asgard_contract::log::Discard);
-        match bound.plugin.transform(bound.call(&request.run_id, log).await?).plan(&task.request).await {
-            // A backend that cannot plan finds out when it runs.
-            Ok(_) | Err(Error::Unsupported { .. }) => Ok((task, request)),
-            Err(error) => Err(error),
-        }
+        Ok(Asked { bound, what: request, checks: new.checks, audit: new.audit })
     }
 
     /// One run.

@@ -11,6 +11,7 @@ mod credentials;
 mod files;
 mod http;
 mod key_value;
+mod kubernetes;
 mod lakehouse;
 mod objects;
 mod processes;
@@ -46,7 +47,8 @@ pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     asgard::objects::objects::add_to_linker::<Host, HasSelf<Host>>(linker, |host| host)?;
     asgard::files::folders::add_to_linker::<Host, HasSelf<Host>>(linker, |host| host)?;
     asgard::key_value::store::add_to_linker::<Host, HasSelf<Host>>(linker, |host| host)?;
-    asgard::lakehouse::lakehouse::add_to_linker::<Host, HasSelf<Host>>(linker, |host| host)
+    asgard::lakehouse::lakehouse::add_to_linker::<Host, HasSelf<Host>>(linker, |host| host)?;
+    asgard::kubernetes::resources::add_to_linker::<Host, HasSelf<Host>>(linker, |host| host)
 }
 
 /// The interfaces of one component, each with its functions looked up.

@@ -24,6 +24,7 @@ async fn everything_is_there_after_a_restart() {
     store.put_environment(&environment, "ada", "first").await.unwrap();
     store.put_new("local", ResourceKind::Source, "s1", "erp", &json!({"type": "postgres"})).await.unwrap();
     store.set_secret("local", "erp", "hunter2").await.unwrap();
+    let installation = store.installation().await.unwrap();
     store.add_plugin(&manifest, "sha256:ab", b"\0asm").await.unwrap();
     store.key_values_set("local/sql", "online", vec![("k".into(), vec![1, 2])]).await.unwrap();
     store.claim_key("local", "key", "POST /sink").await.unwrap();
@@ -62,6 +63,7 @@ async fn everything_is_there_after_a_restart() {
     let source = store.get_by_name::<Value>("local", ResourceKind::Source, "erp").await.unwrap().unwrap();
     assert_eq!((source.id.as_str(), source.body), ("s1", json!({"type": "postgres"})));
     assert_eq!(store.secret("local", "erp").await.unwrap(), "hunter2");
+    assert_eq!(store.installation().await.unwrap(), installation);
     assert_eq!(store.plugin_component("sha256:ab").await.unwrap().unwrap(), b"\0asm");
     assert_eq!(store.plugin_manifests("sha256:ab").await.unwrap(), [manifest]);
     let keys = ["none".to_owned(), "k".to_owned()];

@@ -55,6 +55,9 @@ impl Host {
             key_values: Arc::new(Nothing),
             engine: Arc::new(Nothing),
             supervisor: Arc::new(supervisor),
+            bucket: None,
+            cluster: None,
+            owner: "test".into(),
         };
         let lender = Lender::new(Arc::clone(&environment), backing).unwrap();
         Self { folder, lender, environment, plugin: plugin().await, limits: Limits::default(), log: Arc::default() }

@@ -33,6 +33,7 @@ mod lakehouse;
 mod openapi;
 mod pipelines;
 mod plugins;
+mod quality;
 mod readback;
 mod readme;
 mod requests;
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
         ingestion::trials(&world),
         streams::trials(&world),
         capture::trials(&world),
+        quality::trials(&world),
         silver::trials(&world),
         gold::trials(&world),
         features::trials(&world),

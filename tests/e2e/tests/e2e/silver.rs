@@ -37,7 +37,8 @@ fn start(world: &World, base: &str, body: &Value) -> asgard_journey::client::Ans
     world.light().send("POST", &format!("{base}/spark/transform"), Some(body), &[]).unwrap()
 }
 
-fn ended(world: &World, base: &str, run: &str) -> Value {
+/// The run's status once it has ended.
+pub(crate) fn ended(world: &World, base: &str, run: &str) -> Value {
     let client = world.light();
     until("the run ends", Duration::from_secs(60), || {
         let status = client.get(&format!("{base}/spark/transform/{run}/status")).ok()?;

@@ -42,14 +42,18 @@ impl Lake {
 
     /// Runs a silver transformation.
     pub(crate) fn silver(&self, table: &str, source: &str, sql: &str) {
-        let run = json!({"sql": sql, "source_path": source, "table": table});
-        let run = self.0.post("/spark/transform", &run).unwrap();
+        self.silver_run(&json!({"sql": sql, "source_path": source, "table": table}));
+    }
+
+    /// Runs a silver transformation as its request says.
+    pub(crate) fn silver_run(&self, run: &Value) {
+        let run = self.0.post("/spark/transform", run).unwrap();
         let path = format!("/spark/transform/{}/status", run["run_id"].as_str().unwrap());
         let ended = until("the transformation ends", STEP_WITHIN, || {
             let status = self.0.look(&path).ok()?;
             matches!(status["state"].as_str(), Some("COMPLETED" | "FAILED" | "CANCELLED")).then_some(status)
         });
-        assert_eq!(ended["state"], "COMPLETED", "{table}: {ended}");
+        assert_eq!(ended["state"], "COMPLETED", "{ended}");
     }
 
     /// Source, sink in the bucket and ingestion, its first sync ended; answers with the ingestion's id.

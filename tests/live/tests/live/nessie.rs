@@ -13,6 +13,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     let mut trials = vec![
         test(world, "nessie_keeps_no_snapshots_and_as_of_is_refused_with_the_reason", as_of),
         test(world, "the_host_maintains_a_table_in_nessie", maintained),
+        test(world, "an_audited_table_is_published_when_its_checks_pass_and_not_before", audited),
     ];
     for engine in Engine::ALL {
         let name = engine.name();
@@ -112,4 +113,38 @@ fn maintained(world: &World) {
     for engine in Engine::ALL {
         assert_eq!(engine.agrees(world, "nessie", &lake, "gold.maintained").rows.len(), 6);
     }
+}
+
+/// Write, audit, publish: each on a branch of its own.
+fn audited(world: &World) {
+    let lake = world.branch();
+    let branches = || {
+        let all = world.nessie().branches().unwrap();
+        all.into_iter().filter(|name| name.starts_with("asgard-")).collect::<Vec<_>>()
+    };
+    let model = |rows: &str| {
+        let body = json!({
+            "name": "audited", "sql_query": format!("SELECT * FROM (VALUES {rows}) AS t (id, v)"), "audit": true,
+            "tests": [{"column": "id", "test": "unique"}],
+        });
+        lake.0.post("/dbt/transform", &body).unwrap()
+    };
+    let first = model("(1, 'one'), (2, 'two')");
+    assert_eq!((first["status"].as_str(), first["tests"][0]["status"].as_str()), (Some("completed"), Some("pass")), "{first}");
+    let rows = || lake.query("SELECT id, v FROM gold.audited ORDER BY id, v").rows;
+    let published = rows();
+    assert_eq!(published.len(), 2);
+
+    let second = model("(1, 'one'), (1, 'again')");
+    assert_eq!(second["status"], "failed", "{second}");
+    assert!(second["error_message"].as_str().unwrap().contains("nothing was published"), "{second}");
+    assert_eq!(rows(), published, "nobody sees what failed");
+
+    let silver = json!({
+        "sql": "SELECT id FROM source_data", "source_path": "gold.audited", "table": "audited", "audit": true,
+        "checks": [{"name": "positive", "sql": "SELECT id FROM silver.audited WHERE id < 1"}],
+    });
+    lake.silver_run(&silver);
+    assert_eq!(lake.query("SELECT count(*) AS n FROM silver.audited").rows.len(), 1);
+    assert_eq!(branches(), Vec::<String>::new(), "branches go with their tasks");
 }

@@ -33,8 +33,8 @@ pub(super) struct Client {
     base: Url,
     config: RestConfig,
     authorizer: Authorizer,
-    /// What comes before the paths, as the catalog says itself; asked for once.
-    prefix: OnceCell<String>,
+    /// What the catalog says of itself; asked for once.
+    configuration: OnceCell<Configuration>,
 }
 
 /// What became of a request that the catalog understood.
@@ -76,7 +76,7 @@ impl Client {
             .build()
             .map_err(|error| Error::internal(format!("no HTTP client: {error}")))?;
         let authorizer = Authorizer::new(config.authorization.clone());
-        Ok(Self { http, base, config, authorizer, prefix: OnceCell::new() })
+        Ok(Self { http, base, config, authorizer, configuration: OnceCell::new() })
     }
 
     pub(super) fn uri(&self) -> &str {
@@ -89,7 +89,16 @@ impl Client {
         path: &[&str],
         body: Option<&Value>,
     ) -> Result<Answer<T>> {
-        let url = self.url(path).await?;
+        self.send_to(method, self.url(path).await?, body).await
+    }
+
+    /// To an address that the catalog told.
+    pub(super) async fn send_to<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        url: Url,
+        body: Option<&Value>,
+    ) -> Result<Answer<T>> {
         let response = self.request(method, url, body).await?;
         self.answer(response).await
     }
@@ -111,7 +120,9 @@ impl Client {
     }
 
     async fn url(&self, path: &[&str]) -> Result<Url> {
-        let prefix = self.prefix.get_or_try_init(|| self.ask_prefix()).await?;
+        let told = self.configuration().await?;
+        let prefix = told.overrides.get("prefix").or_else(|| told.defaults.get("prefix"));
+        let prefix = prefix.map(|prefix| format!("{}/", prefix.trim_matches('/'))).unwrap_or_default();
         // The prefix is part of a path as it is; names are not.
         let mut url = self
             .base
@@ -124,17 +135,19 @@ impl Client {
         Ok(url)
     }
 
-    async fn ask_prefix(&self) -> Result<String> {
+    /// What the catalog says of itself.
+    pub(super) async fn configuration(&self) -> Result<&Configuration> {
+        self.configuration.get_or_try_init(|| self.ask_configuration()).await
+    }
+
+    async fn ask_configuration(&self) -> Result<Configuration> {
         let mut url = self.base.join("v1/config").map_err(|error| Error::internal(error.to_string()))?;
         if let Some(warehouse) = &self.config.warehouse {
             url.query_pairs_mut().append_pair("warehouse", warehouse);
         }
         let response = self.request(Method::GET, url, None).await?;
         match self.answer::<Configuration>(response).await? {
-            Answer::Done(mut configuration) => {
-                let told = configuration.overrides.remove("prefix").or_else(|| configuration.defaults.remove("prefix"));
-                Ok(told.map(|prefix| format!("{}/", prefix.trim_matches('/'))).unwrap_or_default())
-            }
+            Answer::Done(configuration) => Ok(configuration),
             Answer::Missing(message) | Answer::Conflict(message) | Answer::Unsupported(message) => Err(Error::invalid(
                 "uri",
                 format!("`{}` does not answer as an Iceberg REST catalog: {message}", self.config.uri),
@@ -189,14 +202,20 @@ impl Client {
     }
 }
 
+/// What an error says: in the protocol's form, or in Nessie's own.
 fn message(body: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
-    struct Body {
-        error: Inner,
-    }
-    #[derive(Deserialize)]
-    struct Inner {
+    struct Said {
         message: String,
     }
-    serde_json::from_slice::<Body>(body).ok().map(|body| body.error.message)
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Body {
+        Protocol { error: Said },
+        Plain(Said),
+    }
+    serde_json::from_slice::<Body>(body).ok().map(|body| match body {
+        Body::Protocol { error } => error.message,
+        Body::Plain(said) => said.message,
+    })
 }

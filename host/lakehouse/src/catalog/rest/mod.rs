@@ -12,6 +12,7 @@
 //! - Nessie shows the newest snapshot of a table alone. Reading a table as it was goes by its own commits there.
 
 mod auth;
+mod branches;
 mod client;
 mod updates;
 
@@ -162,6 +163,35 @@ impl RestCatalog {
             Current::View(_) => ("views", None),
         };
         self.client.delete(&path(name, kind), query).await
+    }
+
+    /// Makes a branch of all tables as they are now, unless it is there; answers with the address of the catalog on it.
+    ///
+    /// # Errors
+    /// `unsupported` for a catalog that has none.
+    pub(crate) async fn make_branch(&self, name: &str, namespace: &str) -> Result<String> {
+        // Two branches of an empty history have no commit in common, and cannot be merged.
+        self.make_namespace(namespace).await?;
+        branches::make(&self.client, name).await
+    }
+
+    /// # Errors
+    /// `unsupported` for a catalog that has no branches.
+    pub(crate) async fn check_branches(&self) -> Result<()> {
+        branches::check(&self.client).await
+    }
+
+    /// Merges a branch, all or nothing, and deletes it.
+    ///
+    /// # Errors
+    /// `conflict` where a table was changed on both.
+    pub(crate) async fn merge_branch(&self, name: &str) -> Result<()> {
+        branches::merge(&self.client, name).await
+    }
+
+    /// Deletes a branch. Nothing happens if there is none.
+    pub(crate) async fn delete_branch(&self, name: &str) -> Result<()> {
+        branches::delete(&self.client, name).await
     }
 
     async fn make_namespace(&self, namespace: &str) -> Result<()> {

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::DataType::{self, Boolean, Date32, Float64, Int32, Int64, Utf8};
 use datafusion::execution::SessionStateDefaults;
-use datafusion::logical_expr::ScalarUDF;
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 use crate::engine::dialect::{Functions, Stock};
 use crate::engine::functions::Kind::{Any, Day, List, Moment, Number, Text, Whole};
 use crate::engine::functions::Returns::{Always, By};
 use crate::engine::functions::dates::{self, timestamptz};
 use crate::engine::functions::{Function, Kind, Rows, lists, math, text};
+use crate::engine::sum::Sum;
 
 /// Of the engine's own functions, those that mean the same: Spark's names, the engine's.
 const SAME: &[(&[&str], &str)] = &[
@@ -219,6 +220,10 @@ fn collected() -> (Functions, Vec<String>) {
     }
     for (names, function) in own() {
         all.scalar(names, &function);
+    }
+    if let Some(engine) = all.aggregates.get("sum").cloned() {
+        let sum = Sum::new(engine, "long overflow: the sum is no bigint; try_sum makes a null of it");
+        all.aggregate(&["sum"], &Arc::new(AggregateUDF::new_from_impl(sum)));
     }
     (all, missing)
 }

@@ -121,3 +121,29 @@ fn a_text_is_judged_without_a_lakehouse() {
     assert!(crate::check_statement(Dialect::Trino, "WITH a AS (SELECT 1 AS x) SELECT * FROM a").is_ok());
     assert!(crate::check_statement(Dialect::Trino, "DROP TABLE a").is_err());
 }
+
+#[tokio::test]
+async fn a_sum_that_is_no_bigint_is_an_error_and_one_that_was_too_large_on_the_way_is_right() {
+    let test = TestLakehouse::new().await;
+    for dialect in [Dialect::Spark, Dialect::Trino] {
+        let of = |rows: &str, rest: &str| {
+            format!("SELECT {rest} FROM (SELECT k, CAST(v AS BIGINT) AS v FROM (VALUES {rows}) AS t (k, v)) AS u")
+        };
+        let largest = "('a', 9223372036854775807)";
+        let over = format!("{largest}, ('a', 1)");
+        for rest in ["sum(v) AS s", "k, sum(v) AS s", "sum(v) OVER (ORDER BY v ROWS UNBOUNDED PRECEDING) AS s"] {
+            let grouped = if rest.starts_with('k') { " GROUP BY k" } else { "" };
+            let error = test.wrong(dialect, &format!("{}{grouped}", of(&over, rest))).await;
+            assert!(error.contains("overflow"), "{dialect:?} {rest}: {error}");
+            let back = format!("{largest}, ('a', 1), ('a', -1)");
+            if !rest.contains("OVER") {
+                let rows = test.rows(dialect, &format!("{}{grouped}", of(&back, rest))).await;
+                assert!(rows[0].ends_with("9223372036854775807"), "{dialect:?} {rest}: {rows:?}");
+            }
+        }
+        let moving = of("('a', 1), ('a', 2), ('a', 4)", "sum(v) OVER (ORDER BY v ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS s");
+        assert_eq!(test.rows(dialect, &format!("SELECT s FROM ({moving}) AS w ORDER BY s")).await, ["1", "3", "6"]);
+        assert_eq!(test.value(dialect, &of("('a', 1), ('a', 1), ('a', 5)", "sum(DISTINCT v)")).await, "6");
+        assert_eq!(test.types(dialect, &of("('a', 1)", "sum(v) AS s")).await, ["s long"]);
+    }
+}

@@ -13,6 +13,7 @@ use crate::engine::functions::Kind::{Any, Day, List, Moment, Number, Text, Whole
 use crate::engine::functions::Returns::{Always, By};
 use crate::engine::functions::dates::{self, timestamptz};
 use crate::engine::functions::{Function, Kind, Rows, lists, math, text};
+use crate::engine::sum::Sum;
 
 /// Of the engine's own functions, those that mean the same: Trino's names, the engine's.
 const SAME: &[(&[&str], &str)] = &[
@@ -132,6 +133,10 @@ fn collected() -> (Functions, Vec<String>) {
     }
     if let Some(engine) = all.aggregates.get("$avg").cloned() {
         all.aggregate(&["avg"], &Arc::new(AggregateUDF::new_from_impl(Average::new(engine))));
+    }
+    if let Some(engine) = all.aggregates.get("sum").cloned() {
+        let sum = Sum::new(engine, "bigint addition overflow: the sum is no bigint");
+        all.aggregate(&["sum"], &Arc::new(AggregateUDF::new_from_impl(sum)));
     }
     (all, missing)
 }

@@ -8,17 +8,12 @@ use super::{Finding, Verdict};
 /// A warning for each capability that is asked for and not granted: the plugin may do without it, and says so itself when it cannot.
 pub(super) fn findings(place: &str, manifest: &Manifest, grants: &Grants) -> Vec<Finding> {
     let missing = manifest.capabilities.iter().filter(|capability| !given(**capability, grants));
-    let said = missing.map(|capability| {
-        let message = match line(*capability) {
-            Some(line) => {
-                format!(
-                    "plugin `{}` asks for `{capability}` and is granted none: add `grants.{line}` if it is needed",
-                    manifest.name
-                )
-            }
-            None => format!("plugin `{}` asks for `{capability}`, which this host does not lend", manifest.name),
-        };
-        Finding::new(format!("{place}.grants"), Verdict::Warned, message)
+    let said = missing.filter_map(|capability| {
+        let line = line(*capability)?;
+        let name = &manifest.name;
+        let message =
+            format!("plugin `{name}` asks for `{capability}` and is granted none: add `grants.{line}` if it is needed");
+        Some(Finding::new(format!("{place}.grants"), Verdict::Warned, message))
     });
     said.collect()
 }
@@ -35,7 +30,7 @@ fn given(capability: Capability, grants: &Grants) -> bool {
         Capability::Files => !grants.files.is_empty(),
         Capability::KeyValue => grants.key_value,
         Capability::Lakehouse => !(grants.lakehouse.read.is_empty() && grants.lakehouse.write.is_empty()),
-        Capability::Kubernetes => false,
+        Capability::Kubernetes => !grants.kubernetes.is_empty(),
     }
 }
 
@@ -50,7 +45,11 @@ fn line(capability: Capability) -> Option<&'static str> {
         Capability::Files => r#"files = ["FOLDER"]"#,
         Capability::KeyValue => "key_value = true",
         Capability::Lakehouse => r#"lakehouse = { read = ["bronze"], write = ["silver"] }"#,
-        Capability::Credentials | Capability::Kubernetes => return None,
+        Capability::Kubernetes => {
+            r#"kubernetes = [{ namespaces = ["NAMESPACE"], kinds = ["v1/Pod"], verbs = ["get"] }]"#
+        }
+        // Never missing.
+        Capability::Credentials => return None,
     })
 }
 
@@ -69,6 +68,6 @@ mod tests {
         let findings = findings("silver", &manifest, &grants);
         assert_eq!(findings.len(), 2, "{findings:?}");
         assert!(findings[0].message.contains("grants.http = [") && findings[0].field == "silver.grants");
-        assert!(findings[1].message.contains("does not lend"));
+        assert!(findings[1].message.contains("grants.kubernetes = ["));
     }
 }

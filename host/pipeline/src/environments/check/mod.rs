@@ -7,6 +7,7 @@
 //! | storage | an object is written, read back and deleted |
 //! | programs | found on this machine; a Python environment is not made for it |
 //! | services | waited for until they answer |
+//! | cluster | asked whether it lets the host do what bindings grant |
 //! | every binding | the plugin fits its role and its configuration; what its manifest asks for is granted |
 //! | connectors | the source types are asked for; every stored source is connected to |
 //! | transforms | a statement of one row is planned |
@@ -17,6 +18,7 @@
 //! then, so that a backend that is away keeps nobody from changing another one.
 
 mod bindings;
+mod cluster;
 mod connectors;
 mod grants;
 
@@ -98,6 +100,7 @@ impl Pipeline {
             findings.push(Finding::of(format!("programs.{name}"), active.lender.find_program(name).await));
         }
         findings.extend(join_all(active.document.services.keys().map(|name| service(&active, name))).await);
+        findings.extend(cluster::findings(&active).await);
         let places = active.document.places();
         let asked = places.iter().filter(|(role, ..)| *role != Role::Ingestion);
         let (connectors, others) = futures::join!(

@@ -1,0 +1,78 @@
+//! What the cluster's own rules allow the host, asked before it is needed.
+
+use asgard_contract::environment::{KubernetesGrant, Verb};
+use asgard_contract::{Error, Result};
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
+use kube::Api;
+use kube::api::PostParams;
+
+use super::policy::{Policy, split};
+use super::{Connection, Reference, failure};
+
+/// What is granted to a plugin, and the host itself may not do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    pub namespace: String,
+    /// `batch/v1/Job`.
+    pub kind: String,
+    /// In the cluster's words: `create`, `get`.
+    pub verb: &'static str,
+}
+
+/// What of `grants` the cluster does not allow the host's account (a `SelfSubjectAccessReview` each).
+///
+/// # Errors
+/// `not-found` for a kind that the cluster lacks; those of the connection.
+pub async fn missing_access(connection: &Connection, grants: &[KubernetesGrant]) -> Result<Vec<Missing>> {
+    let policy = Policy::parse(grants)?;
+    let mut missing = Vec::new();
+    for (namespace, kind, verb) in policy.each() {
+        let Some((api_version, name)) = split(kind) else { continue };
+        let reference = Reference {
+            api_version: api_version.to_owned(),
+            kind: name.to_owned(),
+            namespace: namespace.to_owned(),
+            name: String::new(),
+        };
+        if verb == Verb::Logs && kind != "v1/Pod" {
+            continue;
+        }
+        let (client, resource) = connection.resource(&reference).await?;
+        for &needed in needed(verb) {
+            let review = SelfSubjectAccessReview {
+                spec: SelfSubjectAccessReviewSpec {
+                    resource_attributes: Some(ResourceAttributes {
+                        namespace: Some(namespace.to_owned()),
+                        verb: Some(needed.to_owned()),
+                        group: Some(resource.group.clone()),
+                        resource: Some(resource.plural.clone()),
+                        subresource: (verb == Verb::Logs).then(|| "log".to_owned()),
+                        ..ResourceAttributes::default()
+                    }),
+                    ..SelfSubjectAccessReviewSpec::default()
+                },
+                ..SelfSubjectAccessReview::default()
+            };
+            let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
+            let answer = reviews.create(&PostParams::default(), &review).await;
+            let status = answer.map_err(|error| failure::of(error, &reference))?.status;
+            let status = status.ok_or_else(|| Error::internal("the API server's review says nothing"))?;
+            if !status.allowed {
+                missing.push(Missing { namespace: namespace.to_owned(), kind: kind.to_owned(), verb: needed });
+            }
+        }
+    }
+    Ok(missing)
+}
+
+/// Server-side apply is a patch that may create.
+fn needed(verb: Verb) -> &'static [&'static str] {
+    match verb {
+        Verb::Apply => &["patch", "create"],
+        Verb::Get | Verb::Logs => &["get"],
+        Verb::List => &["list"],
+        Verb::Watch => &["get", "watch"],
+        Verb::Patch => &["patch"],
+        Verb::Delete => &["delete"],
+    }
+}

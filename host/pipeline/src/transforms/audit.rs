@@ -1,0 +1,87 @@
+//! What is looked at before a transform is started: whether it can be audited, and what a dry run tells.
+
+use std::sync::Arc;
+
+use asgard_contract::log::Discard;
+use asgard_contract::transform::{QueryPlan, Request};
+use asgard_contract::{Column, Error, Result, TableName};
+
+use super::checks::Check;
+use super::run::TransformTask;
+use crate::environments::Active;
+use crate::roles::Bound;
+use crate::sql;
+
+/// What a run would do.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Of the result.
+    pub columns: Vec<Column>,
+    /// That are read.
+    pub tables: Vec<TableName>,
+    /// What will be run, Jinja rendered.
+    pub compiled_sql: String,
+    pub target: TableName,
+}
+
+/// A request, with the plugin that will carry it out and what must be true of its result.
+pub(super) struct Asked<T> {
+    pub(super) bound: Bound,
+    pub(super) what: T,
+    pub(super) checks: Vec<Check>,
+    pub(super) audit: bool,
+}
+
+impl<T> Asked<T> {
+    /// The task, when the environment fits.
+    ///
+    /// # Errors
+    /// `invalid-input` for an audit without branches.
+    pub(super) async fn task(&self, active: &Active, request: Request) -> Result<TransformTask> {
+        if self.audit {
+            active.lakehouse.check_branches().await.map_err(|error| match error {
+                Error::Unsupported { message } => Error::invalid("audit", message),
+                other => other,
+            })?;
+            if !self.bound.follows_branches()? {
+                let message = format!(
+                    "{} reaches the catalog by an address of its own, so it cannot be sent to a branch: bind one that uses the \
+                     environment's lakehouse, or `${{lakehouse.catalog.uri}}`",
+                    self.bound.name()
+                );
+                return Err(Error::invalid("audit", message));
+            }
+        }
+        Ok(TransformTask { pin: self.bound.pin(), request, checks: self.checks.clone(), audit: self.audit })
+    }
+
+    /// The plugin's plan of a request; none for a backend that finds out when it runs.
+    ///
+    /// # Errors
+    /// `invalid-input` with the place in the statement.
+    pub(super) async fn plan(&self, request: &Request, caller: &str) -> Result<Option<QueryPlan>> {
+        let transform = self.bound.plugin.transform(self.bound.call(caller, Arc::new(Discard)).await?);
+        match transform.plan(request).await {
+            Ok(plan) => {
+                if matches!(request, Request::Gold(_)) {
+                    sql::compiled("sql_query", &plan.compiled_sql)?;
+                }
+                Ok(Some(plan))
+            }
+            Err(Error::Unsupported { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What a dry run tells.
+    ///
+    /// # Errors
+    /// `unsupported` for a backend that cannot plan without running.
+    pub(super) fn told(&self, plan: Option<QueryPlan>, target: TableName) -> Result<Plan> {
+        let plan = plan.ok_or_else(|| {
+            let name = self.bound.name();
+            Error::unsupported(format!("{name} cannot plan without running: there is no dry run of it"))
+        })?;
+        Ok(Plan { columns: plan.columns, tables: plan.tables, compiled_sql: plan.compiled_sql, target })
+    }
+}
