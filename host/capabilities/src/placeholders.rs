@@ -88,7 +88,8 @@ fn each(text: &str, start: &str, mut stands: impl FnMut(&str) -> Result<String>)
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once(start) {
-        let (inside, after) = after.split_once('}').unwrap_or((after, ""));
+        // One without its end is one that nobody can read.
+        let (inside, after) = after.split_once('}').unwrap_or_default();
         filled.push_str(before);
         filled.push_str(&stands(inside)?);
         rest = after;
