@@ -1,7 +1,7 @@
 //! A host under test: the built `asgard` binary with its plugins, on a data folder and a port of its own.
 
 use std::fs::File;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -254,5 +254,13 @@ impl Drop for Host {
 /// # Errors
 /// When the machine has none.
 pub fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+    free_port_at(Ipv4Addr::LOCALHOST)
+}
+
+/// A port that nobody listens on now at one of this machine's addresses.
+///
+/// # Errors
+/// When the machine has none, or not the address.
+pub fn free_port_at(address: Ipv4Addr) -> Result<u16> {
+    Ok(TcpListener::bind((address, 0))?.local_addr()?.port())
 }

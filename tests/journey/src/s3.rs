@@ -1,6 +1,7 @@
 //! A store that speaks S3's protocol: SeaweedFS, one process with one bucket and one key.
 
 use std::fs::File;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 
-use crate::host::free_port;
+use crate::host::free_port_at;
 
 /// It needs two seconds; a busy machine is no defect.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -16,6 +17,7 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 /// A running store; ends when dropped.
 pub struct S3 {
     child: Child,
+    address: Ipv4Addr,
     port: u16,
 }
 
@@ -32,6 +34,14 @@ impl S3 {
     /// # Errors
     /// With the end of its log when it does not come up.
     pub fn start(weed: &Path, folder: &Path) -> Result<Self> {
+        Self::start_at(weed, folder, Ipv4Addr::LOCALHOST)
+    }
+
+    /// As [`S3::start`], at another of this machine's addresses.
+    ///
+    /// # Errors
+    /// As [`S3::start`].
+    pub fn start_at(weed: &Path, folder: &Path, address: Ipv4Addr) -> Result<Self> {
         let data = folder.join("data");
         std::fs::create_dir_all(&data)?;
         let identity = json!({"identities": [{
@@ -43,7 +53,7 @@ impl S3 {
         // Its parts speak gRPC on a port 10,000 above their own, so free ports are searched below that.
         let mut ports = Vec::new();
         while ports.len() < 5 {
-            let port = free_port()?;
+            let port = free_port_at(address)?;
             if port < 55_000 && !ports.contains(&port) {
                 ports.push(port);
             }
@@ -52,7 +62,8 @@ impl S3 {
         let output = File::create(&log)?;
         let mut command = Command::new(weed);
         command.arg("-logtostderr=true").arg("mini").arg(format!("-dir={}", data.display()));
-        command.args(["-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3.port.iceberg=0", "-s3.port.lance=0"]);
+        command.args([&format!("-ip={address}"), &format!("-ip.bind={address}")]);
+        command.args(["-s3.port.iceberg=0", "-s3.port.lance=0"]);
         // As in S3 itself, a bucket that is not there is an error.
         command
             .args(["-webdav=false", "-admin.ui=false", "-s3.autoCreateBucket=false"])
@@ -71,9 +82,9 @@ impl S3 {
             .stderr(output)
             .spawn()
             .with_context(|| format!("{} does not start", weed.display()))?;
-        let mut store = Self { child, port: ports[0] };
+        let mut store = Self { child, address, port: ports[0] };
         // The filer shows a bucket as a folder, without a signature.
-        let bucket = format!("http://127.0.0.1:{}/buckets/{}/", ports[3], Self::BUCKET);
+        let bucket = format!("http://{address}:{}/buckets/{}/", ports[3], Self::BUCKET);
         store.wait(&bucket, &log)?;
         Ok(store)
     }
@@ -91,9 +102,9 @@ impl S3 {
         Ok(())
     }
 
-    /// Where it is: `http://127.0.0.1:PORT`.
+    /// Where it is: `http://127.0.0.1:PORT`, or at the address that it was started at.
     pub fn endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://{}:{}", self.address, self.port)
     }
 }
 

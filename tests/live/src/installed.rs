@@ -74,11 +74,6 @@ impl Installed {
     /// # Errors
     /// When a variable is missing.
     pub fn from_environment() -> Result<Self> {
-        let path = |name: &str| {
-            let name = format!("ASGARD_LIVE_{name}");
-            let value = std::env::var_os(&name).map(PathBuf::from);
-            value.with_context(|| format!("{name} is not set: run the tests with `cargo xtask test --live data`"))
-        };
         Ok(Self {
             java: path("JAVA")?,
             nessie: path("NESSIE")?,
@@ -86,4 +81,13 @@ impl Installed {
             spark: SparkHome { java: path("SPARK_JAVA")?, python: path("SPARK_PYTHON")?, jars: path("SPARK_JARS")? },
         })
     }
+}
+
+/// A path that the environment names as `ASGARD_LIVE_{name}`.
+pub(crate) fn path(name: &str) -> Result<PathBuf> {
+    let name = format!("ASGARD_LIVE_{name}");
+    let value = std::env::var_os(&name).map(PathBuf::from);
+    value.with_context(|| {
+        format!("{name} is not set: run the tests with `cargo xtask test --live data`, or `--live ml`")
+    })
 }

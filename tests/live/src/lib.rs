@@ -1,11 +1,17 @@
 //! Real engines and catalogs beside a host: [`nessie`], [`trino`] and [`spark`], each a process of its own on free ports, and
-//! what they answer in words that can be compared.
+//! what they answer in words that can be compared. And a real cluster: [`kubernetes`] with its [`registry`] and the Spark [`operator`],
+//! on a [`network`] that pods share with this machine.
 //!
-//! `cargo xtask test --live data` fetches them and names them in the environment ([`installed`]).
+//! `cargo xtask test --live data` and `--live ml` fetch them and name them in the environment ([`installed`]).
 
+pub mod images;
 pub mod installed;
+pub mod kubernetes;
 pub mod nessie;
+pub mod network;
+pub mod operator;
 mod process;
+pub mod registry;
 pub mod rows;
 pub mod spark;
 pub mod trino;

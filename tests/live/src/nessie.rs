@@ -1,10 +1,11 @@
 //! Nessie: a catalog with branches, here in memory, over one bucket.
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
-use asgard_journey::host::free_port;
+use asgard_journey::host::{free_port, free_port_at};
 use asgard_journey::s3::S3;
 
 use crate::installed::Installed;
@@ -13,6 +14,7 @@ use crate::process::Process;
 /// A running Nessie; ends when dropped.
 pub struct Nessie {
     _process: Process,
+    address: Ipv4Addr,
     port: u16,
 }
 
@@ -20,29 +22,29 @@ impl Nessie {
     /// The warehouse that there is.
     pub const WAREHOUSE: &str = "lake";
 
-    /// Starts it and waits until it answers.
+    /// Starts it at one of this machine's addresses and waits until it answers.
     ///
     /// # Errors
     /// With the end of its log when it does not come up.
-    pub fn start(installed: &Installed, s3: &S3, folder: &Path) -> Result<Self> {
+    pub fn start(installed: &Installed, s3: &S3, folder: &Path, address: Ipv4Addr) -> Result<Self> {
         std::fs::create_dir_all(folder)?;
-        let port = free_port()?;
+        let port = free_port_at(address)?;
         let settings = folder.join("nessie.properties");
-        std::fs::write(&settings, settings_of(port, free_port()?, s3))?;
+        std::fs::write(&settings, settings_of(address, port, free_port()?, s3))?;
         let mut java = Command::new(installed.java.join("bin/java"));
         java.args(["-Xms64m", "-Xmx384m", "-XX:+UseSerialGC"])
             .arg(format!("-Dquarkus.config.locations=file:{}", settings.display()))
             .arg("-jar")
             .arg(&installed.nessie);
         let mut process = Process::start("nessie", &mut java, folder)?;
-        let configuration = format!("http://127.0.0.1:{port}/iceberg/v1/config");
+        let configuration = format!("http://{address}:{port}/iceberg/v1/config");
         process.wait(|| ureq::get(&configuration).call().ok())?;
-        Ok(Self { _process: process, port })
+        Ok(Self { _process: process, address, port })
     }
 
     /// Where its Iceberg REST catalog is: the branch `main`.
     pub fn iceberg(&self) -> String {
-        format!("http://127.0.0.1:{}/iceberg", self.port)
+        format!("http://{}:{}/iceberg", self.address, self.port)
     }
 
     /// The names of its branches.
@@ -62,12 +64,12 @@ impl Nessie {
     }
 }
 
-fn settings_of(port: u16, management: u16, s3: &S3) -> String {
+fn settings_of(address: Ipv4Addr, port: u16, management: u16, s3: &S3) -> String {
     let (endpoint, bucket, warehouse) = (s3.endpoint(), S3::BUCKET, Nessie::WAREHOUSE);
     let (access_key, secret_key) = (S3::ACCESS_KEY, S3::SECRET_KEY);
     let options = "nessie.catalog.service.s3.default-options";
     format!(
-        "quarkus.http.host=127.0.0.1
+        "quarkus.http.host={address}
 quarkus.http.port={port}
 quarkus.management.host=127.0.0.1
 quarkus.management.port={management}

@@ -12,6 +12,9 @@ use crate::installed::SparkHome;
 use crate::process::Process;
 use crate::rows::{Answer, Type};
 
+/// Spark's version: here, in pods and in the image that they run.
+pub const VERSION: &str = "4.1.4";
+
 /// A running session; ends when dropped.
 pub struct Spark {
     session: Mutex<Session>,

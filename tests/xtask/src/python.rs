@@ -4,15 +4,13 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Result;
-use sha2::{Digest, Sha256};
 
 use crate::cached;
 use crate::shell::run;
 
 /// The interpreter of an environment with these packages.
 pub(crate) fn environment(name: &str, requirements: &[&str]) -> Result<PathBuf> {
-    let hash = Sha256::digest(requirements.join("\n").as_bytes());
-    let hash: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let hash = cached::fingerprint(&[], requirements)?;
     let what = format!("a Python environment with {}", requirements.join(", "));
     let folder = cached::folder(&format!("python/{name}-{hash}"), &what, |folder| {
         run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder))?;

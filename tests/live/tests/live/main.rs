@@ -1,7 +1,7 @@
 //! Live tests: the built host beside real engines and catalogs, all at work on the same tables.
 //!
-//! `cargo xtask test --live data` runs them. Without it there is nothing to run. One file per behaviour; tests share the
-//! servers (see [`world`]) and give their tables names of their own.
+//! `cargo xtask test --live data` runs them, and `--live ml` those on Kubernetes alone. Without either there is nothing to run. One
+//! file per behaviour; tests share the servers (see [`world`]) and give their tables and namespaces names of their own.
 
 #![expect(
     clippy::unwrap_used,
@@ -11,25 +11,30 @@
 )]
 
 mod engine;
+mod kaniko;
+mod kubernetes;
 mod lake;
 mod nessie;
 mod races;
 mod reads;
 mod refusals;
+mod spark_operator;
 mod world;
 mod writes;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use asgard_live::images::Image;
 use asgard_live::installed::Installed;
+use asgard_live::kubernetes::Home;
 use libtest_mimic::Arguments;
 
 use crate::world::World;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    if !Installed::asked_for() {
+    if !Installed::asked_for() && !Home::asked_for() {
         return libtest_mimic::run(&arguments, Vec::new()).exit_code();
     }
     let world = match World::new() {
@@ -39,13 +44,23 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let trials = [
-        reads::trials(&world),
-        writes::trials(&world),
-        refusals::trials(&world),
-        races::trials(&world),
-        nessie::trials(&world),
-    ];
+    let mut trials = Vec::new();
+    if Installed::asked_for() {
+        trials.extend([
+            reads::trials(&world),
+            writes::trials(&world),
+            refusals::trials(&world),
+            races::trials(&world),
+            nessie::trials(&world),
+            spark_operator::trials(&world),
+        ]);
+    }
+    if Home::asked_for() {
+        trials.push(kubernetes::trials(&world));
+    }
+    if Image::Kaniko.asked_for() {
+        trials.push(kaniko::trials(&world));
+    }
     // All servers at once; whoever needs one waits for it.
     let warm = (!arguments.list && arguments.filter.is_none()).then(|| world::warm_up(&world));
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());

@@ -1,18 +1,22 @@
 //! What all tests share: the servers, and a host with one environment for each kind of lakehouse. Each is started when first
 //! needed and ended at the end.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use asgard_journey::client::Client;
 use asgard_journey::host::{Built, Host};
 use asgard_journey::s3::S3;
 use asgard_journey::source::FactorySource;
 pub(crate) use asgard_journey::waiting::until;
 use asgard_live::installed::Installed;
+use asgard_live::kubernetes::{Home, Kubernetes};
 use asgard_live::nessie::Nessie;
+use asgard_live::network::Network;
+use asgard_live::operator::Operator;
 use asgard_live::spark::Spark;
 use asgard_live::trino::Trino;
 use libtest_mimic::{Failed, Trial};
@@ -26,7 +30,11 @@ type Server<T> = OnceLock<Result<T, String>>;
 /// Everything that tests share.
 pub(crate) struct World {
     built: Built,
-    installed: Installed,
+    /// Nothing where only Kubernetes is asked for.
+    installed: Option<Installed>,
+    network: Server<Network>,
+    kubernetes: Server<Kubernetes>,
+    operator: Server<Operator>,
     s3: Server<S3>,
     nessie: Server<Nessie>,
     trino: Server<Trino>,
@@ -43,7 +51,10 @@ impl World {
     pub(crate) fn new() -> Result<Self> {
         Ok(Self {
             built: Built::from_environment()?,
-            installed: Installed::from_environment()?,
+            installed: Installed::asked_for().then(Installed::from_environment).transpose()?,
+            network: OnceLock::new(),
+            kubernetes: OnceLock::new(),
+            operator: OnceLock::new(),
             s3: OnceLock::new(),
             nessie: OnceLock::new(),
             trino: OnceLock::new(),
@@ -57,17 +68,51 @@ impl World {
         })
     }
 
+    fn installed(&self) -> Result<&Installed> {
+        self.installed.as_ref().context("run the tests with `--live data`")
+    }
+
+    /// A node with its control plane and a registry of images.
+    pub(crate) fn kubernetes(&self) -> &Kubernetes {
+        started("Kubernetes", &self.kubernetes, || {
+            let network = self.network().as_ref().map_err(|error| anyhow!("{error}"))?;
+            Kubernetes::start(&Home::from_environment()?, network, &self.folder("kubernetes"))
+        })
+    }
+
+    /// The Spark operator on it, for all namespaces.
+    pub(crate) fn operator(&self) -> &Operator {
+        started("the Spark operator", &self.operator, || {
+            Operator::start(self.kubernetes(), &self.installed()?.spark, &self.folder("operator"))
+        })
+    }
+
+    fn network(&self) -> &Result<Network, String> {
+        self.network.get_or_init(|| Network::take().map_err(|error| format!("{error:#}")))
+    }
+
+    /// Where servers listen that pods are to reach.
+    pub(crate) fn address(&self) -> Ipv4Addr {
+        if !Home::asked_for() {
+            return Ipv4Addr::LOCALHOST;
+        }
+        // Without a network there are no pods, and the other tests can do without.
+        self.network().as_ref().map_or(Ipv4Addr::LOCALHOST, Network::machine)
+    }
+
     /// A store that speaks S3's protocol.
     pub(crate) fn s3(&self) -> &S3 {
         started("the store", &self.s3, || {
             let python = std::env::var_os("ASGARD_TEST_PYTHON").context("ASGARD_TEST_PYTHON is not set")?;
-            S3::start(&Path::new(&python).with_file_name("weed"), &self.folder("s3"))
+            S3::start_at(&Path::new(&python).with_file_name("weed"), &self.folder("s3"), self.address())
         })
     }
 
     /// A catalog that other programs share.
     pub(crate) fn nessie(&self) -> &Nessie {
-        started("Nessie", &self.nessie, || Nessie::start(&self.installed, self.s3(), &self.folder("nessie")))
+        started("Nessie", &self.nessie, || {
+            Nessie::start(self.installed()?, self.s3(), &self.folder("nessie"), self.address())
+        })
     }
 
     /// Trino, with the catalogs `iceberg` and `nessie`: see [`World::attach`].
@@ -83,14 +128,14 @@ impl World {
     }
 
     fn bare_trino(&self) -> &Trino {
-        started("Trino", &self.trino, || Trino::start(&self.installed, &self.folder("trino")))
+        started("Trino", &self.trino, || Trino::start(self.installed()?, &self.folder("trino")))
     }
 
     fn bare_spark(&self) -> &Spark {
         // As the test runs: what was built in one clone may run in another.
         let package = std::env::var_os("CARGO_MANIFEST_DIR").expect("run the tests with `cargo xtask test`");
         let script = Path::new(&package).join("../interop/spark.py");
-        started("Spark", &self.spark, || Spark::start(&self.installed.spark, &script, &self.folder("spark")))
+        started("Spark", &self.spark, || Spark::start(&self.installed()?.spark, &script, &self.folder("spark")))
     }
 
     /// The factory's database, whose changes can be captured.
@@ -187,7 +232,8 @@ impl World {
         });
     }
 
-    fn folder(&self, name: &str) -> PathBuf {
+    /// An empty folder of the run, for a server.
+    pub(crate) fn folder(&self, name: &str) -> PathBuf {
         let folder = self.folder.path().join(name);
         std::fs::create_dir_all(&folder).expect("a folder for a server");
         folder
@@ -200,7 +246,8 @@ impl World {
             eprintln!("the servers' logs are kept in {}", self.folder.path().display());
             self.folder.disable_cleanup(true);
         }
-        drop((self.host, self.spark, self.trino, self.nessie, self.source, self.s3));
+        drop((self.host, self.spark, self.trino, self.operator, self.kubernetes));
+        drop((self.nessie, self.source, self.s3, self.network));
     }
 }
 
@@ -208,7 +255,7 @@ fn started<'a, T>(what: &str, server: &'a Server<T>, start: impl FnOnce() -> Res
     let server = server.get_or_init(|| {
         // Another server that this one needs may have ended the test already.
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(start))
-            .unwrap_or_else(|_| Err(anyhow::anyhow!("what it needs did not start")))
+            .unwrap_or_else(|_| Err(anyhow!("what it needs did not start")))
             .map_err(|error| format!("{error:#}"))
     });
     match server {
@@ -219,12 +266,15 @@ fn started<'a, T>(what: &str, server: &'a Server<T>, start: impl FnOnce() -> Res
 
 /// Starts all servers side by side.
 pub(crate) fn warm_up(world: &Arc<World>) -> Vec<JoinHandle<()>> {
-    let starts: [fn(&World); 4] = [
+    let data: [fn(&World); 5] = [
         |world| _ = world.bare_trino(),
         |world| _ = world.bare_spark(),
         |world| _ = world.nessie(),
         |world| _ = world.source(),
+        |world| _ = world.operator(),
     ];
+    let pods: [fn(&World); 1] = [|world| _ = world.kubernetes()];
+    let starts = if world.installed.is_some() { data.to_vec() } else { pods.to_vec() };
     let start = |start: fn(&World)| {
         let world = Arc::clone(world);
         std::thread::spawn(move || start(&world))
