@@ -1,13 +1,14 @@
 //! The steps of a run: submit, poll until it has ended. Everything is in the state; the key is the same for every
 //! submission of a task, so that the engine recognises its own commit and never writes twice.
 
+use asgard_dbt::Existing;
 use asgard_sdk::context::Level;
 use asgard_sdk::json::{self, Map, Value, json};
 use asgard_sdk::transform::{Compute, GoldModel, Outcome, QueryPlan, Request, Status, Step};
 use asgard_sdk::{Error, Progress, Result, Running, TableName, context, decode, encode, lakehouse};
 use serde::Deserialize;
 
-use crate::gold::{self, Existing};
+use crate::gold;
 use crate::silver;
 use crate::work::{Mode, Target, Work};
 

@@ -1,7 +1,8 @@
 //! dbt models as people write them, and what is run for them.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
-use asgard_plugin_sql::gold::{Existing, Prepared, prepare};
+use asgard_dbt::Existing;
+use asgard_plugin_sql::gold::{Prepared, prepare};
 use asgard_plugin_sql::silver;
 use asgard_plugin_sql::work::{Mode, Target};
 use asgard_sdk::json::{Map, Value, json};
@@ -125,8 +126,8 @@ fn what_the_request_leaves_open_the_config_says() {
         ("asgard.model", "Totals"),
         ("asgard.owner", "ops"),
         ("asgard.materialization", "table"),
-        ("comment", "Totals per operator"),
         ("asgard.tags", "features,nightly"),
+        ("comment", "Totals per operator"),
     ];
     assert_eq!(properties, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
 }

@@ -14,6 +14,8 @@ pub struct Installed {
     pub nessie: PathBuf,
     /// Trino's `lib` and `plugin`.
     pub trino: PathBuf,
+    /// An interpreter with dbt-core and dbt-trino.
+    pub dbt: PathBuf,
     pub spark: SparkHome,
 }
 
@@ -78,6 +80,7 @@ impl Installed {
             java: path("JAVA")?,
             nessie: path("NESSIE")?,
             trino: path("TRINO")?,
+            dbt: path("DBT")?,
             spark: SparkHome { java: path("SPARK_JAVA")?, python: path("SPARK_PYTHON")?, jars: path("SPARK_JARS")? },
         })
     }

@@ -79,6 +79,13 @@ impl Process {
         &mut self.child
     }
 
+    /// Ends it as a power cut would.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
     fn end(&mut self) -> Result<()> {
         if self.child.try_wait()?.is_some() {
             return Ok(());

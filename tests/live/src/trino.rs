@@ -1,6 +1,6 @@
-//! Trino: one node, whose catalogs are made by statements.
+//! Trino: one node, whose catalogs are made by statements, or are there from the start.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -32,10 +32,15 @@ const JAVA: [&str; 12] = [
     "--sun-misc-unsafe-memory-access=allow",
 ];
 
+/// Settings of a catalog: names and values.
+pub type Catalog<'a> = [(&'a str, &'a str)];
+
 /// A running Trino; ends when dropped.
 pub struct Trino {
-    _process: Process,
+    process: Process,
     client: Client,
+    installed: Installed,
+    folder: PathBuf,
 }
 
 impl Trino {
@@ -44,10 +49,33 @@ impl Trino {
     /// # Errors
     /// With the end of its log when it does not come up.
     pub fn start(installed: &Installed, folder: &Path) -> Result<Self> {
+        Self::configured(installed, folder, "catalog.management=dynamic\ncatalog.store=memory\n")
+    }
+
+    /// As [`Trino::start`], with one catalog that is there again when it is started again.
+    ///
+    /// # Errors
+    /// As [`Trino::start`].
+    pub fn start_with(installed: &Installed, folder: &Path, catalog: &str, settings: &Catalog<'_>) -> Result<Self> {
+        let catalogs = folder.join("catalog");
+        std::fs::create_dir_all(&catalogs)?;
+        let settings: String = settings.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+        std::fs::write(catalogs.join(format!("{catalog}.properties")), format!("connector.name=iceberg\n{settings}"))?;
+        let found = format!("catalog.management=static\ncatalog.config-dir={}\n", catalogs.display());
+        Self::configured(installed, folder, &found)
+    }
+
+    fn configured(installed: &Installed, folder: &Path, catalogs: &str) -> Result<Self> {
         std::fs::create_dir_all(folder)?;
         let client = Client::new(format!("http://127.0.0.1:{}", free_port()?));
+        let settings = settings_of(&client.url, &installed.trino);
+        std::fs::write(folder.join("config.properties"), format!("{settings}{catalogs}"))?;
+        let process = Self::launch(installed, folder, &client)?;
+        Ok(Self { process, client, installed: installed.clone(), folder: folder.to_owned() })
+    }
+
+    fn launch(installed: &Installed, folder: &Path, client: &Client) -> Result<Process> {
         let settings = folder.join("config.properties");
-        std::fs::write(&settings, settings_of(&client.url, &installed.trino))?;
         let mut java = Command::new(installed.java.join("bin/java"));
         java.args(JAVA)
             .arg(format!("-Dconfig={}", settings.display()))
@@ -57,14 +85,36 @@ impl Trino {
         let mut process = Process::start("trino", &mut java, folder)?;
         // It says that it has started before it counts itself among its nodes, so a query is asked.
         process.wait(|| client.sql("SELECT count(*) AS n FROM (VALUES 1, 2) AS t (n)").ok())?;
-        Ok(Self { _process: process, client })
+        Ok(process)
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> &str {
+        &self.client.url
+    }
+
+    /// Ends it as a power cut would.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn crash(&mut self) -> Result<()> {
+        self.process.kill()
+    }
+
+    /// Starts it again after a crash, on the same port.
+    ///
+    /// # Errors
+    /// As [`Trino::start`].
+    pub fn restart(&mut self) -> Result<()> {
+        self.process = Self::launch(&self.installed, &self.folder, &self.client)?;
+        Ok(())
     }
 
     /// Makes a catalog of Iceberg tables.
     ///
     /// # Errors
     /// Trino's own.
-    pub fn attach(&self, catalog: &str, settings: &[(&str, &str)]) -> Result<()> {
+    pub fn attach(&self, catalog: &str, settings: &Catalog<'_>) -> Result<()> {
         let settings: Vec<String> = settings.iter().map(|(name, value)| format!("\"{name}\" = '{value}'")).collect();
         self.sql(&format!("CREATE CATALOG {catalog} USING iceberg WITH ({})", settings.join(", ")))?;
         Ok(())
@@ -179,8 +229,6 @@ node.internal-address=127.0.0.1
 http-server.http.port={port}
 discovery.uri={url}
 plugin.dir={}
-catalog.management=dynamic
-catalog.store=memory
 query.max-memory=384MB
 query.max-memory-per-node=384MB
 memory.heap-headroom-per-node=256MB

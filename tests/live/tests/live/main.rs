@@ -10,6 +10,7 @@
     reason = "a test ends with the first thing that is not as it should be"
 )]
 
+mod dbt_trino;
 mod engine;
 mod kaniko;
 mod kubernetes;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
             refusals::trials(&world),
             races::trials(&world),
             nessie::trials(&world),
+            dbt_trino::trials(&world),
             spark_operator::trials(&world),
         ]);
     }

@@ -28,7 +28,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
 }
 
 /// The factory's rows in bronze, silver and gold; made once.
-fn walked(world: &World) {
+pub(crate) fn walked(world: &World) {
     static MADE: OnceLock<()> = OnceLock::new();
     MADE.get_or_init(|| {
         let lake = world.branch();

@@ -165,12 +165,64 @@ impl World {
 
     /// An environment whose catalog is Nessie.
     pub(crate) fn branch(&self) -> Lake {
-        let base = started("the environment on Nessie", &self.branch, || {
-            let s3 = json!({"endpoint": self.s3().endpoint(), "secret": "keys"});
-            let catalog = json!({"type": "rest", "uri": self.nessie().iceberg(), "warehouse": Nessie::WAREHOUSE});
-            self.environment("nessie", &json!({"catalog": catalog, "storage": Nessie::storage(), "s3": s3}))
-        });
+        let base = started("the environment on Nessie", &self.branch, || self.on_nessie("nessie", &json!({})));
         Lake(Client::new(base.base()))
+    }
+
+    /// An environment on the same tables as [`World::branch`], with these parts of its document changed.
+    pub(crate) fn on_nessie(&self, name: &str, changes: &Value) -> Result<Client> {
+        let s3 = json!({"endpoint": self.s3().endpoint(), "secret": "keys"});
+        let catalog = json!({"type": "rest", "uri": self.nessie().iceberg(), "warehouse": Nessie::WAREHOUSE});
+        let client = self.environment(name, &json!({"catalog": catalog, "storage": Nessie::storage(), "s3": s3}))?;
+        self.rebind(name, changes)?;
+        Ok(client)
+    }
+
+    /// Changes parts of an environment's document.
+    pub(crate) fn rebind(&self, name: &str, changes: &Value) -> Result<()> {
+        let client = self.host().client();
+        let path = format!("/environments/{name}");
+        let mut document = client.get(&path)?["document"].clone();
+        for (part, value) in changes.as_object().into_iter().flatten() {
+            document[part] = value.clone();
+        }
+        let answer = client.send("PUT", &path, Some(&document), &[])?;
+        ensure!(answer.status < 300, "PUT {path} was answered with {}: {}", answer.status, answer.body);
+        Ok(())
+    }
+
+    /// The host's process.
+    pub(crate) fn host_process(&self) -> Option<u32> {
+        self.host().pid()
+    }
+
+    /// What is installed.
+    pub(crate) fn installed(&self) -> &Installed {
+        &self.installed
+    }
+
+    /// Settings of a catalog of Trino's over Nessie.
+    pub(crate) fn trino_on_nessie(&self) -> Vec<(&'static str, String)> {
+        let mut settings = self.trino_on_s3();
+        settings.push(("iceberg.rest-catalog.uri", self.nessie().iceberg()));
+        settings.push(("iceberg.rest-catalog.warehouse", Nessie::WAREHOUSE.to_owned()));
+        settings
+    }
+
+    fn trino_on_s3(&self) -> Vec<(&'static str, String)> {
+        let setting = |name, value: &str| (name, value.to_owned());
+        vec![
+            setting("iceberg.catalog.type", "rest"),
+            // Each table gets a folder of its own, whatever was there before.
+            setting("iceberg.unique-table-location", "true"),
+            setting("iceberg.allowed-extra-properties", "*"),
+            setting("fs.native-s3.enabled", "true"),
+            setting("s3.endpoint", &self.s3().endpoint()),
+            setting("s3.region", "us-east-1"),
+            setting("s3.path-style-access", "true"),
+            setting("s3.aws-access-key", S3::ACCESS_KEY),
+            setting("s3.aws-secret-key", S3::SECRET_KEY),
+        ]
     }
 
     fn environment(&self, name: &str, lakehouse: &Value) -> Result<Client> {
@@ -199,21 +251,10 @@ impl World {
             self.branch();
             let (nessie, s3) = (self.nessie().iceberg(), self.s3().endpoint());
             let (bucket, disk) = (format!("{}/iceberg", bucket.0.base()), format!("{}/iceberg", disk.0.base()));
-            let trino = [
-                ("iceberg.catalog.type", "rest"),
-                // Each table gets a folder of its own, whatever was there before.
-                ("iceberg.unique-table-location", "true"),
-                ("fs.native-s3.enabled", "true"),
-                ("s3.endpoint", &s3),
-                ("s3.region", "us-east-1"),
-                ("s3.path-style-access", "true"),
-                ("s3.aws-access-key", S3::ACCESS_KEY),
-                ("s3.aws-secret-key", S3::SECRET_KEY),
-            ];
-            let uri = "iceberg.rest-catalog.uri";
-            self.bare_trino().attach("iceberg", &[&trino[..], &[(uri, bucket.as_str())]].concat())?;
-            let warehouse = ("iceberg.rest-catalog.warehouse", Nessie::WAREHOUSE);
-            self.bare_trino().attach("nessie", &[&trino[..], &[(uri, nessie.as_str()), warehouse]].concat())?;
+            let mut trino = self.trino_on_s3();
+            trino.push(("iceberg.rest-catalog.uri", bucket.clone()));
+            self.bare_trino().attach("iceberg", &borrowed(&trino))?;
+            self.bare_trino().attach("nessie", &borrowed(&self.trino_on_nessie()))?;
             let spark = [
                 ("type", "rest"),
                 // Tables that another program changes are loaded anew by every statement.
@@ -249,6 +290,11 @@ impl World {
         drop((self.host, self.spark, self.trino, self.operator, self.kubernetes));
         drop((self.nessie, self.source, self.s3, self.network));
     }
+}
+
+/// Settings as they are handed on.
+pub(crate) fn borrowed<'a>(settings: &'a [(&'a str, String)]) -> Vec<(&'a str, &'a str)> {
+    settings.iter().map(|(name, value)| (*name, value.as_str())).collect()
 }
 
 fn started<'a, T>(what: &str, server: &'a Server<T>, start: impl FnOnce() -> Result<T>) -> &'a T {

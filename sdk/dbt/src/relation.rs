@@ -6,8 +6,8 @@ use std::sync::Arc;
 use asgard_sdk::TableName;
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
 
-/// The lakehouse's name in SQL.
-pub(crate) const CATALOG: &str = "iceberg";
+/// The lakehouse's name in SQL, whatever an engine calls it.
+pub const CATALOG: &str = "iceberg";
 
 #[derive(Debug)]
 pub(crate) struct Relation {

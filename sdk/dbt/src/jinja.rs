@@ -23,6 +23,8 @@ pub struct Scene<'a> {
     pub model: &'a GoldModel,
     pub variables: &'a Map<String, Json>,
     pub environment: &'a str,
+    /// What `target.type` is: the engine's name.
+    pub engine: &'a str,
     /// What `is_incremental()` says.
     pub incremental: bool,
 }
@@ -33,6 +35,8 @@ pub struct Rendered {
     pub sql: String,
     /// What the model told `config`.
     pub config: Map<String, Json>,
+    /// What `ref` and `source` stood for, each once, in their order.
+    pub tables: Vec<TableName>,
 }
 
 /// Renders the model's Jinja.
@@ -41,15 +45,34 @@ pub struct Rendered {
 /// `invalid-input` for `sql_query`, with the line.
 pub fn render(scene: &Scene<'_>) -> Result<Rendered> {
     let config = Arc::new(Mutex::new(Map::new()));
-    let environment = environment(scene, Arc::clone(&config));
+    let tables = Tables::default();
+    let environment = environment(scene, Arc::clone(&config), &tables);
     let sql = environment
         .render_named_str(&scene.model.name, &scene.model.sql, ())
         .map_err(|error| explained(&error, &scene.model.sql))?;
     let config = config.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    Ok(Rendered { sql: sql.trim().to_owned(), config })
+    Ok(Rendered { sql: sql.trim().to_owned(), config, tables: tables.seen() })
 }
 
-fn environment<'a>(scene: &Scene<'_>, config: Arc<Mutex<Map<String, Json>>>) -> Environment<'a> {
+/// Tables that a model named, while it is rendered.
+#[derive(Clone, Default)]
+struct Tables(Arc<Mutex<Vec<TableName>>>);
+
+impl Tables {
+    fn relation(&self, table: &TableName) -> Value {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !seen.contains(table) {
+            seen.push(table.clone());
+        }
+        Relation::value(table)
+    }
+
+    fn seen(&self) -> Vec<TableName> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn environment<'a>(scene: &Scene<'_>, config: Arc<Mutex<Map<String, Json>>>, tables: &Tables) -> Environment<'a> {
     let mut jinja = Environment::new();
     jinja.set_auto_escape_callback(|_| AutoEscape::None);
     jinja.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -60,16 +83,18 @@ fn environment<'a>(scene: &Scene<'_>, config: Arc<Mutex<Map<String, Json>>>) -> 
     let model = scene.model;
     let known: BTreeMap<String, TableName> = model.models.iter().cloned().collect();
     let own = model.name.clone();
+    let seen = tables.clone();
     jinja.add_function("ref", move |arguments: Rest<String>, options: Kwargs| {
         let name = last_of_at_most_two("ref", "'model'", &arguments)?;
         if options.args().next().is_some() {
             return Err(invalid("models have no versions here: `ref` takes a model's name alone"));
         }
-        reference(name, &own, &known)
+        reference(name, &own, &known).map(|table| seen.relation(table))
     });
-    jinja.add_function("source", |namespace: String, table: String| {
+    let seen = tables.clone();
+    jinja.add_function("source", move |namespace: String, table: String| {
         if NAMESPACES.contains(&namespace.as_str()) {
-            return Ok(Relation::value(&TableName { namespace, name: table }));
+            return Ok(seen.relation(&TableName { namespace, name: table }));
         }
         Err(invalid(format!("there is no namespace `{namespace}`: `source` knows {}", NAMESPACES.join(", "))))
     });
@@ -94,7 +119,7 @@ fn environment<'a>(scene: &Scene<'_>, config: Arc<Mutex<Map<String, Json>>>) -> 
         "target",
         from_json(&json::json!({
             "name": scene.environment,
-            "type": "asgard",
+            "type": scene.engine,
             "database": super::relation::CATALOG,
             "schema": model.target.namespace,
         })),
@@ -102,12 +127,12 @@ fn environment<'a>(scene: &Scene<'_>, config: Arc<Mutex<Map<String, Json>>>) -> 
     jinja
 }
 
-fn reference(name: &str, own: &str, known: &BTreeMap<String, TableName>) -> JinjaResult<Value> {
+fn reference<'a>(name: &str, own: &str, known: &'a BTreeMap<String, TableName>) -> JinjaResult<&'a TableName> {
     if name.eq_ignore_ascii_case(own) {
         return Err(invalid(format!("model `{name}` refers to itself: use `this`")));
     }
     if let Some(table) = known.get(name).or_else(|| known.get(&name.to_ascii_lowercase())) {
-        return Ok(Relation::value(table));
+        return Ok(table);
     }
     let names: Vec<&str> = known.keys().map(String::as_str).collect();
     let known = if names.is_empty() { "none yet".to_owned() } else { names.join(", ") };

@@ -23,8 +23,10 @@ pub struct Settings {
     pub description: Option<String>,
     /// Partitions and order of the table: `partitioning` and `sorted_by`, lists with commas.
     pub layout: Vec<(&'static str, String)>,
-    /// What the model asks for and this engine does not do, in words.
-    pub notes: Vec<String>,
+    /// The rest of dbt-trino's `properties`: what an Iceberg connector's `WITH (…)` takes, as it is written.
+    pub properties: Vec<(String, String)>,
+    /// Names of settings that mean nothing here; an engine may know them, or says in its log that it does not.
+    pub unknown: Vec<String>,
 }
 
 impl Settings {
@@ -41,7 +43,8 @@ impl Settings {
             owner: model.owner.clone(),
             description: model.description.clone(),
             layout: Vec::new(),
-            notes: Vec::new(),
+            properties: Vec::new(),
+            unknown: Vec::new(),
         };
         for (key, value) in config {
             settings.take(model, key, value)?;
@@ -57,6 +60,19 @@ impl Settings {
     /// As the API writes it.
     pub fn materialization_name(&self) -> &'static str {
         materialization_name(self.materialization)
+    }
+
+    /// What a table tells about the model that it is of, to every engine that reads it.
+    pub fn origin(&self, model: &str) -> Vec<(&'static str, String)> {
+        let mut origin = vec![
+            ("asgard.model", model.to_owned()),
+            ("asgard.owner", self.owner.clone()),
+            ("asgard.materialization", self.materialization_name().to_owned()),
+        ];
+        if !self.tags.is_empty() {
+            origin.push(("asgard.tags", self.tags.join(",")));
+        }
+        origin
     }
 
     fn take(&mut self, model: &GoldModel, key: &str, value: &Value) -> Result<()> {
@@ -95,9 +111,7 @@ impl Settings {
                     match name.as_str() {
                         "partitioning" => self.layout.push(("partitioning", text(key, value)?)),
                         "sorted_by" => self.layout.push(("sorted_by", text(key, value)?)),
-                        other => self
-                            .notes
-                            .push(format!("config `properties.{other}` changes nothing on the embedded engine")),
+                        other => self.properties.push((other.to_owned(), text(key, value)?)),
                     }
                 }
             }
@@ -112,7 +126,7 @@ impl Settings {
             hook if HOOKS.contains(&hook) => {
                 return Err(Error::Unsupported(format!("a model is one query here: `{hook}` cannot be run")));
             }
-            other => self.notes.push(format!("config `{other}` changes nothing on the embedded engine")),
+            other => self.unknown.push(other.to_owned()),
         }
         Ok(())
     }
@@ -124,7 +138,7 @@ impl Settings {
             "incremental" => Materialization::Incremental,
             other @ ("ephemeral" | "materialized_view" | "snapshot") => {
                 return Err(Error::Unsupported(format!(
-                    "the embedded engine has no `{other}` models: use table, view or incremental"
+                    "there are no `{other}` models here: use table, view or incremental"
                 )));
             }
             other => {
@@ -164,7 +178,8 @@ impl Settings {
     }
 }
 
-fn materialization_name(materialization: Materialization) -> &'static str {
+/// As the API and dbt write it.
+pub fn materialization_name(materialization: Materialization) -> &'static str {
     match materialization {
         Materialization::Table => "table",
         Materialization::View => "view",

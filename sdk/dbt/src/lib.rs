@@ -1,4 +1,7 @@
-//! dbt's side of a gold model: Jinja and its configuration.
+//! dbt's side of a gold model, for every plugin that runs one: Jinja and configuration, without dbt.
+//!
+//! An engine decides what is run and where the result goes; what a model *means* is decided here, so that a model that is
+//! moved from one engine to another is rendered to the same statement and gets the same settings.
 //!
 //! | in a model | means here |
 //! | --- | --- |
@@ -14,8 +17,11 @@
 //! empty text.
 
 mod jinja;
+mod prepared;
 mod relation;
 mod settings;
 
 pub use jinja::{Rendered, Scene, render};
-pub use settings::Settings;
+pub use prepared::{Existing, Prepared, Surroundings};
+pub use relation::CATALOG;
+pub use settings::{Settings, materialization_name};

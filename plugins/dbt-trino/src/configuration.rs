@@ -1,0 +1,134 @@
+//! The binding's configuration; `plugin.toml` has its schema.
+
+use std::collections::BTreeMap;
+
+use asgard_sdk::json::{Map, Value};
+use asgard_sdk::{Error, Result};
+use serde::Deserialize;
+
+/// See `plugin.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Configuration {
+    pub url: String,
+    #[serde(default)]
+    pub mode: Mode,
+    #[serde(default = "user")]
+    pub user: String,
+    #[serde(default = "catalog")]
+    pub catalog: String,
+    #[serde(default)]
+    pub vars: Map<String, Value>,
+    #[serde(default)]
+    pub session: BTreeMap<String, String>,
+    #[serde(default)]
+    pub table_properties: bool,
+    #[serde(default = "half_a_minute")]
+    pub request_timeout_seconds: u32,
+    #[serde(default = "an_hour")]
+    pub timeout_seconds: u64,
+    #[serde(default = "program")]
+    pub program: String,
+    #[serde(default)]
+    pub authentication: Authentication,
+    #[serde(default)]
+    pub job: Option<Job>,
+}
+
+/// Who runs a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    #[default]
+    Dbt,
+    Statements,
+}
+
+/// How dbt says who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Authentication {
+    #[default]
+    None,
+    Ldap,
+    Jwt,
+}
+
+/// The Kubernetes Job that dbt runs in.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Job {
+    pub image: String,
+    pub namespace: String,
+    #[serde(default)]
+    pub url: Option<String>,
+    #[serde(default)]
+    pub service_account: Option<String>,
+    #[serde(default)]
+    pub password: Option<String>,
+    #[serde(default = "cpu")]
+    pub cpu: String,
+    #[serde(default = "memory")]
+    pub memory: String,
+    #[serde(default = "an_hour")]
+    pub ttl_seconds: u64,
+}
+
+impl Configuration {
+    /// What the schema cannot say.
+    ///
+    /// # Errors
+    /// `invalid-input` with the field.
+    pub fn check(&self) -> Result<()> {
+        if !self.url.starts_with("http://") && !self.url.starts_with("https://") {
+            return Err(Error::invalid(
+                "configuration.url",
+                format!("`{}` is no address of a server: expected `http://…` or `https://…`", self.url),
+            ));
+        }
+        let password = self.job.as_ref().and_then(|job| job.password.as_deref());
+        if password.is_some_and(|password| !password.starts_with("secret://")) {
+            return Err(Error::invalid(
+                "configuration.job.password",
+                "expected a reference to a secret: `secret://NAME`",
+            ));
+        }
+        // dbt's profile takes a user with a password, or a token, only over TLS.
+        let url = self.job.as_ref().and_then(|job| job.url.as_deref()).unwrap_or(&self.url);
+        if self.mode == Mode::Dbt && self.authentication != Authentication::None && !url.starts_with("https://") {
+            return Err(Error::invalid(
+                "configuration.authentication",
+                format!("dbt sends passwords and tokens over TLS only: `{url}` has to be an `https://` address"),
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn user() -> String {
+    "asgard".to_owned()
+}
+
+fn catalog() -> String {
+    asgard_dbt::CATALOG.to_owned()
+}
+
+fn program() -> String {
+    "dbt".to_owned()
+}
+
+fn half_a_minute() -> u32 {
+    30
+}
+
+fn an_hour() -> u64 {
+    3600
+}
+
+fn cpu() -> String {
+    "250m".to_owned()
+}
+
+fn memory() -> String {
+    "512Mi".to_owned()
+}
