@@ -150,7 +150,7 @@ pub(crate) async fn serving(suite: &mut Suite, bench: &Bench) {
 }
 
 /// What a plugin without its configuration cannot be asked is skipped.
-async fn configured(bench: &Bench, asking: impl Future<Output = Found>) -> Found {
+pub(crate) async fn configured(bench: &Bench, asking: impl Future<Output = Found>) -> Found {
     match bench.plugin.validate_configuration(&bench.setup.configuration) {
         Ok(_) => asking.await,
         Err(error) => skip(format!("it needs a configuration ({error}): give one with `--config`")),

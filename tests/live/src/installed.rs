@@ -17,6 +17,8 @@ pub struct Installed {
     /// An interpreter with dbt-core and dbt-trino.
     pub dbt: PathBuf,
     pub spark: SparkHome,
+    /// An interpreter with the client of Spark Connect, and no Spark.
+    pub spark_client: PathBuf,
 }
 
 /// What a session of Spark with Iceberg is made of.
@@ -28,6 +30,17 @@ pub struct SparkHome {
     pub python: PathBuf,
     /// A folder with Iceberg for Spark.
     pub jars: PathBuf,
+}
+
+impl SparkHome {
+    /// The jars, as Spark's setting has them.
+    ///
+    /// # Errors
+    /// When they are not there.
+    pub fn jar_list(&self) -> Result<String> {
+        let jars: Vec<String> = jars(&self.jars)?.iter().map(|jar| jar.display().to_string()).collect();
+        Ok(jars.join(","))
+    }
 }
 
 impl SparkHome {
@@ -82,6 +95,7 @@ impl Installed {
             trino: path("TRINO")?,
             dbt: path("DBT")?,
             spark: SparkHome { java: path("SPARK_JAVA")?, python: path("SPARK_PYTHON")?, jars: path("SPARK_JARS")? },
+            spark_client: path("SPARK_CLIENT")?,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Real engines and catalogs beside a host: [`nessie`], [`trino`] and [`spark`], each a process of its own on free ports, and
+//! Real engines and catalogs beside a host: [`nessie`], [`trino`] and [`spark`] (and its [`spark_servers`]), each a process of its own on free ports, and
 //! what they answer in words that can be compared. And a real cluster: [`kubernetes`] with its [`registry`] and the Spark [`operator`],
 //! on a [`network`] that pods share with this machine.
 //!
@@ -14,4 +14,5 @@ mod process;
 pub mod registry;
 pub mod rows;
 pub mod spark;
+pub mod spark_servers;
 pub mod trino;

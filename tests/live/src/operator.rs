@@ -2,16 +2,16 @@
 //!
 //! Without its webhook, which Kubernetes would have to reach: volumes of a driver are given by its template.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use asgard_journey::host::free_port;
 
 use crate::images::Image;
 use crate::installed::{self, SparkHome};
 use crate::kubernetes::Kubernetes;
 use crate::process::Process;
+use crate::spark_servers::spark_home;
 
 /// A running operator; ends when dropped. What it started goes on.
 pub struct Operator {
@@ -57,13 +57,4 @@ impl Operator {
     pub fn image(&self) -> &str {
         &self.image
     }
-}
-
-/// Where Spark is in its Python package.
-fn spark_home(spark: &SparkHome) -> Result<PathBuf> {
-    let script = "import os, pyspark; print(os.path.dirname(pyspark.__file__))";
-    let output = Command::new(&spark.python).args(["-c", script]).output();
-    let output = output.with_context(|| format!("{} does not start", spark.python.display()))?;
-    ensure!(output.status.success(), "PySpark is not there: {}", String::from_utf8_lossy(&output.stderr).trim());
-    Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim()))
 }

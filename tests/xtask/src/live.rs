@@ -27,6 +27,8 @@ pub(crate) enum Live {
 const NESSIE: &str = "0.99.0";
 /// The newest whose server is in the registry.
 const TRINO: &str = "476";
+/// The client of Spark Connect alone comes out a little after Spark.
+const SPARK_CLIENT: &str = "4.1.3";
 const ICEBERG: &str = "1.12.0";
 /// dbt-core 1.12 has a parser that is downloaded while it is built.
 const DBT: [&str; 2] = ["dbt-core==1.11.16", "dbt-trino==1.11.0"];
@@ -57,6 +59,7 @@ fn data() -> Result<Vec<(&'static str, PathBuf)>> {
     let nessie = nessie()?;
     let jars = spark_jars()?;
     let trino = trino()?;
+    let spark_client = python::environment("spark-client", &[&format!("pyspark-client=={SPARK_CLIENT}")])?;
     let spark_python = spark_python.join().map_err(|_| anyhow!("making Spark's environment ended oddly"))??;
     let dbt = dbt.join().map_err(|_| anyhow!("making dbt's environment ended oddly"))??;
     let mut provided = node.join().map_err(|_| anyhow!("making Kubernetes ended oddly"))??;
@@ -68,6 +71,7 @@ fn data() -> Result<Vec<(&'static str, PathBuf)>> {
         ("ASGARD_LIVE_TRINO", trino),
         ("ASGARD_LIVE_SPARK_JAVA", spark_java),
         ("ASGARD_LIVE_SPARK_PYTHON", spark_python),
+        ("ASGARD_LIVE_SPARK_CLIENT", spark_client),
         ("ASGARD_LIVE_SPARK_JARS", jars),
     ]);
     Ok(provided)

@@ -20,6 +20,7 @@ mod races;
 mod reads;
 mod refusals;
 mod spark_operator;
+mod spark_plugin;
 mod world;
 mod writes;
 
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
             nessie::trials(&world),
             dbt_trino::trials(&world),
             spark_operator::trials(&world),
+            spark_plugin::trials(&world),
         ]);
     }
     if Home::asked_for() {

@@ -130,7 +130,11 @@ fn audited(world: &World) {
         lake.0.post("/dbt/transform", &body).unwrap()
     };
     let first = model("(1, 'one'), (2, 'two')");
-    assert_eq!((first["status"].as_str(), first["tests"][0]["status"].as_str()), (Some("completed"), Some("pass")), "{first}");
+    assert_eq!(
+        (first["status"].as_str(), first["tests"][0]["status"].as_str()),
+        (Some("completed"), Some("pass")),
+        "{first}"
+    );
     let rows = || lake.query("SELECT id, v FROM gold.audited ORDER BY id, v").rows;
     let published = rows();
     assert_eq!(published.len(), 2);

@@ -18,6 +18,7 @@ use asgard_live::nessie::Nessie;
 use asgard_live::network::Network;
 use asgard_live::operator::Operator;
 use asgard_live::spark::Spark;
+use asgard_live::spark_servers::{Connect, Standalone};
 use asgard_live::trino::Trino;
 use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
@@ -39,6 +40,8 @@ pub(crate) struct World {
     nessie: Server<Nessie>,
     trino: Server<Trino>,
     spark: Server<Spark>,
+    standalone: Server<Standalone>,
+    connect: Server<Connect>,
     source: Server<FactorySource>,
     host: Server<Host>,
     bucket: Server<Client>,
@@ -59,6 +62,8 @@ impl World {
             nessie: OnceLock::new(),
             trino: OnceLock::new(),
             spark: OnceLock::new(),
+            standalone: OnceLock::new(),
+            connect: OnceLock::new(),
             source: OnceLock::new(),
             host: OnceLock::new(),
             bucket: OnceLock::new(),
@@ -68,7 +73,7 @@ impl World {
         })
     }
 
-    fn installed(&self) -> Result<&Installed> {
+    pub(crate) fn installed(&self) -> Result<&Installed> {
         self.installed.as_ref().context("run the tests with `--live data`")
     }
 
@@ -136,6 +141,18 @@ impl World {
         let package = std::env::var_os("CARGO_MANIFEST_DIR").expect("run the tests with `cargo xtask test`");
         let script = Path::new(&package).join("../interop/spark.py");
         started("Spark", &self.spark, || Spark::start(&self.installed()?.spark, &script, &self.folder("spark")))
+    }
+
+    /// A Spark cluster that takes submissions.
+    pub(crate) fn standalone(&self) -> &Standalone {
+        started("the Spark cluster", &self.standalone, || {
+            Standalone::start(&self.installed()?.spark, &self.folder("standalone"))
+        })
+    }
+
+    /// A Spark Connect server.
+    pub(crate) fn connect(&self) -> &Connect {
+        started("Spark Connect", &self.connect, || Connect::start(&self.installed()?.spark, &self.folder("connect")))
     }
 
     /// The factory's database, whose changes can be captured.
@@ -226,6 +243,16 @@ impl World {
     }
 
     fn environment(&self, name: &str, lakehouse: &Value) -> Result<Client> {
+        self.environment_with(name, lakehouse, &json!({}))
+    }
+
+    /// An environment on Nessie's tables with sections of its own.
+    pub(crate) fn branch_with(&self, name: &str, sections: &Value) -> Result<Lake> {
+        let document = self.branch().0.get("")?["document"].clone();
+        Ok(Lake(self.environment_with(name, &document["lakehouse"], sections)?))
+    }
+
+    fn environment_with(&self, name: &str, lakehouse: &Value, sections: &Value) -> Result<Client> {
         let client = self.host().client();
         let path = format!("/environments/{name}");
         let mut document = client.get("/environments/local")?["document"].clone();
@@ -239,6 +266,9 @@ impl World {
         let keys = format!("{}:{}", S3::ACCESS_KEY, S3::SECRET_KEY);
         put(&format!("{path}/secrets/keys"), &json!({"value": keys}))?;
         document["lakehouse"] = lakehouse.clone();
+        for (section, value) in sections.as_object().into_iter().flatten() {
+            document[section] = value.clone();
+        }
         put(&path, &document)?;
         Ok(Client::new(format!("{}{path}", client.base())))
     }
@@ -287,7 +317,8 @@ impl World {
             eprintln!("the servers' logs are kept in {}", self.folder.path().display());
             self.folder.disable_cleanup(true);
         }
-        drop((self.host, self.spark, self.trino, self.operator, self.kubernetes));
+        drop((self.host, self.standalone, self.connect));
+        drop((self.spark, self.trino, self.operator, self.kubernetes));
         drop((self.nessie, self.source, self.s3, self.network));
     }
 }

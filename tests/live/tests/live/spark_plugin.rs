@@ -1,0 +1,288 @@
+//! Silver by the plugin `spark`, in each of its ways, beside the embedded engine: the same request, the same rows and types.
+
+use std::process::Command;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use asgard_journey::s3::S3;
+use asgard_live::nessie::Nessie;
+use libtest_mimic::Trial;
+use serde_json::{Value, json};
+
+use crate::lake::Lake;
+use crate::world::{World, test, until};
+
+/// Two Java machines start for a run, on two cores that much else runs on.
+const RUN_WITHIN: Duration = Duration::from_secs(480);
+
+/// The journey's statement.
+const SILVER: &str = include_str!("../../../journey/silver.sql");
+
+/// All columns of its table but the time at which it was made.
+const COLUMNS: &str =
+    "work_order_id, product_id, operator_id, machine_id, status, priority, quantity, unit_cost, start_time, end_time,
+    due_date, is_rush, duration_hours, data_quality_flag, rule_version";
+
+/// A way to Spark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Standalone,
+    Connect,
+    Operator,
+}
+
+impl Way {
+    const ALL: [Self; 3] = [Self::Standalone, Self::Connect, Self::Operator];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Standalone => "standalone",
+            Self::Connect => "connect",
+            Self::Operator => "operator",
+        }
+    }
+
+    /// An environment on the tables of Nessie whose silver runs go this way.
+    fn lake(self, world: &World) -> &'static Lake {
+        static LAKES: [OnceLock<Lake>; 3] = [const { OnceLock::new() }; 3];
+        let at = Self::ALL.iter().position(|way| *way == self).unwrap_or_default();
+        LAKES[at].get_or_init(|| world.branch_with(&format!("spark-{}", self.name()), &self.sections(world)).unwrap())
+    }
+
+    fn sections(self, world: &World) -> Value {
+        match self {
+            Self::Standalone => standalone(world),
+            Self::Connect => json!({
+                "programs": {"spark-client": {"type": "path", "path": world.installed().unwrap().spark_client}},
+                "silver": {
+                    "plugin": "spark",
+                    "configuration": {"mode": "connect", "url": world.connect().url()},
+                    "grants": {"processes": ["spark-client"], "reveal_secrets": true},
+                },
+            }),
+            Self::Operator => operator(world, world.operator().image()),
+        }
+    }
+}
+
+fn standalone(world: &World) -> Value {
+    let cluster = world.standalone();
+    let package = std::env::var("CARGO_MANIFEST_DIR").unwrap();
+    let [page, worker] = cluster.pages();
+    let configuration = json!({
+        "mode": "standalone", "url": format!("http://{}", cluster.rest()), "master": cluster.master(),
+        "master_ui": format!("http://{page}"), "job_program": format!("{package}/../../plugins/spark/src/job.py"),
+        "spark_conf": {"spark.jars": world.installed().unwrap().spark.jar_list().unwrap(), "spark.sql.shuffle.partitions": "2",
+            "spark.driver.host": "127.0.0.1"},
+    });
+    let http = json!([{"host": cluster.rest(), "substitute_secrets": true}, {"host": page}, {"host": worker}]);
+    json!({"silver": {"plugin": "spark", "configuration": configuration, "grants": {"objects": true, "http": http}}})
+}
+
+fn operator(world: &World, image: &str) -> Value {
+    let kubernetes = world.kubernetes();
+    kubernetes.namespace("silver").unwrap();
+    let account =
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "spark", "namespace": "silver"}});
+    let role = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "spark", "namespace": "silver"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"},
+        "subjects": [{"kind": "ServiceAccount", "name": "spark", "namespace": "silver"}],
+    });
+    for manifest in [account, role] {
+        kubernetes.apply(&manifest.to_string()).unwrap();
+    }
+    let configuration = json!({
+        "mode": "operator", "namespace": "silver", "image": image, "start_seconds": 300,
+        // Two cores are all that some machines have, and everything else runs on them too.
+        "spark_conf": {"spark.kubernetes.driver.request.cores": "100m", "spark.kubernetes.executor.request.cores": "100m",
+            "spark.sql.shuffle.partitions": "2"},
+    });
+    let grants = json!([
+        {"namespaces": ["silver"], "kinds": ["sparkoperator.k8s.io/v1beta2/SparkApplication", "v1/ConfigMap", "v1/Pod"],
+            "verbs": ["get", "list", "watch", "apply", "delete", "logs"]},
+        {"namespaces": ["silver"], "kinds": ["v1/Secret"], "verbs": ["apply", "delete"], "substitute_secrets": true},
+    ]);
+    json!({
+        "kubernetes": {"type": "kubeconfig", "path": kubernetes.kubeconfig()},
+        "silver": {"plugin": "spark", "configuration": configuration, "grants": {"kubernetes": grants}},
+    })
+}
+
+pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
+    let mut trials = vec![
+        test(world, "a_job_program_that_runs_again_or_beside_itself_appends_once", once),
+        test(world, "an_image_that_is_not_there_ends_a_run_in_words", no_image),
+    ];
+    for way in Way::ALL {
+        let name = way.name();
+        let named = |what: &str| format!("spark_by_{name}_{what}");
+        trials.extend([
+            test(world, &named("makes_the_journeys_silver_table_as_sql_does"), move |world| same(world, way)),
+            test(world, &named("appends_new_and_wider_columns"), move |world| appends(world, way)),
+            test(world, &named("tells_why_a_statement_fails"), move |world| fails(world, way)),
+            test(world, &named("is_cancelled_and_leaves_the_table_as_it_was"), move |world| cancelled(world, way)),
+        ]);
+    }
+    trials
+}
+
+/// Starts a run.
+fn begun(lake: &Lake, table: &str, run: &Value) -> String {
+    let mut request = json!({"table": table});
+    for (field, value) in run.as_object().unwrap() {
+        request[field] = value.clone();
+    }
+    lake.0.post("/spark/transform", &request).unwrap()["run_id"].as_str().unwrap().to_owned()
+}
+
+fn look(lake: &Lake, run: &str, what: &str) -> Value {
+    lake.0.look(&format!("/spark/transform/{run}/{what}")).unwrap()
+}
+
+/// The status of a run at its end.
+fn ended(lake: &Lake, run: &str) -> Value {
+    until("the run ends", RUN_WITHIN, || {
+        let status = look(lake, run, "status");
+        matches!(status["state"].as_str(), Some("COMPLETED" | "FAILED" | "CANCELLED")).then_some(status)
+    })
+}
+
+fn completed(lake: &Lake, table: &str, run: &Value) -> Value {
+    let run = begun(lake, table, run);
+    let status = ended(lake, &run);
+    assert_eq!(status["state"], "COMPLETED", "{status}\n{}", look(lake, &run, "logs")["logs"]);
+    status
+}
+
+fn same(world: &World, way: Way) {
+    crate::nessie::walked(world);
+    let (lake, table) = (way.lake(world), format!("orders_{}", way.name()));
+    let status = completed(lake, &table, &json!({"sql": SILVER, "source_path": "bronze.work_orders"}));
+    let sql = world.branch();
+    let of = |table: &str| sql.query(&format!("SELECT * FROM silver.{table} LIMIT 1")).columns;
+    assert_eq!(of(&table), of("work_orders"), "names and types");
+    for (one, other) in [("work_orders", table.as_str()), (table.as_str(), "work_orders")] {
+        let rest = sql.query(&format!(
+            "SELECT count(*) AS n FROM (SELECT {COLUMNS} FROM silver.{one} EXCEPT SELECT {COLUMNS} FROM silver.{other}) AS t"
+        ));
+        assert_eq!(rest.single().unwrap(), &json!(0), "rows of {one} that are not in {other}");
+    }
+    let count = |table: &str| sql.query(&format!("SELECT count(*) AS n FROM {table}")).single().unwrap().clone();
+    assert_eq!(count(&format!("silver.{table}")), count("silver.work_orders"));
+    let run = status["run_id"].as_str().unwrap();
+    let metrics = look(lake, run, "metrics");
+    assert_eq!(
+        (&metrics["rows_written"], &metrics["total_rows"]),
+        (&count("silver.work_orders"), &count("silver.work_orders"))
+    );
+    assert_eq!(metrics["rows_read"], count("bronze.work_orders"));
+    assert_eq!(status["spark_version"], "4.1.4");
+    let events = look(lake, run, "events")["events"].to_string();
+    assert!(events.contains("Submitted") && events.contains("Completed"), "{events}");
+    if way == Way::Operator {
+        assert_eq!(status["driver_pod"], format!("sql-exec-{run}-driver"));
+        assert_eq!((&status["executor_count"], &status["namespace"]), (&json!(1), &json!("silver")));
+        assert_eq!(status["full_status"]["applicationState"]["state"], "COMPLETED");
+        assert!(events.contains("SparkDriverRunning"), "{events}");
+    }
+    if way != Way::Connect {
+        assert!(look(lake, run, "logs")["logs"].as_str().unwrap().contains("SparkContext"));
+    }
+    let listed = lake.0.look("/spark/transform/jobs?limit=100").unwrap();
+    assert!(listed["jobs"].as_array().unwrap().iter().any(|job| job["run_id"] == run), "{listed}");
+}
+
+fn appends(world: &World, way: Way) {
+    let (lake, table) = (way.lake(world), format!("appended_{}", way.name()));
+    for sql in ["SELECT 1 AS id, 'a' AS word", "SELECT CAST(5000000000 AS BIGINT) AS id, 2.5D AS more"] {
+        completed(lake, &table, &json!({"sql": sql, "write_mode": "append"}));
+    }
+    let found = world.branch().query(&format!("SELECT * FROM silver.{table} ORDER BY id"));
+    let columns: Vec<_> = found.columns.iter().map(|(name, of)| (name.as_str(), of.as_str())).collect();
+    assert_eq!(columns, [("id", "long"), ("word", "string"), ("more", "double")]);
+    assert_eq!(
+        found.rows,
+        [vec![json!(1), json!("a"), Value::Null], vec![json!(5_000_000_000_i64), Value::Null, json!(2.5)]]
+    );
+}
+
+fn fails(world: &World, way: Way) {
+    let lake = way.lake(world);
+    let run =
+        begun(lake, "never", &json!({"sql": "SELECT 1 / (id - 1) AS x FROM (SELECT explode(array(1, 2)) AS id)"}));
+    let status = ended(lake, &run);
+    assert_eq!(status["state"], "FAILED", "{status}");
+    let message = status["error_message"].as_str().unwrap();
+    assert!(message.contains("Division by zero") && message.contains("DIVIDE_BY_ZERO"), "{message}");
+    let answer = lake.ask(&json!({"sql": "SELECT * FROM silver.never"}));
+    assert_eq!(answer.status, 422, "{}", answer.body);
+}
+
+fn cancelled(world: &World, way: Way) {
+    let lake = way.lake(world);
+    let sql =
+        "SELECT count(*) AS n FROM range(10000000) a CROSS JOIN range(10000000) b WHERE sqrt(a.id) * b.id = 0.123";
+    let run = begun(lake, "cancelled", &json!({"sql": sql}));
+    until("the run begins", RUN_WITHIN, || (look(lake, &run, "status")["spark_version"] == "4.1.4").then_some(()));
+    lake.0.post(&format!("/spark/transform/{run}/cancel"), &json!({})).unwrap();
+    assert_eq!(ended(lake, &run)["state"], "CANCELLED");
+    if way == Way::Operator {
+        let path = format!("/apis/sparkoperator.k8s.io/v1beta2/namespaces/silver/sparkapplications/sql-exec-{run}");
+        let gone = || Ok(world.kubernetes().find(&path)?.is_none().then_some(()));
+        world.kubernetes().wait("the application's end", RUN_WITHIN, gone).unwrap();
+    }
+    let answer = lake.ask(&json!({"sql": "SELECT * FROM silver.cancelled"}));
+    assert_eq!(answer.status, 422, "{}", answer.body);
+}
+
+fn once(world: &World) {
+    let lake = world.branch();
+    let catalog = "spark.sql.catalog.iceberg";
+    let settings = json!({
+        catalog: "org.apache.iceberg.spark.SparkCatalog",
+        format!("{catalog}.type"): "rest",
+        format!("{catalog}.uri"): world.nessie().iceberg(),
+        format!("{catalog}.warehouse"): Nessie::WAREHOUSE,
+        format!("{catalog}.cache-enabled"): "false",
+        format!("{catalog}.s3.endpoint"): world.s3().endpoint(),
+        format!("{catalog}.s3.path-style-access"): "true",
+        format!("{catalog}.client.region"): "us-east-1",
+    });
+    let request = json!({
+        "version": 1, "name": "once", "run_id": "once", "key": "task/once", "sql": "SELECT 1 AS id", "inputs": [],
+        "target": ["silver", "once"], "write_mode": "append", "settings": settings, "remote": world.connect().url(), "connect_seconds": 60,
+    });
+    let package = std::env::var("CARGO_MANIFEST_DIR").unwrap();
+    let program = || {
+        Command::new(&world.installed().unwrap().spark_client)
+            .arg(format!("{package}/../../plugins/spark/src/job.py"))
+            .arg(request.to_string())
+            .env("AWS_ACCESS_KEY_ID", S3::ACCESS_KEY)
+            .env("AWS_SECRET_ACCESS_KEY", S3::SECRET_KEY)
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let at_once: Vec<_> = (0..3).map(|_| program()).collect();
+    let mut said: Vec<String> = at_once
+        .into_iter()
+        .chain([program()])
+        .map(|program| String::from_utf8(program.wait_with_output().unwrap().stdout).unwrap())
+        .filter_map(|output| output.lines().find(|line| line.contains("done")).map(str::to_owned))
+        .collect();
+    assert_eq!(said.len(), 4);
+    said.dedup();
+    assert_eq!(said.len(), 1, "each tells the one commit: {said:?}");
+    assert_eq!(lake.query("SELECT count(*) AS n FROM silver.once").single().unwrap(), &json!(1));
+}
+
+fn no_image(world: &World) {
+    let image = world.operator().image().replace("spark:", "no-such-spark:");
+    let lake = world.branch_with("spark-no-image", &operator(world, &image)).unwrap();
+    let run = begun(&lake, "no_image", &json!({"sql": "SELECT 1 AS one"}));
+    let status = ended(&lake, &run);
+    assert_eq!(status["state"], "FAILED", "{status}");
+    let message = status["error_message"].as_str().unwrap();
+    assert!(message.contains("cannot be pulled") && message.contains("no-such-spark"), "{message}");
+}
