@@ -1,5 +1,10 @@
 //! The binding's configuration; `plugin.toml` has its schema.
 
+use std::collections::BTreeMap;
+
+use asgard_sdk::{Error, Result};
+use asgard_workloads::options::PodOptions;
+use asgard_workloads::storage::Storage;
 use serde::Deserialize;
 
 /// See `plugin.toml`.
@@ -8,6 +13,9 @@ use serde::Deserialize;
 pub struct Configuration {
     /// The MLflow server's URL.
     pub tracking_uri: String,
+    /// Where scripts run.
+    #[serde(default)]
+    pub runner: Runner,
     /// The granted program that runs scripts.
     #[serde(default = "python")]
     pub program: String,
@@ -17,6 +25,56 @@ pub struct Configuration {
     /// Of one request to the server.
     #[serde(default = "half_a_minute")]
     pub request_timeout_seconds: u32,
+    #[serde(default)]
+    pub kubernetes: Option<Kubernetes>,
+}
+
+/// Where scripts run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Runner {
+    #[default]
+    Process,
+    Kubernetes,
+}
+
+/// See `plugin.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kubernetes {
+    #[serde(default = "asgard")]
+    pub namespace: String,
+    pub image: String,
+    #[serde(default = "python3")]
+    pub python: String,
+    #[serde(default)]
+    pub tracking_uri: Option<String>,
+    /// Variable -> `secret://NAME`.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, String>,
+    #[serde(default = "user")]
+    pub user: u32,
+    #[serde(default = "ten_minutes")]
+    pub start_timeout_seconds: u64,
+    #[serde(default)]
+    pub storage: Storage,
+    #[serde(default)]
+    pub pod: PodOptions,
+}
+
+impl Configuration {
+    /// How Jobs are made.
+    ///
+    /// # Errors
+    /// `invalid-input` when nothing says so.
+    pub fn kubernetes(&self) -> Result<&Kubernetes> {
+        self.kubernetes.as_ref().ok_or_else(|| {
+            Error::invalid(
+                "configuration.kubernetes",
+                "`runner` is `kubernetes`: expected at least the `image` that scripts run in",
+            )
+        })
+    }
 }
 
 fn python() -> String {
@@ -25,4 +83,20 @@ fn python() -> String {
 
 fn half_a_minute() -> u32 {
     30
+}
+
+fn asgard() -> String {
+    "asgard".to_owned()
+}
+
+fn python3() -> String {
+    "python3".to_owned()
+}
+
+fn user() -> u32 {
+    10_001
+}
+
+fn ten_minutes() -> u64 {
+    600
 }

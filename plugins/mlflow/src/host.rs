@@ -2,9 +2,10 @@
 
 use asgard_sdk::context::Level;
 use asgard_sdk::{Result, http, processes};
+use asgard_workloads::cluster::Cluster;
 
-/// The capabilities `http`, `processes` and `objects`, as far as they are used. Each as the WIT describes it.
-pub trait Host {
+/// The capabilities `http`, `processes`, `kubernetes` and `objects`, as far as they are used. Each as the WIT describes it.
+pub trait Host: Cluster {
     /// One exchange.
     ///
     /// # Errors
@@ -40,6 +41,18 @@ pub trait Host {
     /// # Errors
     /// Those of the host.
     fn remove(&self, key: &str) -> Result<()>;
+
+    /// An object's content.
+    ///
+    /// # Errors
+    /// `not-found` when there is none.
+    fn get_object(&self, key: &str) -> Result<Vec<u8>>;
+
+    /// Where others reach an object.
+    ///
+    /// # Errors
+    /// `invalid-input` for a key that is none.
+    fn location(&self, key: &str) -> Result<String>;
 
     /// Writes an object.
     ///

@@ -17,8 +17,10 @@ pub const STARTED: &str = ".asgard/started";
 
 const FOLDER: &str = ".asgard";
 const FEATURES: &str = ".asgard/features.parquet";
-const RUNNER: &[u8] = include_bytes!("runner.py");
-const REQUIREMENTS: &[u8] = include_bytes!("requirements.py");
+/// Runs the script.
+pub const RUNNER: &str = include_str!("runner.py");
+/// Installs what is missing.
+pub const REQUIREMENTS: &str = include_str!("requirements.py");
 
 /// How to run the script of `request`.
 ///
@@ -30,7 +32,7 @@ pub fn spec(host: &dyn Host, request: &Request, configuration: &Configuration) -
     Ok(Spec {
         program: configuration.program.clone(),
         arguments,
-        environment: environment(host, request, configuration)?,
+        environment: environment(host, request, &configuration.tracking_uri)?,
         files: files(request),
         timeout_ms: request.timeout_ms,
         memory_bytes: configuration.memory_mb.map(|mib| mib << 20),
@@ -41,8 +43,8 @@ fn files(request: &Request) -> Vec<File> {
     let inline = |path: String, bytes: &[u8]| File { path, content: Content::Inline(bytes.to_vec()) };
     let mut files = vec![
         inline(request.script_name.clone(), request.script.as_bytes()),
-        inline(format!("{FOLDER}/runner.py"), RUNNER),
-        inline(format!("{FOLDER}/requirements.py"), REQUIREMENTS),
+        inline(format!("{FOLDER}/runner.py"), RUNNER.as_bytes()),
+        inline(format!("{FOLDER}/requirements.py"), REQUIREMENTS.as_bytes()),
     ];
     if let Some(object) = &request.features {
         files.push(File { path: FEATURES.to_owned(), content: Content::Object(object.clone()) });
@@ -51,8 +53,11 @@ fn files(request: &Request) -> Vec<File> {
 }
 
 /// The request's variables, except those that tell MLflow where it is; then ours.
-fn environment(host: &dyn Host, request: &Request, configuration: &Configuration) -> Result<Vec<(String, String)>> {
-    let ours = ours(request, configuration)?;
+///
+/// # Errors
+/// `internal` when the tags have no JSON form.
+pub fn environment(host: &dyn Host, request: &Request, tracking_uri: &str) -> Result<Vec<(String, String)>> {
+    let ours = ours(request, tracking_uri)?;
     let defaults = [
         // Lines reach the log when they are written, not when a buffer is full.
         ("PYTHONUNBUFFERED", "1"),
@@ -80,13 +85,13 @@ fn environment(host: &dyn Host, request: &Request, configuration: &Configuration
     Ok(variables)
 }
 
-fn ours(request: &Request, configuration: &Configuration) -> Result<Vec<(String, String)>> {
+fn ours(request: &Request, tracking_uri: &str) -> Result<Vec<(String, String)>> {
     let mut tags: serde_json::Map<String, serde_json::Value> =
         request.tags.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect();
     tags.insert(DEPLOYMENT_TAG.to_owned(), request.deployment_id.clone().into());
     let context = serde_json::to_string(&tags).map_err(Error::internal)?;
     let mut ours = vec![
-        ("MLFLOW_TRACKING_URI", configuration.tracking_uri.trim_end_matches('/').to_owned()),
+        ("MLFLOW_TRACKING_URI", tracking_uri.trim_end_matches('/').to_owned()),
         ("MLFLOW_EXPERIMENT_NAME", request.experiment.clone()),
         // MLflow puts these tags on every run and model that the script makes, autologged ones included.
         ("MLFLOW_RUN_CONTEXT", context),

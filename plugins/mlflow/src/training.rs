@@ -1,7 +1,9 @@
-//! Training as steps: the script's process is started, followed to its end, and its run is looked up.
+//! Training as steps: the script's process or Job is started, followed to its end, and its run is looked up.
 //!
-//! The end of the process is stored as a step of its own before anything is concluded from it: the process's folder is
-//! removed with the conclusion, and a step that is repeated after a crash must not find it gone.
+//! The end is stored as a step of its own before anything is concluded from it: the process's folder, or the Job, is removed
+//! with the conclusion, and a step that is repeated after a crash must not find it gone.
+//!
+//! Which of both it is stands in the state: a training that is under way ends where it began, whatever the binding says now.
 
 use asgard_sdk::context::Level;
 use asgard_sdk::processes::{Ending, ProcessStatus};
@@ -10,7 +12,8 @@ use asgard_sdk::{Error, Progress, Result, Running, decode, encode};
 use serde::{Deserialize, Serialize};
 
 use crate::client::Client;
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, Runner};
+use crate::followed::{Followed, Look};
 use crate::host::Host;
 use crate::{experiments, output, process, runs};
 
@@ -26,24 +29,33 @@ struct State {
     /// Of the output that is in the log.
     offset: u64,
     end: Option<End>,
+    /// The Job, where the script is none of the host's processes.
+    #[serde(default)]
+    job: Option<Followed>,
 }
 
-/// How the process ended.
+/// How the script ended.
 #[derive(Debug, Serialize, Deserialize)]
-struct End {
-    how: How,
+pub(crate) struct End {
+    pub(crate) how: How,
     /// Whether the script itself had begun, or its requirements were still being installed.
-    script_began: bool,
-    last_words: String,
+    pub(crate) script_began: bool,
+    pub(crate) last_words: String,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum How {
+pub(crate) enum How {
     Exited(i32),
     Timeout,
     Stopped,
     Signal,
+    OutOfMemory,
+    /// It never ran; the words are the cluster's.
+    NotRun {
+        field: Option<String>,
+        why: String,
+    },
 }
 
 /// Runs training scripts against one MLflow server.
@@ -68,7 +80,13 @@ impl<'a> Trainer<'a> {
     /// `unavailable` when the server does not answer; those of the process's start.
     pub fn start(&self, request: Request) -> Result<Step> {
         let experiment = experiments::ensure(&self.client, &request.experiment)?;
-        self.host.start(process::KEY, &process::spec(self.host, &request, self.configuration)?)?;
+        let job = match self.configuration.runner {
+            Runner::Process => {
+                self.host.start(process::KEY, &process::spec(self.host, &request, self.configuration)?)?;
+                None
+            }
+            Runner::Kubernetes => Some(Followed::start(self.host, &request, self.configuration)?),
+        };
         let state = State {
             deployment: request.deployment_id,
             script: request.script_name,
@@ -78,6 +96,7 @@ impl<'a> Trainer<'a> {
             started_ms: self.host.now_ms(),
             offset: 0,
             end: None,
+            job,
         };
         let message = format!("started `{}`", state.script);
         running(&state, message, poll_after_ms(0))
@@ -89,9 +108,10 @@ impl<'a> Trainer<'a> {
     /// `unavailable` when the server does not answer; those of the host.
     pub fn advance(&self, state: &[u8]) -> Result<Step> {
         let state: State = decode(state)?;
-        match &state.end {
-            None => self.follow(state),
-            Some(end) => self.conclude(&state, end),
+        match (&state.end, &state.job) {
+            (Some(end), _) => self.conclude(&state, end),
+            (None, Some(_)) => self.follow_job(state),
+            (None, None) => self.follow(state),
         }
     }
 
@@ -122,6 +142,21 @@ impl<'a> Trainer<'a> {
         running(&state, message, 0)
     }
 
+    fn follow_job(&self, mut state: State) -> Result<Step> {
+        let Some(job) = &mut state.job else { return self.follow(state) };
+        match job.look(self.host, state.timeout_ms)? {
+            Look::Goes(message) => {
+                let elapsed = self.host.now_ms().saturating_sub(state.started_ms);
+                // Each look reads the log anew, and a pod takes seconds to start.
+                running(&state, message, poll_after_ms(elapsed).max(1000))
+            }
+            Look::Ended(end) => {
+                state.end = Some(end);
+                running(&state, format!("`{}` has ended", state.script), 0)
+            }
+        }
+    }
+
     fn conclude(&self, state: &State, end: &End) -> Result<Step> {
         let status = match end.how {
             How::Exited(0) => self.outcome(state)?,
@@ -130,10 +165,17 @@ impl<'a> Trainer<'a> {
                 Status::Failed(failure(state, end))
             }
         };
-        if let Err(error) = self.host.remove(process::KEY) {
-            self.host.log(Level::Warn, &format!("the script's folder stays: {error:?}"));
+        if let Err(error) = self.remove(state) {
+            self.host.log(Level::Warn, &format!("what the script ran in stays: {error:?}"));
         }
         Ok(Step { state: encode(state)?, status })
+    }
+
+    fn remove(&self, state: &State) -> Result<()> {
+        match &state.job {
+            Some(job) => job.remove(self.host),
+            None => self.host.remove(process::KEY),
+        }
     }
 
     fn outcome(&self, state: &State) -> Result<Status> {
@@ -154,7 +196,7 @@ impl<'a> Trainer<'a> {
     /// Those of the host.
     pub fn cancel(&self, state: &[u8]) -> Result<()> {
         let state: State = decode(state)?;
-        self.host.remove(process::KEY)?;
+        self.remove(&state)?;
         self.close_runs(&state);
         Ok(())
     }
@@ -190,7 +232,12 @@ fn failure(state: &State, end: &End) -> Error {
         return Error::invalid("requirements", end.last_words.clone());
     }
     let what = if end.script_began { format!("`{script}`") } else { "installing its requirements".to_owned() };
-    let (field, message) = match end.how {
+    let (field, message) = match &end.how {
+        How::NotRun { field: Some(field), why } => return Error::invalid(field.clone(), why.clone()),
+        How::NotRun { field: None, why } => return Error::unavailable(why.clone()),
+        How::OutOfMemory => {
+            ("script_content", format!("{what} needed more memory than the limit of its container and was ended"))
+        }
         How::Exited(status) => ("script_content", format!("{what} exited with status {status}")),
         How::Timeout => (
             "timeout",

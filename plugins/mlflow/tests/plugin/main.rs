@@ -7,6 +7,7 @@
     reason = "a test ends with the first thing that is not as it should be"
 )]
 
+mod job;
 mod recorded;
 mod registry;
 mod training;

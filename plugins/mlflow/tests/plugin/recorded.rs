@@ -3,11 +3,14 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use asgard_plugin_mlflow::configuration::Configuration;
+use asgard_plugin_mlflow::configuration::{Configuration, Runner};
 use asgard_plugin_mlflow::host::Host;
 use asgard_sdk::context::Level;
+use asgard_sdk::kubernetes::{LogOptions, Reference};
 use asgard_sdk::processes::{Chunk, ProcessStatus, Spec};
 use asgard_sdk::{Error, Result, http};
+use asgard_workloads::cluster::Cluster;
+use serde_json::Value;
 
 pub(crate) const URI: &str = "http://127.0.0.1:5000";
 
@@ -34,6 +37,12 @@ pub(crate) struct Recorded {
     pub(crate) objects: RefCell<BTreeMap<String, Vec<u8>>>,
     pub(crate) log: RefCell<Vec<String>>,
     pub(crate) now_ms: Cell<u64>,
+    /// `Kind/name` -> resource as it was applied, with a uid.
+    pub(crate) resources: RefCell<BTreeMap<String, Value>>,
+    /// Merge patches, in order.
+    pub(crate) patches: RefCell<Vec<Value>>,
+    /// What the cluster says of pods.
+    pub(crate) pods: RefCell<Vec<Value>>,
 }
 
 impl Recorded {
@@ -54,10 +63,54 @@ impl Recorded {
 pub(crate) fn configuration() -> Configuration {
     Configuration {
         tracking_uri: URI.to_owned(),
+        runner: Runner::Process,
+        kubernetes: None,
         program: "python".to_owned(),
         memory_mb: None,
         request_timeout_seconds: 30,
     }
+}
+
+/// A cluster that keeps what is applied, and whose pods are what the test says. Its log is the process's output.
+impl Cluster for Recorded {
+    fn apply(&self, manifest: &Value) -> Result<Value> {
+        let mut made = manifest.clone();
+        made["metadata"]["uid"] = "0c7a".into();
+        let key = format!("{}/{}", text(manifest, "/kind"), text(manifest, "/metadata/name"));
+        self.resources.borrow_mut().insert(key, made.clone());
+        Ok(made)
+    }
+    fn patch(&self, reference: &Reference, patch: &Value) -> Result<Value> {
+        self.patches.borrow_mut().push(patch.clone());
+        let mut resources = self.resources.borrow_mut();
+        let found = resources.get_mut(&format!("{}/{}", reference.kind, reference.name));
+        let found = found.ok_or_else(|| Error::NotFound(reference.name.clone()))?;
+        if let Some(suspend) = patch.pointer("/spec/suspend") {
+            found["spec"]["suspend"] = suspend.clone();
+        }
+        Ok(found.clone())
+    }
+    fn get(&self, reference: &Reference) -> Result<Value> {
+        let found = self.resources.borrow().get(&format!("{}/{}", reference.kind, reference.name)).cloned();
+        found.ok_or_else(|| Error::NotFound(reference.name.clone()))
+    }
+    fn list(&self, _: &str, _: &str, _: &str, _: &str) -> Result<Vec<Value>> {
+        Ok(self.pods.borrow().clone())
+    }
+    fn delete(&self, reference: &Reference) -> Result<()> {
+        self.resources.borrow_mut().remove(&format!("{}/{}", reference.kind, reference.name));
+        Ok(())
+    }
+    fn logs(&self, _: &str, _: &str, _: &LogOptions) -> Result<String> {
+        Ok(String::from_utf8_lossy(&self.output.borrow()).into_owned())
+    }
+    fn events(&self, _: &Reference) -> Result<Vec<Value>> {
+        Ok(Vec::new())
+    }
+}
+
+fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 impl Host for Recorded {
@@ -94,6 +147,12 @@ impl Host for Recorded {
     fn remove(&self, _key: &str) -> Result<()> {
         self.status.set(None);
         Ok(())
+    }
+    fn get_object(&self, key: &str) -> Result<Vec<u8>> {
+        self.objects.borrow().get(key).cloned().ok_or_else(|| Error::NotFound(key.to_owned()))
+    }
+    fn location(&self, key: &str) -> Result<String> {
+        Ok(format!("file:///data/objects/{key}"))
     }
     fn put_object(&self, key: &str, data: &[u8]) -> Result<()> {
         self.objects.borrow_mut().insert(key.to_owned(), data.to_vec());

@@ -8,7 +8,7 @@ use crate::recorded::{Recorded, URI, answer, configuration};
 
 const OUTER_RUN: &str = "e206327e57b54ec083195434e6a0981a";
 
-fn request() -> Request {
+pub(crate) fn request() -> Request {
     Request {
         deployment_id: "d-7".to_owned(),
         script_name: "train.py".to_owned(),
@@ -55,7 +55,7 @@ fn failure(status: Status) -> (String, String) {
     }
 }
 
-fn mlflow() -> Vec<(&'static str, (u16, String))> {
+pub(crate) fn mlflow() -> Vec<(&'static str, (u16, String))> {
     vec![
         ("GET experiments/get-by-name", answer!(200, "experiment.json")),
         ("POST experiments/search", answer!(200, "experiments.json")),

@@ -74,7 +74,7 @@ fn binding(world: &World, mode: Mode, url: &str) -> Value {
     let grants = json!({"http": [{"host": url.trim_start_matches("http://")}], "processes": ["dbt"]});
     json!({
         "gold": {"plugin": "dbt-trino", "configuration": configuration, "grants": grants},
-        "programs": {"dbt": {"type": "path", "path": world.installed().dbt}},
+        "programs": {"dbt": {"type": "path", "path": world.installed().unwrap().dbt}},
     })
 }
 
@@ -83,7 +83,7 @@ fn environment(world: &World, mode: Mode) -> Lake {
     static MADE: [OnceLock<String>; 2] = [const { OnceLock::new() }; 2];
     let base = MADE[mode as usize].get_or_init(|| {
         let changes = binding(world, mode, world.trino().url());
-        world.on_nessie(&format!("gold-{}", mode.name()), &changes).unwrap().base().to_owned()
+        world.branch_with(&format!("gold-{}", mode.name()), &changes).unwrap().0.base().to_owned()
     });
     Lake(Client::new(base))
 }
@@ -251,9 +251,9 @@ fn wrong_column(world: &World, mode: Mode) {
 fn killed(world: &World, mode: Mode) {
     let folder = world.folder(&format!("trino-{}", mode.name()));
     let settings = world.trino_on_nessie();
-    let mut trino = Trino::start_with(world.installed(), &folder, "nessie", &borrowed(&settings)).unwrap();
+    let mut trino = Trino::start_with(world.installed().unwrap(), &folder, "nessie", &borrowed(&settings)).unwrap();
     let environment = format!("killed-{}", mode.name());
-    let lake = Lake(world.on_nessie(&environment, &binding(world, mode, trino.url())).unwrap());
+    let lake = world.branch_with(&environment, &binding(world, mode, trino.url())).unwrap();
     let name = format!("killed_{}", mode.name());
     let request = |sql: &str| json!({"name": name, "sql_query": sql, "materialization": "incremental", "incremental_strategy": "append"});
     completed(&lake, &request("SELECT BIGINT '1' AS n"));
@@ -304,7 +304,7 @@ fn swapped(world: &World) {
     walked(world);
     let process = world.host_process();
     let embedded = json!({"gold": {"plugin": "sql", "grants": {"lakehouse": {"read": ["bronze", "silver", "gold"], "write": ["gold"]}}}});
-    let lake = Lake(world.on_nessie("swapped", &embedded).unwrap());
+    let lake = world.branch_with("swapped", &embedded).unwrap();
     let url = world.trino().url();
     let request = json!({"name": "swapped", "sql_query": include_str!("../../../journey/gold.sql")});
     let bindings =

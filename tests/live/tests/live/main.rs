@@ -15,6 +15,7 @@ mod engine;
 mod kaniko;
 mod kubernetes;
 mod lake;
+mod models;
 mod nessie;
 mod races;
 mod reads;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
     }
     if Image::Kaniko.asked_for() {
         trials.push(kaniko::trials(&world));
+        trials.push(models::trials(&world));
     }
     // All servers at once; whoever needs one waits for it.
     let warm = (!arguments.list && arguments.filter.is_none()).then(|| world::warm_up(&world));

@@ -12,6 +12,7 @@ use asgard_journey::host::{Built, Host};
 use asgard_journey::s3::S3;
 use asgard_journey::source::FactorySource;
 pub(crate) use asgard_journey::waiting::until;
+use asgard_live::ecr::Ecr;
 use asgard_live::installed::Installed;
 use asgard_live::kubernetes::{Home, Kubernetes};
 use asgard_live::nessie::Nessie;
@@ -19,6 +20,7 @@ use asgard_live::network::Network;
 use asgard_live::operator::Operator;
 use asgard_live::spark::Spark;
 use asgard_live::spark_servers::{Connect, Standalone};
+use asgard_live::tracker::Tracker;
 use asgard_live::trino::Trino;
 use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
@@ -36,6 +38,8 @@ pub(crate) struct World {
     network: Server<Network>,
     kubernetes: Server<Kubernetes>,
     operator: Server<Operator>,
+    tracker: Server<Tracker>,
+    ecr: Server<Ecr>,
     s3: Server<S3>,
     nessie: Server<Nessie>,
     trino: Server<Trino>,
@@ -58,6 +62,8 @@ impl World {
             network: OnceLock::new(),
             kubernetes: OnceLock::new(),
             operator: OnceLock::new(),
+            tracker: OnceLock::new(),
+            ecr: OnceLock::new(),
             s3: OnceLock::new(),
             nessie: OnceLock::new(),
             trino: OnceLock::new(),
@@ -90,6 +96,16 @@ impl World {
         started("the Spark operator", &self.operator, || {
             Operator::start(self.kubernetes(), &self.installed()?.spark, &self.folder("operator"))
         })
+    }
+
+    /// An MLflow server that pods reach.
+    pub(crate) fn tracker(&self) -> &Tracker {
+        started("MLflow", &self.tracker, || Tracker::start(&self.folder("mlflow"), self.address()))
+    }
+
+    /// The API of Amazon ECR.
+    pub(crate) fn ecr(&self) -> &Ecr {
+        started("moto", &self.ecr, || Ecr::start(&self.folder("moto")))
     }
 
     fn network(&self) -> &Result<Network, String> {
@@ -187,12 +203,13 @@ impl World {
     }
 
     /// An environment on the same tables as [`World::branch`], with these parts of its document changed.
-    pub(crate) fn on_nessie(&self, name: &str, changes: &Value) -> Result<Client> {
+    pub(crate) fn branch_with(&self, name: &str, changes: &Value) -> Result<Lake> {
         let s3 = json!({"endpoint": self.s3().endpoint(), "secret": "keys"});
         let catalog = json!({"type": "rest", "uri": self.nessie().iceberg(), "warehouse": Nessie::WAREHOUSE});
-        let client = self.environment(name, &json!({"catalog": catalog, "storage": Nessie::storage(), "s3": s3}))?;
-        self.rebind(name, changes)?;
-        Ok(client)
+        let mut changes = changes.clone();
+        changes["lakehouse"] = json!({"catalog": catalog, "storage": Nessie::storage(), "s3": s3});
+        let keys = format!("{}:{}", S3::ACCESS_KEY, S3::SECRET_KEY);
+        Ok(Lake(self.environment_with(name, &[("keys", &keys)], &changes)?))
     }
 
     /// Changes parts of an environment's document.
@@ -211,11 +228,6 @@ impl World {
     /// The host's process.
     pub(crate) fn host_process(&self) -> Option<u32> {
         self.host().pid()
-    }
-
-    /// What is installed.
-    pub(crate) fn installed(&self) -> &Installed {
-        &self.installed
     }
 
     /// Settings of a catalog of Trino's over Nessie.
@@ -242,17 +254,8 @@ impl World {
         ]
     }
 
-    fn environment(&self, name: &str, lakehouse: &Value) -> Result<Client> {
-        self.environment_with(name, lakehouse, &json!({}))
-    }
-
-    /// An environment on Nessie's tables with sections of its own.
-    pub(crate) fn branch_with(&self, name: &str, sections: &Value) -> Result<Lake> {
-        let document = self.branch().0.get("")?["document"].clone();
-        Ok(Lake(self.environment_with(name, &document["lakehouse"], sections)?))
-    }
-
-    fn environment_with(&self, name: &str, lakehouse: &Value, sections: &Value) -> Result<Client> {
+    /// An environment of its own: the light one with what `changes` sets.
+    pub(crate) fn environment_with(&self, name: &str, secrets: &[(&str, &str)], changes: &Value) -> Result<Client> {
         let client = self.host().client();
         let path = format!("/environments/{name}");
         let mut document = client.get("/environments/local")?["document"].clone();
@@ -263,14 +266,19 @@ impl World {
             Ok(())
         };
         put(&path, &document)?;
-        let keys = format!("{}:{}", S3::ACCESS_KEY, S3::SECRET_KEY);
-        put(&format!("{path}/secrets/keys"), &json!({"value": keys}))?;
-        document["lakehouse"] = lakehouse.clone();
-        for (section, value) in sections.as_object().into_iter().flatten() {
-            document[section] = value.clone();
+        for (secret, value) in secrets {
+            put(&format!("{path}/secrets/{secret}"), &json!({"value": value}))?;
+        }
+        for (section, value) in changes.as_object().into_iter().flatten() {
+            document[section.as_str()] = value.clone();
         }
         put(&path, &document)?;
         Ok(Client::new(format!("{}{path}", client.base())))
+    }
+
+    fn environment(&self, name: &str, lakehouse: &Value) -> Result<Client> {
+        let keys = format!("{}:{}", S3::ACCESS_KEY, S3::SECRET_KEY);
+        self.environment_with(name, &[("keys", &keys)], &json!({"lakehouse": lakehouse}))
     }
 
     /// Attaches the engines to the lakehouses: `iceberg` is the environment in the bucket, under the name that the host's own
@@ -318,7 +326,7 @@ impl World {
             self.folder.disable_cleanup(true);
         }
         drop((self.host, self.standalone, self.connect));
-        drop((self.spark, self.trino, self.operator, self.kubernetes));
+        drop((self.spark, self.trino, self.operator, self.kubernetes, self.tracker, self.ecr));
         drop((self.nessie, self.source, self.s3, self.network));
     }
 }

@@ -1,0 +1,432 @@
+//! Serving as steps: the resources are applied, the rollout is watched to its end, and a version that does not come up gives
+//! its place back.
+
+use asgard_sdk::context::Level;
+use asgard_sdk::kubernetes::LogOptions;
+use asgard_sdk::serving::{Outcome, Request, Status, Step};
+use asgard_sdk::{Error, Progress, Result, Running, decode, encode, http};
+use asgard_workloads::cluster::{reference, text};
+use asgard_workloads::job::patience_ms;
+use asgard_workloads::logs::last_words;
+use asgard_workloads::names;
+use asgard_workloads::pods::{self, Kind as TroubleKind, Trouble};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::address;
+use crate::configuration::Configuration;
+use crate::host::Host;
+use crate::manifest::{self, CONTAINER, DEPLOYMENT_LABEL};
+use crate::record::{Deployed, Record};
+use crate::rollout::{self, Rollout};
+
+/// A container that was started anew this often will not come up.
+const RESTARTS: u64 = 2;
+
+/// How long the cluster may refuse to make pods: a quota is freed in a moment, or not at all.
+const REFUSED_MS: u64 = 60_000;
+
+/// Lines of a container that are looked at for its last words.
+const TAIL: u32 = 60;
+
+/// What a step knows of those before it, and what finds the served model again later.
+#[derive(Debug, Serialize, Deserialize)]
+struct State {
+    namespace: String,
+    name: String,
+    wanted: Deployed,
+    /// False while an earlier Deployment of this name is being deleted.
+    placed: bool,
+    started_ms: u64,
+    /// When every container answered; the address is waited for since then.
+    rolled_out_ms: Option<u64>,
+    /// Since when something keeps pods from running.
+    held_up_ms: Option<u64>,
+}
+
+/// Serves models in one cluster.
+pub struct Server<'a> {
+    host: &'a dyn Host,
+    configuration: &'a Configuration,
+}
+
+/// Whether a Deployment is this deployment's.
+enum Owned {
+    Ours(Record, Value),
+    Not(Error),
+}
+
+impl<'a> Server<'a> {
+    /// A server for the binding's configuration.
+    ///
+    /// # Errors
+    /// `invalid-input` for what does not fit together.
+    pub fn new(host: &'a dyn Host, configuration: &'a Configuration) -> Result<Self> {
+        configuration.check()?;
+        Ok(Self { host, configuration })
+    }
+
+    /// Applies the model's resources, over those of an older version if there is one.
+    ///
+    /// # Errors
+    /// `invalid-input` without an image; `conflict` for a name that another environment or somebody else uses; those of the
+    /// cluster.
+    pub fn start(&self, request: Request) -> Result<Step> {
+        let Some(image) = request.image else {
+            return Err(Error::invalid(
+                "image",
+                "a cluster serves images, and none was built: bind a plugin in role `build`, such as `kaniko`",
+            ));
+        };
+        let mut state = State {
+            namespace: self.configuration.namespace.clone().unwrap_or(request.namespace),
+            name: manifest::name(&request.model_name),
+            wanted: Deployed {
+                deployment: request.deployment_id,
+                model: request.model_name,
+                version: request.model_version,
+                image,
+                replicas: request.replicas,
+            },
+            placed: false,
+            started_ms: self.host.now_ms(),
+            rolled_out_ms: None,
+            held_up_ms: None,
+        };
+        self.place(&mut state)?;
+        running(&state, "applied the model's Deployment".to_owned(), None, 500)
+    }
+
+    /// Puts the wanted version in its place, unless the place is being cleared.
+    fn place(&self, state: &mut State) -> Result<()> {
+        let existing = self.host.find(&reference("apps/v1", "Deployment", &state.namespace, &state.name))?;
+        let environment = self.host.environment();
+        let previous = match &existing {
+            None => None,
+            Some(deployment) if !text(deployment, "/metadata/deletionTimestamp").is_empty() => return Ok(()),
+            Some(deployment) => {
+                let record = Record::of(deployment)?;
+                self.belongs(&record, &environment, state)?;
+                match record {
+                    // Repeated: what was there before is known already.
+                    Record { current, previous, .. } if current.deployment == state.wanted.deployment => previous,
+                    // One that has not answered yet makes way, and hands on whom it would have given its place back to.
+                    Record { previous: Some(answering), .. } => Some(answering),
+                    Record { current, .. } => Some(current),
+                }
+            }
+        };
+        let ingress = manifest::ingress(&state.name, &state.namespace, self.configuration);
+        let record = Record { environment, current: state.wanted.clone(), previous, ingress: ingress.is_some() };
+        if let Some(secret) = manifest::pull_secret(&state.name, &state.namespace, self.configuration) {
+            self.host.apply(&secret)?;
+        }
+        self.host.apply(&manifest::service(&state.name, &state.namespace, self.configuration))?;
+        self.apply(state, &record)?;
+        match ingress {
+            Some(ingress) => {
+                self.host.apply(&ingress)?;
+            }
+            // The binding said `Ingress` before, and says something else now.
+            None if existing.as_ref().is_some_and(|there| Record::of(there).is_ok_and(|record| record.ingress)) => {
+                self.host.delete(&reference("networking.k8s.io/v1", "Ingress", &state.namespace, &state.name))?;
+            }
+            None => {}
+        }
+        let Deployed { version, image, .. } = &state.wanted;
+        self.host.log(
+            Level::Info,
+            &format!(
+                "applied Deployment `{}` in namespace `{}`: version {version}, {image}",
+                state.name, state.namespace
+            ),
+        );
+        state.placed = true;
+        Ok(())
+    }
+
+    fn belongs(&self, record: &Record, environment: &str, state: &State) -> Result<()> {
+        if record.environment != environment {
+            return Err(Error::Conflict(format!(
+                "model `{}` is served in namespace `{}` by environment `{}`: give each environment a namespace of its own",
+                record.current.model, state.namespace, record.environment
+            )));
+        }
+        if record.current.model != state.wanted.model {
+            return Err(Error::Conflict(format!(
+                "models `{}` and `{}` would share the name `{}`: rename one",
+                record.current.model, state.wanted.model, state.name
+            )));
+        }
+        Ok(())
+    }
+
+    fn apply(&self, state: &State, record: &Record) -> Result<()> {
+        let manifest = manifest::deployment(&state.name, &state.namespace, record, self.configuration)?;
+        self.host.apply(&manifest).map(drop)
+    }
+
+    /// Looks how far the rollout is.
+    ///
+    /// # Errors
+    /// Those of the cluster.
+    pub fn advance(&self, state: &[u8]) -> Result<Step> {
+        let mut state: State = decode(state)?;
+        if !state.placed {
+            self.place(&mut state)?;
+            let message = if state.placed {
+                "applied the model's Deployment"
+            } else {
+                "waiting for an earlier Deployment to end"
+            };
+            return running(&state, message.to_owned(), None, 1000);
+        }
+        let (record, deployment) = match self.owned(&state)? {
+            Owned::Ours(record, deployment) => (record, deployment),
+            Owned::Not(superseded) => return finished(&state, Status::Failed(superseded)),
+        };
+        match rollout::of(&deployment) {
+            Rollout::Done => self.answer(state, record),
+            Rollout::Stuck { words } => {
+                let error = self.why(&state, &words)?;
+                self.fail(&state, record, error)
+            }
+            Rollout::Running { words, percent, refused } => self.wait(state, record, words, percent, refused),
+        }
+    }
+
+    fn wait(
+        &self,
+        mut state: State,
+        record: Record,
+        words: String,
+        percent: u64,
+        refused: Option<String>,
+    ) -> Result<Step> {
+        let now = self.host.now_ms();
+        let trouble = self.trouble(&state)?;
+        let (limit, held) = match (&trouble, &refused) {
+            (Some((_, Trouble { kind: TroubleKind::Crash, restarts, words, .. })), _) => {
+                (if *restarts >= RESTARTS { 0 } else { u64::MAX }, words.clone())
+            }
+            (Some((_, trouble)), _) => {
+                (patience_ms(trouble, self.configuration.rollout_timeout_seconds * 1000), trouble.words.clone())
+            }
+            (None, Some(refused)) => (REFUSED_MS, refused.clone()),
+            (None, None) => {
+                state.held_up_ms = None;
+                return running(&state, words, Some(percent), 500);
+            }
+        };
+        let since = *state.held_up_ms.get_or_insert(now);
+        if now.saturating_sub(since) < limit {
+            return running(&state, format!("{words}: {held}"), Some(percent), 1000);
+        }
+        let error = self.why(&state, &held)?;
+        self.fail(&state, record, error)
+    }
+
+    /// What keeps the new version's pods from running, and which pod.
+    fn trouble(&self, state: &State) -> Result<Option<(String, Trouble)>> {
+        let pods = self.pods(state)?;
+        let all = pods.iter().filter_map(|pod| Some((pods::name(pod).to_owned(), pods::trouble(pod)?)));
+        // Of several, the one that is furthest from coming up.
+        Ok(all.max_by_key(|(_, trouble)| trouble.restarts))
+    }
+
+    fn pods(&self, state: &State) -> Result<Vec<Value>> {
+        let selector = format!("{DEPLOYMENT_LABEL}={}", names::label(&state.wanted.deployment));
+        pods::list(self.host, &state.namespace, &selector)
+    }
+
+    /// Why the new version does not come up, in its pods' words.
+    fn why(&self, state: &State, otherwise: &str) -> Result<Error> {
+        if let Some((pod, trouble)) = self.trouble(state)? {
+            let words = match trouble.kind {
+                TroubleKind::Crash => self.last_words(state, &pod, trouble.restarts > 0),
+                _ => String::new(),
+            };
+            return Ok(trouble.into_error("image", "model", &words));
+        }
+        // Its containers run and do not answer.
+        let mut told = vec![otherwise.to_owned()];
+        let mut words = String::new();
+        if let Some(pod) = self.pods(state)?.first() {
+            let pod = pods::name(pod);
+            told.extend(pods::warnings(self.host, "v1", "Pod", &state.namespace, pod).pop());
+            words = self.last_words(state, pod, false);
+        }
+        let sentence = format!("the model does not come up: {}", told.join("; "));
+        Ok(Error::invalid("model", pods::with_last_words(&sentence, &words)))
+    }
+
+    fn last_words(&self, state: &State, pod: &str, restarted: bool) -> String {
+        let look = |previous| {
+            let options =
+                LogOptions { container: Some(CONTAINER.to_owned()), previous, tail_lines: Some(TAIL), since_ms: None };
+            self.host
+                .logs(&state.namespace, pod, &options)
+                .ok()
+                .map(|text| last_words(&text))
+                .filter(|words| !words.is_empty())
+        };
+        // What ended is the container before, once another was started.
+        let before = if restarted { look(true) } else { None };
+        before.or_else(|| look(false)).unwrap_or_default()
+    }
+
+    /// Every container answers: now the address.
+    fn answer(&self, mut state: State, record: Record) -> Result<Step> {
+        let now = self.host.now_ms();
+        let since = *state.rolled_out_ms.get_or_insert(now);
+        let late = now.saturating_sub(since) > self.configuration.address_timeout_seconds * 1000;
+        let Some(outcome) = address::of(self.host, &state.name, &state.namespace, self.configuration)? else {
+            if !late {
+                return running(&state, "waiting for the load balancer's address".to_owned(), Some(99), 1000);
+            }
+            let told = pods::warnings(self.host, "v1", "Service", &state.namespace, &state.name).pop();
+            let told = told.unwrap_or_else(|| "nobody in the cluster gave it one: see `service.type`".to_owned());
+            let seconds = self.configuration.address_timeout_seconds;
+            let message = format!("Service `{}` had no address after {seconds} s: {told}", state.name);
+            return self.fail(&state, record, Error::invalid("configuration.service.type", message));
+        };
+        if self.configuration.verify
+            && let Err(why) = self.verified(&outcome)
+        {
+            if !late {
+                return running(&state, format!("waiting for {}: {why}", outcome.url), Some(99), 2000);
+            }
+            let message = format!("the model is rolled out and does not answer at {}: {why}", outcome.url);
+            return self.fail(&state, record, Error::unavailable(message));
+        }
+        if record.previous.is_some() {
+            self.apply(&state, &Record { previous: None, ..record })?;
+        }
+        self.host.log(Level::Info, &format!("the model answers at {}", outcome.url));
+        finished(&state, Status::Succeeded(outcome))
+    }
+
+    /// # Errors
+    /// Why not, in words.
+    fn verified(&self, outcome: &Outcome) -> std::result::Result<(), String> {
+        let request = http::Request {
+            method: "GET".to_owned(),
+            url: format!("{}/health", outcome.url),
+            headers: Vec::new(),
+            body: None,
+            timeout_ms: 5000,
+        };
+        match self.host.send(&request) {
+            Ok(response) if response.status == 200 => Ok(()),
+            Ok(response) => Err(format!("`/health` answers with status {}", response.status)),
+            Err(Error::Unavailable(why)) => Err(why.message),
+            Err(Error::Forbidden(why)) => Err(why),
+            Err(other) => Err(format!("{other:?}")),
+        }
+    }
+
+    fn fail(&self, state: &State, record: Record, error: Error) -> Result<Step> {
+        self.give_back(state, record)?;
+        finished(state, Status::Failed(error))
+    }
+
+    /// Takes back a start that is under way.
+    ///
+    /// # Errors
+    /// Those of the cluster.
+    pub fn cancel(&self, state: &[u8]) -> Result<()> {
+        let state: State = decode(state)?;
+        match self.owned(&state)? {
+            // It has answered already: then there is nothing under way.
+            Owned::Ours(record, _) => self.give_back(&state, record),
+            Owned::Not(_) => Ok(()),
+        }
+    }
+
+    /// Whether the deployment's model still answers, and where.
+    ///
+    /// # Errors
+    /// Those of the cluster.
+    pub fn inspect(&self, state: &[u8]) -> Result<Status> {
+        let state: State = decode(state)?;
+        let deployment = match self.owned(&state)? {
+            Owned::Ours(_, deployment) => deployment,
+            Owned::Not(superseded) => return Ok(Status::Failed(superseded)),
+        };
+        let answering = asgard_workloads::cluster::number(&deployment, "/status/availableReplicas");
+        if answering > 0
+            && let Some(outcome) = address::of(self.host, &state.name, &state.namespace, self.configuration)?
+        {
+            return Ok(Status::Succeeded(outcome));
+        }
+        Ok(match self.trouble(&state)? {
+            Some(_) => Status::Failed(self.why(&state, "no container answers")?),
+            None => status("no container answers".to_owned(), None, 1000),
+        })
+    }
+
+    /// Ends the deployment's model. One that a newer deployment has replaced has ended already.
+    ///
+    /// # Errors
+    /// Those of the cluster.
+    pub fn remove(&self, state: &[u8]) -> Result<()> {
+        let state: State = decode(state)?;
+        match self.owned(&state)? {
+            Owned::Ours(record, _) => self.end(&state, &record),
+            Owned::Not(_) => Ok(()),
+        }
+    }
+
+    /// Whether the Deployment is this deployment's, and if not, why.
+    fn owned(&self, state: &State) -> Result<Owned> {
+        let gone = || Owned::Not(Error::NotFound("the model is not served any more".to_owned()));
+        let found = self.host.find(&reference("apps/v1", "Deployment", &state.namespace, &state.name))?;
+        let Some(deployment) = found else { return Ok(gone()) };
+        if !text(&deployment, "/metadata/deletionTimestamp").is_empty() {
+            return Ok(gone());
+        }
+        let record = Record::of(&deployment)?;
+        Ok(if record.current.deployment == state.wanted.deployment {
+            Owned::Ours(record, deployment)
+        } else {
+            Owned::Not(Error::Conflict(format!(
+                "deployment {} took its place, with version {} of the model",
+                record.current.deployment, record.current.version
+            )))
+        })
+    }
+
+    fn give_back(&self, state: &State, record: Record) -> Result<()> {
+        let Some(previous) = record.previous.clone() else { return self.end(state, &record) };
+        let version = previous.version.clone();
+        self.apply(state, &Record { current: previous, previous: None, ..record })?;
+        self.host.log(Level::Warn, &format!("version {version} goes on answering in its place"));
+        Ok(())
+    }
+
+    /// The Deployment last: while it is there, the end is tried again.
+    fn end(&self, state: &State, record: &Record) -> Result<()> {
+        let named = |api: &str, kind: &str, name: &str| reference(api, kind, &state.namespace, name);
+        if record.ingress {
+            self.host.delete(&named("networking.k8s.io/v1", "Ingress", &state.name))?;
+        }
+        self.host.delete(&named("v1", "Service", &state.name))?;
+        if self.configuration.makes_pull_secret() {
+            self.host.delete(&named("v1", "Secret", &manifest::pull_secret_name(&state.name)))?;
+        }
+        self.host.delete(&named("apps/v1", "Deployment", &state.name))
+    }
+}
+
+fn running(state: &State, message: String, percent: Option<u64>, poll_after_ms: u32) -> Result<Step> {
+    finished(state, status(message, percent, poll_after_ms))
+}
+
+fn status(message: String, percent: Option<u64>, poll_after_ms: u32) -> Status {
+    let fraction = percent.map(|percent| percent as f64 / 100.0);
+    Status::Running(Running { progress: Progress { message, fraction }, poll_after_ms })
+}
+
+fn finished(state: &State, status: Status) -> Result<Step> {
+    Ok(Step { state: encode(state)?, status })
+}

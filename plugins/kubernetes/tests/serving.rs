@@ -1,0 +1,405 @@
+//! Whose a model's Deployment is, through rollouts that succeed, stand still, are cancelled and removed.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test ends with the first thing that is not as it should be"
+)]
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+
+use asgard_plugin_kubernetes::configuration::Configuration;
+use asgard_plugin_kubernetes::host::Host;
+use asgard_plugin_kubernetes::serving::Server;
+use asgard_sdk::context::Level;
+use asgard_sdk::kubernetes::{LogOptions, Reference};
+use asgard_sdk::serving::{Outcome, Request, Status};
+use asgard_sdk::types::InvalidInput;
+use asgard_sdk::{Error, Result, http};
+use asgard_workloads::cluster::Cluster;
+use serde_json::{Value, json};
+
+/// A cluster in memory. What controllers would do, the test does.
+#[derive(Default)]
+struct Memory {
+    resources: RefCell<BTreeMap<String, Value>>,
+    pods: RefCell<Vec<Value>>,
+    logs: RefCell<BTreeMap<bool, String>>,
+    health: Cell<u16>,
+    now_ms: Cell<u64>,
+    environment: RefCell<Option<String>>,
+}
+
+impl Memory {
+    /// The controllers have done their work: every container is of the newest version and answers.
+    fn roll_out(&self) {
+        let mut resources = self.resources.borrow_mut();
+        if let Some(deployment) = resources.get_mut(DEPLOYMENT) {
+            let replicas = deployment["spec"]["replicas"].clone();
+            deployment["status"] = json!({
+                "observedGeneration": 1, "replicas": replicas, "updatedReplicas": replicas, "availableReplicas": replicas,
+            });
+        }
+        if let Some(service) = resources.get_mut("Service/model-predictor") {
+            service["status"] = json!({ "loadBalancer": { "ingress": [{ "ip": "198.51.100.10" }] } });
+        }
+    }
+    fn image(&self) -> Option<String> {
+        let resources = self.resources.borrow();
+        let image = resources.get(DEPLOYMENT)?["spec"]["template"]["spec"]["containers"][0]["image"].clone();
+        image.as_str().map(str::to_owned)
+    }
+}
+
+const DEPLOYMENT: &str = "Deployment/model-predictor";
+
+impl Cluster for Memory {
+    fn apply(&self, manifest: &Value) -> Result<Value> {
+        let name = format!("{}/{}", manifest["kind"].as_str().unwrap(), manifest["metadata"]["name"].as_str().unwrap());
+        let mut made = manifest.clone();
+        made["metadata"]["generation"] = json!(1);
+        let mut resources = self.resources.borrow_mut();
+        if let Some(before) = resources.get(&name) {
+            made["status"] = before["status"].clone();
+            if before["spec"] != made["spec"] {
+                made["status"]["observedGeneration"] = json!(0);
+            }
+        }
+        resources.insert(name, made.clone());
+        Ok(made)
+    }
+    fn patch(&self, _: &Reference, _: &Value) -> Result<Value> {
+        panic!("nothing is patched")
+    }
+    fn get(&self, reference: &Reference) -> Result<Value> {
+        let found = self.resources.borrow().get(&format!("{}/{}", reference.kind, reference.name)).cloned();
+        found.ok_or_else(|| Error::NotFound(reference.name.clone()))
+    }
+    fn list(&self, _: &str, _: &str, _: &str, _: &str) -> Result<Vec<Value>> {
+        Ok(self.pods.borrow().clone())
+    }
+    fn delete(&self, reference: &Reference) -> Result<()> {
+        self.resources.borrow_mut().remove(&format!("{}/{}", reference.kind, reference.name));
+        Ok(())
+    }
+    fn logs(&self, _: &str, _: &str, options: &LogOptions) -> Result<String> {
+        Ok(self.logs.borrow().get(&options.previous).cloned().unwrap_or_default())
+    }
+    fn events(&self, reference: &Reference) -> Result<Vec<Value>> {
+        let message = "Readiness probe failed: Get \"http://10.244.0.9:8080/health\": connection refused";
+        Ok(if reference.kind == "Pod" {
+            vec![json!({ "type": "Warning", "reason": "Unhealthy", "message": message })]
+        } else {
+            Vec::new()
+        })
+    }
+}
+
+impl Host for Memory {
+    fn send(&self, request: &http::Request) -> Result<http::Response> {
+        assert_eq!(request.url, "http://198.51.100.10/health");
+        Ok(http::Response { status: self.health.get(), headers: Vec::new(), body: Vec::new() })
+    }
+    fn environment(&self) -> String {
+        self.environment.borrow().clone().unwrap_or_else(|| "production".to_owned())
+    }
+    fn log(&self, _: Level, _: &str) {}
+    fn now_ms(&self) -> u64 {
+        self.now_ms.get()
+    }
+}
+
+fn request(deployment: &str, version: &str) -> Request {
+    Request {
+        deployment_id: deployment.to_owned(),
+        model_name: "predictor".to_owned(),
+        model_version: version.to_owned(),
+        image: Some(format!("registry:5000/predictor@sha256:{version}")),
+        model_files: Vec::new(),
+        requirements: Vec::new(),
+        replicas: 2,
+        namespace: "asgard".to_owned(),
+    }
+}
+
+fn with_server<T>(host: &Memory, configuration: Value, work: impl FnOnce(&Server) -> Result<T>) -> Result<T> {
+    let configuration: Configuration = serde_json::from_value(configuration).unwrap();
+    work(&Server::new(host, &configuration)?)
+}
+
+fn start(host: &Memory, deployment: &str, version: &str) -> Vec<u8> {
+    with_server(host, json!({}), |server| server.start(request(deployment, version))).unwrap().state
+}
+
+/// One step: where it is, and the state to go on from.
+fn advance(host: &Memory, state: &mut Vec<u8>) -> Status {
+    let step = with_server(host, json!({}), |server| server.advance(state)).unwrap();
+    *state = step.state;
+    step.status
+}
+
+fn served(host: &Memory, deployment: &str, version: &str) -> Vec<u8> {
+    let mut state = start(host, deployment, version);
+    host.roll_out();
+    let status = advance(host, &mut state);
+    assert!(matches!(&status, Status::Succeeded(_)), "{status:?}");
+    state
+}
+
+fn failure(status: Status) -> (String, String) {
+    match status {
+        Status::Failed(Error::InvalidInput(InvalidInput { field, message })) => (field.unwrap(), message),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn crashing(restarts: u64) -> Value {
+    let waiting = json!({ "reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed container" });
+    let ended = json!({ "exitCode": 1, "reason": "Error" });
+    json!({
+        "metadata": { "name": "model-predictor-x" }, "spec": { "nodeName": "node1" },
+        "status": { "containerStatuses": [{
+            "name": "model", "restartCount": restarts, "state": { "waiting": waiting }, "lastState": { "terminated": ended },
+        }] },
+    })
+}
+
+#[test]
+fn a_model_is_served_when_every_container_answers_and_there_is_an_address() {
+    let host = Memory::default();
+    let mut state = start(&host, "d-1", "1");
+    assert!(matches!(advance(&host, &mut state), Status::Running(_)));
+    host.roll_out();
+    let Status::Succeeded(Outcome { url, external_ip }) = advance(&host, &mut state) else { panic!() };
+    assert_eq!((url.as_str(), external_ip.as_deref()), ("http://198.51.100.10", Some("198.51.100.10")));
+    let resources = host.resources.borrow();
+    let specification = &resources[DEPLOYMENT]["spec"];
+    assert_eq!(specification["strategy"]["rollingUpdate"], json!({ "maxUnavailable": 0, "maxSurge": 1 }));
+    let pod = &specification["template"]["spec"];
+    let container = &pod["containers"][0];
+    assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
+    assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+    assert_eq!(container["volumeMounts"][0]["mountPath"], "/tmp");
+    assert_eq!(container["readinessProbe"]["httpGet"]["path"], "/health");
+    assert_eq!(container["lifecycle"]["preStop"]["sleep"]["seconds"], 10);
+    assert_eq!(
+        resources[DEPLOYMENT]["metadata"]["labels"]["asgard.dev/lasts"], "true",
+        "the host sweeps what does not last"
+    );
+    assert_eq!(resources["Service/model-predictor"]["spec"]["type"], "LoadBalancer");
+}
+
+#[test]
+fn a_cluster_serves_images_and_nothing_else() {
+    let host = Memory::default();
+    let refused = with_server(&host, json!({}), |server| server.start(Request { image: None, ..request("d-1", "1") }));
+    assert!(matches!(&refused, Err(Error::InvalidInput(why)) if why.message.contains("kaniko")), "{refused:?}");
+}
+
+#[test]
+fn a_repeated_start_changes_nothing() {
+    let host = Memory::default();
+    served(&host, "d-1", "1");
+    start(&host, "d-2", "2");
+    let resources = host.resources.borrow().clone();
+    start(&host, "d-2", "2");
+    assert_eq!(*host.resources.borrow(), resources);
+}
+
+#[test]
+fn a_rollout_is_done_when_the_version_before_has_ended() {
+    let host = Memory::default();
+    served(&host, "d-1", "1");
+    let mut state = start(&host, "d-2", "2");
+    assert!(matches!(advance(&host, &mut state), Status::Running(_)), "the status is of the version before");
+    host.resources.borrow_mut().get_mut(DEPLOYMENT).unwrap()["status"] =
+        json!({ "observedGeneration": 1, "replicas": 3, "updatedReplicas": 2, "availableReplicas": 2 });
+    let Status::Running(running) = advance(&host, &mut state) else { panic!() };
+    assert!(running.progress.message.contains("1 containers of the version before"), "{}", running.progress.message);
+    host.roll_out();
+    assert!(matches!(advance(&host, &mut state), Status::Succeeded(_)));
+}
+
+#[test]
+fn a_version_that_crashes_gives_its_place_back_and_is_told_in_its_own_words() {
+    let host = Memory::default();
+    let old = served(&host, "d-1", "1");
+    let mut new = start(&host, "d-2", "2");
+    *host.pods.borrow_mut() = vec![crashing(1)];
+    assert!(matches!(advance(&host, &mut new), Status::Running(_)), "once is no habit");
+    *host.pods.borrow_mut() = vec![crashing(2)];
+    *host.logs.borrow_mut() = BTreeMap::from([(true, "ModuleNotFoundError: No module named 'xgboost'\n".to_owned())]);
+    let (field, message) = failure(advance(&host, &mut new));
+    assert_eq!(field, "model");
+    assert!(
+        message.contains("exited with status 1. Its last lines:\nModuleNotFoundError: No module named 'xgboost'"),
+        "{message}"
+    );
+    assert_eq!(host.image().as_deref(), Some("registry:5000/predictor@sha256:1"));
+    host.pods.borrow_mut().clear();
+    host.roll_out();
+    assert!(matches!(with_server(&host, json!({}), |server| server.inspect(&old)).unwrap(), Status::Succeeded(_)));
+}
+
+#[test]
+fn an_image_that_is_not_there_is_given_up_after_a_minute() {
+    let host = Memory::default();
+    let mut state = start(&host, "d-1", "1");
+    let waiting = json!({ "reason": "ErrImagePull", "message": "rpc error: code = NotFound desc = not found" });
+    *host.pods.borrow_mut() = vec![json!({
+        "metadata": { "name": "p" }, "spec": { "nodeName": "n" },
+        "status": { "containerStatuses": [{ "name": "model", "image": "registry/x", "state": { "waiting": waiting } }] },
+    })];
+    assert!(matches!(advance(&host, &mut state), Status::Running(_)));
+    host.now_ms.set(61_000);
+    let (field, message) = failure(advance(&host, &mut state));
+    assert_eq!(field, "image");
+    assert!(message.contains("`registry/x` cannot be pulled: rpc error"), "{message}");
+    assert!(host.resources.borrow().is_empty(), "a first version that does not come up leaves nothing");
+}
+
+#[test]
+fn a_rollout_that_stands_still_is_told_by_its_probes() {
+    let host = Memory::default();
+    let mut state = start(&host, "d-1", "1");
+    host.resources.borrow_mut().get_mut(DEPLOYMENT).unwrap()["status"] = json!({
+        "observedGeneration": 1, "replicas": 2, "updatedReplicas": 2,
+        "conditions": [{ "type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded",
+            "message": "ReplicaSet \"model-predictor-1\" has timed out progressing." }],
+    });
+    *host.pods.borrow_mut() = vec![json!({ "metadata": { "name": "p" }, "spec": { "nodeName": "n" }, "status": {} })];
+    *host.logs.borrow_mut() = BTreeMap::from([(false, "loading a very large model\n".to_owned())]);
+    let (field, message) = failure(advance(&host, &mut state));
+    assert_eq!(field, "model");
+    for words in ["has timed out progressing", "Readiness probe failed", "loading a very large model"] {
+        assert!(message.contains(words), "{message}");
+    }
+}
+
+#[test]
+fn removing_an_old_deployment_leaves_the_newer_one_alone() {
+    let host = Memory::default();
+    let old = served(&host, "d-1", "1");
+    let new = served(&host, "d-2", "2");
+    let superseded = with_server(&host, json!({}), |server| server.inspect(&old)).unwrap();
+    assert!(matches!(&superseded, Status::Failed(Error::Conflict(why)) if why.contains("d-2")), "{superseded:?}");
+    with_server(&host, json!({}), |server| server.remove(&old)).unwrap();
+    assert_eq!(host.image().as_deref(), Some("registry:5000/predictor@sha256:2"));
+    with_server(&host, json!({}), |server| server.remove(&new)).unwrap();
+    with_server(&host, json!({}), |server| server.remove(&new)).unwrap();
+    assert!(host.resources.borrow().is_empty());
+}
+
+#[test]
+fn a_cancelled_rollout_gives_back_to_the_last_version_that_answered() {
+    let host = Memory::default();
+    served(&host, "d-1", "1");
+    let second = start(&host, "d-2", "2");
+    let third = start(&host, "d-3", "3");
+    with_server(&host, json!({}), |server| server.cancel(&second)).unwrap();
+    assert_eq!(
+        host.image().as_deref(),
+        Some("registry:5000/predictor@sha256:3"),
+        "the second has lost its place already"
+    );
+    with_server(&host, json!({}), |server| server.cancel(&third)).unwrap();
+    assert_eq!(host.image().as_deref(), Some("registry:5000/predictor@sha256:1"));
+}
+
+#[test]
+fn a_deployment_that_is_being_deleted_is_waited_for() {
+    let host = Memory::default();
+    served(&host, "d-1", "1");
+    host.resources.borrow_mut().get_mut(DEPLOYMENT).unwrap()["metadata"]["deletionTimestamp"] =
+        json!("2026-11-28T03:00:00Z");
+    let mut state = start(&host, "d-2", "2");
+    assert!(matches!(advance(&host, &mut state), Status::Running(_)));
+    assert_eq!(
+        host.image().as_deref(),
+        Some("registry:5000/predictor@sha256:1"),
+        "what is applied now would go with it"
+    );
+    host.resources.borrow_mut().remove(DEPLOYMENT);
+    assert!(matches!(advance(&host, &mut state), Status::Running(_)));
+    assert_eq!(host.image().as_deref(), Some("registry:5000/predictor@sha256:2"));
+}
+
+#[test]
+fn what_is_not_this_models_is_left_alone() {
+    let host = Memory::default();
+    host.resources.borrow_mut().insert(DEPLOYMENT.to_owned(), json!({ "metadata": { "name": "model-predictor" } }));
+    let foreign = with_server(&host, json!({}), |server| server.start(request("d-1", "1")));
+    assert!(matches!(foreign, Err(Error::Conflict(_))));
+
+    let host = Memory::default();
+    served(&host, "d-1", "1");
+    *host.environment.borrow_mut() = Some("staging".to_owned());
+    let other = with_server(&host, json!({}), |server| server.start(request("d-2", "2")));
+    assert!(matches!(&other, Err(Error::Conflict(why)) if why.contains("production")), "{other:?}");
+    *host.environment.borrow_mut() = None;
+    let named = Request { model_name: "Predictor".to_owned(), ..request("d-2", "2") };
+    let other = with_server(&host, json!({}), |server| server.start(named));
+    assert!(matches!(&other, Err(Error::Conflict(why)) if why.contains("rename")), "{other:?}");
+}
+
+#[test]
+fn a_url_is_not_told_before_it_answers_where_the_binding_says_so() {
+    let (host, configuration) = (Memory::default(), json!({ "verify": true }));
+    let mut state =
+        with_server(&host, configuration.clone(), |server| server.start(request("d-1", "1"))).unwrap().state;
+    host.roll_out();
+    host.health.set(503);
+    let step = with_server(&host, configuration.clone(), |server| server.advance(&state)).unwrap();
+    let Status::Running(running) = step.status else { panic!() };
+    assert!(running.progress.message.contains("status 503"), "{}", running.progress.message);
+    state = step.state;
+    host.health.set(200);
+    let step = with_server(&host, configuration, |server| server.advance(&state)).unwrap();
+    assert!(matches!(step.status, Status::Succeeded(_)));
+}
+
+#[test]
+fn each_way_to_a_model_has_its_url() {
+    for (configuration, status, expected, ip) in [
+        (
+            json!({ "service": { "type": "LoadBalancer", "port": 8000 } }),
+            json!({ "loadBalancer": { "ingress": [{ "hostname": "x.elb.amazonaws.com" }] } }),
+            "http://x.elb.amazonaws.com:8000",
+            Some("x.elb.amazonaws.com"),
+        ),
+        (json!({ "service": { "type": "ClusterIP" } }), json!({}), "http://model-predictor.asgard.svc", None),
+        (
+            json!({ "service": { "type": "Ingress", "host": "{model}.example.com", "tls_secret": "{model}-tls" } }),
+            json!({}),
+            "https://predictor.example.com",
+            None,
+        ),
+        (
+            json!({ "service": { "type": "NodePort", "node_address": "10.0.0.7" } }),
+            json!({}),
+            "http://10.0.0.7:31000",
+            Some("10.0.0.7"),
+        ),
+    ] {
+        let host = Memory::default();
+        let state =
+            with_server(&host, configuration.clone(), |server| server.start(request("d-1", "1"))).unwrap().state;
+        host.roll_out();
+        let mut resources = host.resources.borrow_mut();
+        let service = resources.get_mut("Service/model-predictor").expect("the Service");
+        service["status"] = status;
+        service["spec"]["ports"][0]["nodePort"] = json!(31_000);
+        drop(resources);
+        let step = with_server(&host, configuration.clone(), |server| server.advance(&state)).unwrap();
+        let Status::Succeeded(outcome) = step.status else { panic!("{configuration}") };
+        assert_eq!((outcome.url.as_str(), outcome.external_ip.as_deref()), (expected, ip));
+        with_server(&host, configuration, |server| server.remove(&step.state)).unwrap();
+        assert!(host.resources.borrow().is_empty());
+    }
+    let incomplete = with_server(&Memory::default(), json!({ "service": { "type": "Ingress" } }), |_| Ok(()));
+    assert!(
+        matches!(&incomplete, Err(Error::InvalidInput(why)) if why.field.as_deref() == Some("configuration.service.host"))
+    );
+}

@@ -1,0 +1,242 @@
+//! From a script to a model that answers outside of the cluster, each part in pods: training as a Job on MLflow, the image by
+//! Kaniko, the Deployment behind a load balancer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use asgard_journey::client::Client;
+use asgard_journey::s3::S3;
+use asgard_live::images::Image;
+use libtest_mimic::Trial;
+use serde_json::{Value, json};
+
+use crate::world::{World, test, until};
+
+/// Training, a build that unpacks a gigabyte, and a rollout, on a busy machine.
+const DEPLOYED_WITHIN: Duration = Duration::from_secs(1200);
+
+/// Learns the exclusive or of two columns from the features; `FAIL` says where it goes wrong.
+const SCRIPT: &str = r#"
+import os
+import mlflow, pandas, sklearn
+from mlflow.models import infer_signature
+from sklearn.ensemble import RandomForestClassifier
+
+rows = pandas.read_parquet(os.environ["ASGARD_FEATURES"])
+print(len(rows), "rows", flush=True)
+if os.environ.get("FAIL") == "script":
+    raise ValueError("out of steel")
+inputs, target = rows[["a", "b"]].astype("float64"), rows[os.environ["ASGARD_TARGET"]]
+missing = ["asgard-has-no-such-package==9"] if os.environ.get("FAIL") == "build" else []
+with mlflow.start_run():
+    model = RandomForestClassifier(20, random_state=1).fit(inputs, target)
+    mlflow.log_metric("accuracy", model.score(inputs, target))
+    mlflow.sklearn.log_model(model, name="model", signature=infer_signature(inputs, target), serialization_format="cloudpickle",
+        pip_requirements=[f"scikit-learn=={sklearn.__version__}", f"pandas=={pandas.__version__}", *missing])
+"#;
+
+/// Rows of every kind, some times over.
+const ROWS: &str = "SELECT row_number() OVER () AS id, a, b, CASE WHEN a = b THEN 0 ELSE 1 END AS differs, \
+    TIMESTAMP '2026-01-01 00:00:00' AS seen FROM (VALUES (0, 0), (0, 1), (1, 0), (1, 1)) AS pairs(a, b) \
+    CROSS JOIN (VALUES (1), (2), (3), (4), (5), (6), (7), (8)) AS times(n)";
+
+pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
+    vec![
+        test(world, "a_model_is_trained_built_served_and_rolled_over_in_pods_without_a_lost_request", rolls_over),
+        test(world, "what_fails_in_pods_is_told_in_its_own_words_and_a_registry_like_ecr_is_prepared", fails),
+        test(world, "an_image_that_is_not_there_is_told_with_the_registrys_answer", has_no_image),
+    ]
+}
+
+fn rolls_over(world: &World) {
+    let environment = environment(world, "pods", &json!({}), &json!({}));
+    let first = deployed(&environment, "pairs", &json!({}));
+    assert!(first["ecr_image"].as_str().unwrap().contains("/models/pairs@sha256:"), "{first}");
+    let url = first["inference_url"].as_str().unwrap().to_owned();
+    assert_eq!(first["external_ip"].as_str(), url.strip_prefix("http://"));
+    let client = Client::new(&url);
+    let answer = client.post("/predict", &json!({"instances": [{"a": 0, "b": 1}, {"a": 1, "b": 1}]})).unwrap();
+    assert_eq!((&answer["predictions"], &answer["version"]), (&json!([1, 0]), &json!("1")), "{answer}");
+    assert_eq!(client.get("/health").unwrap()["status"], "healthy");
+    let page = client.send("GET", "/docs", None, &[]).unwrap();
+    assert_eq!(page.status, 200);
+
+    // A caller who never pauses, from before the second version until it has the place to itself.
+    let done = Arc::new(AtomicBool::new(false));
+    let caller = {
+        let (done, url) = (Arc::clone(&done), url.clone());
+        thread::spawn(move || call_until(&done, &url))
+    };
+    let second = deployed(&environment, "pairs", &json!({}));
+    done.store(true, Ordering::Relaxed);
+    let (versions, lost) = caller.join().unwrap();
+    assert_eq!(lost, Vec::<String>::new());
+    assert!(versions.iter().any(|version| version == "1") && versions.last().unwrap() == "2", "{versions:?}");
+    assert_eq!(second["inference_url"].as_str(), Some(url.as_str()));
+    assert_eq!(second["model_version"], "2");
+
+    let id = |deployment: &Value| deployment["deployment_id"].as_str().unwrap().to_owned();
+    let remove = |id: &str| environment.send("DELETE", &format!("/mlops/deployments/{id}"), None, &[]).unwrap().status;
+    assert!(remove(&id(&first)) < 300);
+    assert_eq!(client.get("/health").unwrap()["version"], "2", "the older deployment's model is gone already");
+    assert!(remove(&id(&second)) < 300);
+    let kubernetes = world.kubernetes();
+    let gone = |path: &str| kubernetes.find(path).unwrap().is_none();
+    let both =
+        ["/apis/apps/v1/namespaces/pods/deployments/model-pairs", "/api/v1/namespaces/pods/services/model-pairs"];
+    until("the model is gone", Duration::from_secs(120), || both.iter().all(|path| gone(path)).then_some(()));
+    let left = kubernetes.kubectl(&["-n", "pods", "get", "jobs,secrets", "-o", "name"]).unwrap();
+    assert_eq!(left, "", "Jobs are deleted with all that they needed");
+}
+
+/// Versions that answered, one after the other, and what was no answer.
+fn call_until(done: &AtomicBool, url: &str) -> (Vec<String>, Vec<String>) {
+    let (mut versions, mut lost) = (Vec::new(), Vec::new());
+    while !done.load(Ordering::Relaxed) {
+        // A connection of its own each time: kept ones would all go to one pod.
+        let client = Client::new(url);
+        match client.post("/predict", &json!({"features": [[0, 1]]})) {
+            Ok(answer) if answer["predictions"] == json!([1]) => {
+                let version = answer["version"].as_str().unwrap_or_default().to_owned();
+                if versions.last() != Some(&version) {
+                    versions.push(version);
+                }
+            }
+            Ok(answer) => lost.push(answer.to_string()),
+            Err(error) => lost.push(format!("{error:#}")),
+        }
+    }
+    (versions, lost)
+}
+
+fn fails(world: &World) {
+    let s3 = json!({"endpoint": world.s3().endpoint(), "region": "us-east-1", "secret": "keys"});
+    let lakehouse = json!({"lakehouse": {"storage": format!("s3://{}/models", S3::BUCKET), "s3": s3}});
+    let ecr = json!({
+        "region": "us-east-1", "endpoint": format!("http://{}", world.ecr().address()), "access_key_id": "AKIAEXAMPLE",
+        "secret_access_key": "secret://aws", "lifecycle_policy": {"rules": []},
+    });
+    let environment = environment(world, "bucket-pods", &lakehouse, &json!({"ecr": ecr}));
+
+    let script = ended(&environment, "pairs", &json!({"environment_vars": {"FAIL": "script"}}));
+    let why = script["error"].as_str().unwrap();
+    assert!(why.contains("ValueError: out of steel") && why.contains("exited with status 1"), "{why}");
+
+    let requirement = ended(&environment, "pairs", &json!({"requirements": ["asgard-has-no-such-package==9"]}));
+    let why = requirement["error"].as_str().unwrap();
+    assert!(why.contains("pip could not install asgard-has-no-such-package==9"), "{why}");
+
+    // Trained with features from the bucket; built from a context in the bucket.
+    let build = ended(&environment, "pairs", &json!({"environment_vars": {"FAIL": "build"}}));
+    let why = build["error"].as_str().unwrap();
+    assert_eq!(build["progress"], "building", "{build}");
+    assert!(why.contains("No matching distribution found for asgard-has-no-such-package==9"), "{why}");
+    let made = world.ecr().ask("DescribeRepositories", "models/pairs").unwrap();
+    assert_eq!(made["repositories"][0]["imageScanningConfiguration"]["scanOnPush"], true, "{made}");
+    assert_eq!(made["repositories"][0]["imageTagMutability"], "IMMUTABLE");
+    let policy = world.ecr().ask("GetLifecyclePolicy", "models/pairs").unwrap();
+    assert_eq!(policy["lifecyclePolicyText"], r#"{"rules":[]}"#);
+}
+
+fn has_no_image(world: &World) {
+    let environment =
+        environment(world, "no-image", &json!({}), &json!({"image": world.kubernetes().registry().image("nobody:1")}));
+    let build = ended(&environment, "pairs", &json!({}));
+    let why = build["error"].as_str().unwrap();
+    assert_eq!(build["progress"], "building", "{build}");
+    assert!(why.contains("nobody:1") && why.contains("not found"), "{why}");
+}
+
+/// An environment whose models live in pods of a namespace of its name, with features to learn from.
+fn environment(world: &World, name: &str, more: &Value, build: &Value) -> Client {
+    let kubernetes = world.kubernetes();
+    let registry = kubernetes.registry();
+    let (base, kaniko) = (Image::ModelServer.push(registry).unwrap(), Image::Kaniko.push(registry).unwrap());
+    kubernetes.namespace(name).unwrap();
+    let granted = |kinds: &[&str], verbs: &[&str]| json!({"namespaces": [name], "kinds": kinds, "verbs": verbs, "substitute_secrets": kinds.contains(&"v1/Secret")});
+    let jobs = json!([
+        granted(&["batch/v1/Job"], &["get", "apply", "patch", "delete"]),
+        granted(&["v1/ConfigMap", "v1/Secret"], &["apply"]),
+        granted(&["v1/Pod"], &["get", "list", "logs"]),
+    ]);
+    let models = json!([
+        granted(&["apps/v1/Deployment", "v1/Service"], &["get", "apply", "delete"]),
+        granted(&["v1/Pod"], &["get", "list", "logs"]),
+    ]);
+    let small = json!({"resources": {"requests": {"cpu": "200m", "memory": "128Mi"}}});
+    let mut building = json!({
+        "namespace": name, "image": kaniko, "copy_image": kubernetes.busybox(), "registry": registry.address(),
+        "repository": "models/{model}", "base_image": base, "insecure": true, "pod": small,
+    });
+    for (key, value) in build.as_object().into_iter().flatten() {
+        building[key.as_str()] = value.clone();
+    }
+    let tracker = world.tracker().url();
+    // Load balancers are in the network of the run.
+    let [a, b, c, _] = kubernetes.address().octets();
+    let mut changes = json!({
+        "kubernetes": {"type": "kubeconfig", "path": kubernetes.kubeconfig()},
+        "training": {
+            "plugin": "mlflow",
+            "configuration": {
+                "tracking_uri": tracker, "runner": "kubernetes",
+                "kubernetes": {"namespace": name, "image": base, "pod": small},
+            },
+            "grants": {"http": [{"host": tracker.trim_start_matches("http://")}], "objects": true, "kubernetes": jobs},
+        },
+        "build": {
+            "plugin": "kaniko", "configuration": building,
+            "grants": {"http": [{"host": "127.0.0.1:*"}], "objects": true, "kubernetes": jobs},
+        },
+        "serving": {
+            "plugin": "kubernetes",
+            "configuration": {"namespace": name, "verify": true, "drain_seconds": 5, "pod": small},
+            "grants": {"http": [{"host": format!("{a}.{b}.{c}.0/24:*")}], "kubernetes": models},
+        },
+    });
+    for (section, value) in more.as_object().into_iter().flatten() {
+        changes[section.as_str()] = value.clone();
+    }
+    let keys = format!("{}:{}", S3::ACCESS_KEY, S3::SECRET_KEY);
+    let client = world.environment_with(name, &[("keys", &keys), ("aws", "example")], &changes).unwrap();
+    let gold = client.post("/dbt/transform", &json!({"name": "pairs", "sql_query": ROWS})).unwrap();
+    assert_eq!(gold["status"], "completed", "{gold}");
+    let feature = |name: &str| json!({"name": name, "dtype": "int64"});
+    let view = json!({
+        "name": "pairs", "entities": ["id"], "features": [feature("a"), feature("b"), feature("differs")],
+        "source": {"table_name": "pairs", "timestamp_field": "seen"}, "ttl_seconds": 0,
+    });
+    client.post("/feast/features", &view).unwrap();
+    client
+}
+
+/// A deployment that was made.
+fn deployed(environment: &Client, model: &str, changes: &Value) -> Value {
+    let deployment = ended(environment, model, changes);
+    assert_eq!(deployment["status"], "deployed", "{deployment}");
+    deployment
+}
+
+/// A deployment at its end.
+fn ended(environment: &Client, model: &str, changes: &Value) -> Value {
+    let mut request = json!({
+        "script_name": "train.py", "script_content": SCRIPT, "experiment_name": "pairs", "model_name": model, "timeout": 600,
+        "features": {"view": "pairs", "target": "differs"}, "replicas": 2,
+    });
+    for (key, value) in changes.as_object().into_iter().flatten() {
+        request[key.as_str()] = value.clone();
+    }
+    let submitted = environment.post("/mlops/deploy", &request).unwrap();
+    let path = format!("/mlops/deployments/{}", submitted["deployment_id"].as_str().unwrap());
+    let start = Instant::now();
+    loop {
+        let deployment = environment.look(&path).unwrap();
+        if ["deployed", "failed"].iter().any(|end| deployment["status"] == *end) {
+            return deployment;
+        }
+        assert!(start.elapsed() < DEPLOYED_WITHIN, "it takes too long: {deployment}");
+        thread::sleep(Duration::from_millis(500));
+    }
+}
