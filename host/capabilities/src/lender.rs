@@ -157,6 +157,8 @@ impl Lender {
             lent.processes = Some(processes::Processes {
                 holder: holder.clone(),
                 granted: Arc::clone(&policies.processes),
+                substituting: Arc::clone(&policies.substituting),
+                secrets,
                 programs: self.programs.clone(),
                 objects: objects.clone(),
                 supervisor: Arc::clone(&self.backing.supervisor),

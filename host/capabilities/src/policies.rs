@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use asgard_contract::environment::{Environment, Grants};
+use asgard_contract::environment::{Environment, Grants, ProcessGrant};
 use asgard_contract::{Error, Result};
 
 use crate::addresses::Addresses;
@@ -17,6 +17,8 @@ pub(crate) struct Policies {
     pub(crate) reveal_secrets: bool,
     /// Names of programs, for processes and for services.
     pub(crate) processes: Arc<BTreeSet<String>>,
+    /// Those of them whose processes see secrets.
+    pub(crate) substituting: Arc<BTreeSet<String>>,
     pub(crate) services: Arc<BTreeSet<String>>,
     pub(crate) objects: bool,
     pub(crate) files: Option<Arc<files::Policy>>,
@@ -44,8 +46,16 @@ impl Policies {
             http,
             sockets: (!grants.sockets.is_empty()).then_some(sockets),
             reveal_secrets: grants.reveal_secrets,
-            processes: programs("processes", &grants.processes, environment)?,
-            services: programs("services", &grants.services, environment)?,
+            processes: programs("processes", grants.processes.iter().map(ProcessGrant::program), environment)?,
+            substituting: Arc::new(
+                grants
+                    .processes
+                    .iter()
+                    .filter(|grant| grant.substitutes_secrets())
+                    .map(|grant| grant.program().to_owned())
+                    .collect(),
+            ),
+            services: programs("services", grants.services.iter().map(String::as_str), environment)?,
             objects: grants.objects,
             files: (!grants.files.is_empty())
                 .then(|| files::Policy::parse(&grants.files, folder))
@@ -60,12 +70,16 @@ impl Policies {
     }
 }
 
-fn programs(field: &str, names: &[String], environment: &Environment) -> Result<Arc<BTreeSet<String>>> {
-    for (index, name) in names.iter().enumerate() {
+fn programs<'a>(
+    field: &str,
+    names: impl Iterator<Item = &'a str> + Clone,
+    environment: &Environment,
+) -> Result<Arc<BTreeSet<String>>> {
+    for (index, name) in names.clone().enumerate() {
         if !environment.programs.contains_key(name) {
             let message = format!("the environment has no program `{name}`: add `[programs.{name}]`");
             return Err(Error::invalid(format!("{field}[{index}]"), message));
         }
     }
-    Ok(Arc::new(names.iter().cloned().collect()))
+    Ok(Arc::new(names.map(str::to_owned).collect()))
 }

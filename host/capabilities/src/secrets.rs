@@ -74,6 +74,16 @@ pub(crate) async fn substitute(value: &mut Value, environment: &str, secrets: &d
     Ok(!found.is_empty())
 }
 
+/// Whether any text of a JSON value is a reference.
+pub(crate) fn refers(value: &Value) -> bool {
+    match value {
+        Value::String(text) => reference(text).is_some(),
+        Value::Array(items) => items.iter().any(refers),
+        Value::Object(fields) => fields.values().any(refers),
+        _ => false,
+    }
+}
+
 fn each_text(value: &mut Value, visit: &mut impl FnMut(&mut String)) {
     match value {
         Value::String(text) => visit(text),

@@ -76,7 +76,7 @@ pub struct Pipeline {
     plugins: Arc<Plugins>,
     environments: Arc<Environments>,
     supervisor: Arc<Supervisor>,
-    /// By digest of the connector.
+    /// By what the connector's answer depends on.
     source_types: Mutex<HashMap<String, Vec<SourceType>>>,
     /// Of the surface; none before it is there.
     step_reader: OnceLock<Arc<dyn StepReader>>,

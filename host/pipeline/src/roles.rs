@@ -62,6 +62,12 @@ impl Bound {
         format!("{}@{}", manifest.name, manifest.version)
     }
 
+    /// What its answers about itself depend on.
+    fn identity(&self) -> String {
+        let programs = serde_json::to_string(&self.active.document.programs).unwrap_or_default();
+        format!("{}/{}/{}/{programs}", self.plugin.digest(), self.active.name, self.binding.configuration)
+    }
+
     /// What the binding lets it reach.
     pub(crate) fn grants(&self) -> &Grants {
         &self.binding.grants
@@ -147,15 +153,16 @@ impl Pipeline {
         ))
     }
 
-    /// Declared once per component: asked of a plugin the first time, remembered by digest.
+    /// Asked of a plugin once for each component, configuration and environment's programs: a connector that runs others serves
+    /// what its configuration names.
     pub(crate) async fn source_types(&self, bound: &Bound) -> Result<Vec<SourceType>> {
-        let digest = bound.plugin.digest().to_owned();
-        if let Some(types) = self.source_types.lock().await.get(&digest) {
+        let asked = bound.identity();
+        if let Some(types) = self.source_types.lock().await.get(&asked) {
             return Ok(types.clone());
         }
         let call = bound.call("source-types", Arc::new(asgard_contract::log::Discard)).await?;
         let types = bound.plugin.connector(call).source_types().await?;
-        self.source_types.lock().await.insert(digest, types.clone());
+        self.source_types.lock().await.insert(asked, types.clone());
         Ok(types)
     }
 }

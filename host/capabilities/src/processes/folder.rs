@@ -29,6 +29,9 @@ pub(crate) struct Launch {
     pub(crate) tied_to_host: bool,
     /// How much of the output is kept; see [`super::output`].
     pub(crate) output_segments: usize,
+    /// Whether the output is data: see the module `processes`. Keepers of before did not know.
+    #[serde(default)]
+    pub(crate) stream: bool,
 }
 
 /// How a process ended.
@@ -82,6 +85,11 @@ impl Folder {
 
     pub(crate) fn write_launch(&self, launch: &Launch) -> io::Result<()> {
         write_json(&self.0.join("launch.json"), launch)
+    }
+
+    /// Standard error of a process whose output is a stream; among its files, so that its plugin can read it.
+    pub(super) fn standard_error(&self) -> PathBuf {
+        self.work().join(".asgard/stderr")
     }
 
     pub(super) fn read_launch(&self) -> io::Result<Launch> {

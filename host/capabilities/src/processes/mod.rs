@@ -4,6 +4,15 @@
 //! folder of its own, a scrubbed environment, a memory limit, a timeout, and a keeper ([`keep`]) that enforces them and
 //! remembers how it ended, whatever becomes of the host.
 //!
+//! A process whose output is data, and not a log, is started with the variable `ASGARD_OUTPUT=stream`, which it does not see itself:
+//!
+//! | | a log | a stream |
+//! | --- | --- | --- |
+//! | what is output | standard output and standard error, in the order written | standard output alone |
+//! | standard error | as above | the newest of it, in `.asgard/stderr` and `.asgard/stderr.before` of the working folder |
+//! | more of it than is kept | the oldest goes | the process waits until what is there was read |
+//! | what was read | stays | goes: asking for an offset says that everything before it was read |
+//!
 //! What this is not: a sandbox. A granted program runs as the host's user, and sees what that user sees. Grant programs
 //! to plugins as one gives shell access to people.
 
@@ -14,6 +23,7 @@ mod output;
 mod proc;
 mod programs;
 mod python;
+mod substitution;
 mod supervisor;
 
 pub mod keep;
@@ -36,6 +46,7 @@ pub(crate) use supervisor::{check_strings, children, delete};
 use crate::blocking::{blocking, file_error};
 use crate::holder::Holder;
 use crate::objects::{self, ObjectSpace};
+use crate::secrets::Secrets;
 
 /// How long a call waits for a Python environment that is being made: half of what a step may take by default.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -45,6 +56,12 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// Of output kept: 64 MiB; see [`output`].
 const OUTPUT_SEGMENTS: usize = 16;
+
+/// Of a stream's output that nobody has read yet: 32 MiB.
+const STREAM_SEGMENTS: usize = 8;
+
+/// How a plugin says what a process's output is; see the module's own words.
+const OUTPUT: &str = "ASGARD_OUTPUT";
 
 /// One answer with output, at most.
 const LARGEST_CHUNK: u32 = 1 << 20;
@@ -99,6 +116,9 @@ pub struct Processes {
     pub(crate) holder: Holder,
     /// Names of programs.
     pub(crate) granted: Arc<BTreeSet<String>>,
+    /// Those of them whose processes see secrets.
+    pub(crate) substituting: Arc<BTreeSet<String>>,
+    pub(crate) secrets: Arc<dyn Secrets>,
     pub(crate) programs: Programs,
     /// Where there is a grant for them.
     pub(crate) objects: Option<ObjectSpace>,
@@ -118,13 +138,15 @@ impl Processes {
         self.holder.using("processes", "start", &program, self.start_granted(key, spec)).await
     }
 
-    async fn start_granted(&self, key: &str, spec: Spec) -> Result<()> {
+    async fn start_granted(&self, key: &str, mut spec: Spec) -> Result<()> {
         check_granted(&self.granted, &spec.program, &self.holder, "processes")?;
         let folder = self.supervisor.folder(&self.holder.caller, key)?;
         if look(&folder).await? != Found::Nothing {
             return Ok(());
         }
         check_strings(&spec.arguments, &spec.environment)?;
+        let is_stream = is_stream(&mut spec.environment)?;
+        self.substitute(&mut spec).await?;
         let files = prepare(spec.files, self.objects.as_ref(), || no_objects(&self.holder)).await?;
         let executable = self.programs.executable(&spec.program, PATIENCE).await?;
         let launch = Launch {
@@ -135,7 +157,8 @@ impl Processes {
             memory_bytes: spec.memory_bytes,
             grace_ms: GRACE.as_millis() as u64,
             tied_to_host: false,
-            output_segments: OUTPUT_SEGMENTS,
+            output_segments: if is_stream { STREAM_SEGMENTS } else { OUTPUT_SEGMENTS },
+            stream: is_stream,
         };
         self.supervisor.start(&folder, files, launch).await
     }
@@ -246,6 +269,19 @@ impl Processes {
     }
 }
 
+/// Takes the variable out that says what the output is.
+fn is_stream(environment: &mut Vec<(String, String)>) -> Result<bool> {
+    let Some(index) = environment.iter().position(|(name, _)| name == OUTPUT) else { return Ok(false) };
+    match environment.remove(index).1.as_str() {
+        "stream" => Ok(true),
+        "log" => Ok(false),
+        other => {
+            let message = format!("`{OUTPUT}` is `log` or `stream`, and not `{other}`");
+            Err(Error::invalid(format!("environment[{index}]"), message))
+        }
+    }
+}
+
 fn missing(key: &str) -> Error {
     Error::not_found(format!("this task has no process `{key}`"))
 }
@@ -286,9 +322,17 @@ pub(crate) fn surroundings(
 
 /// At most `max` bytes of a process's output.
 pub(crate) async fn read_output(folder: &Folder, offset: u64, max: u32) -> Result<Chunk> {
-    let path = folder.output();
+    let folder = folder.clone();
     let max = max.min(LARGEST_CHUNK) as usize;
-    blocking(move || output::read(&path, offset, max).map_err(|error| file_error("reading", &path, &error))).await
+    blocking(move || {
+        let path = folder.output();
+        let failed = |error| file_error("reading", &path, &error);
+        if output::is_behind(&path, offset) && folder.read_launch().map_err(failed)?.stream {
+            output::release(&path, offset).map_err(failed)?;
+        }
+        output::read(&path, offset, max).map_err(failed)
+    })
+    .await
 }
 
 /// The last lines of a process's output.

@@ -2,6 +2,8 @@
 //!
 //! Segments of a few megabytes, each named by the offset of its first byte. When there are too many, the oldest goes: a
 //! service that logs every request for a year keeps its last lines, and no process fills the disk by talking.
+//!
+//! Of a stream nothing goes before it was read ([`release`]), and whoever writes asks first whether there is room.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -28,6 +30,11 @@ impl OutputWriter {
         let (start, length) = segments_of(folder).last().copied().unwrap_or((0, 0));
         let file = OpenOptions::new().create(true).append(true).open(segment(folder, start))?;
         Ok(Self { folder: folder.to_owned(), segments: segments.max(1), file, start, length })
+    }
+
+    /// Whether the next byte would begin a segment more than so many.
+    pub(super) fn is_full(&self, segments: usize) -> bool {
+        self.length >= SEGMENT_BYTES && segments_of(&self.folder).len() >= segments
     }
 
     pub(super) fn write(&mut self, data: &[u8]) -> io::Result<()> {
@@ -66,6 +73,26 @@ pub(super) fn read(folder: &Path, offset: u64, max: usize) -> io::Result<Chunk> 
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Chunk { data: Vec::new(), next: start + length }),
         Err(error) => Err(error),
     }
+}
+
+/// Whether whole segments are before `offset`.
+pub(super) fn is_behind(folder: &Path, offset: u64) -> bool {
+    matches!(segments_of(folder).as_slice(), [(start, length), _, ..] if start + length <= offset)
+}
+
+/// Deletes the segments before `offset`. The last one stays: it is being written.
+pub(super) fn release(folder: &Path, offset: u64) -> io::Result<()> {
+    let segments = segments_of(folder);
+    let Some((_, finished)) = segments.split_last() else { return Ok(()) };
+    for (start, length) in finished {
+        if start + length <= offset {
+            match std::fs::remove_file(segment(folder, *start)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The last lines, for texts about what went wrong.
@@ -131,6 +158,24 @@ mod tests {
         assert_eq!(read_bytes, SEGMENT_BYTES + 8);
         assert!(last.ends_with(b"the end\n"));
         assert_eq!(last_lines(folder.path(), 1).len() as u64, (8 << 10) - 1);
+    }
+
+    #[test]
+    fn what_was_read_of_a_stream_makes_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = OutputWriter::open(folder.path(), usize::MAX).unwrap();
+        let block = vec![b'x'; SEGMENT_BYTES as usize];
+        writer.write(&block).unwrap();
+        assert!(!writer.is_full(2));
+        writer.write(&block).unwrap();
+        assert!(writer.is_full(2));
+        assert!(!is_behind(folder.path(), SEGMENT_BYTES - 1));
+        assert!(is_behind(folder.path(), SEGMENT_BYTES));
+        release(folder.path(), SEGMENT_BYTES).unwrap();
+        assert!(!writer.is_full(2));
+        writer.write(b"more").unwrap();
+        let chunk = read(folder.path(), 2 * SEGMENT_BYTES, 100).unwrap();
+        assert_eq!((chunk.data.as_slice(), chunk.next), (b"more".as_slice(), 2 * SEGMENT_BYTES + 4));
     }
 
     #[test]

@@ -169,6 +169,7 @@ impl Attendant {
             grace_ms: GRACE.as_millis() as u64,
             tied_to_host: true,
             output_segments: OUTPUT_SEGMENTS,
+            stream: false,
         })
     }
 

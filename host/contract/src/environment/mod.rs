@@ -144,10 +144,10 @@ pub struct Grants {
     /// Whether `credentials.reveal` may answer.
     #[serde(default, skip_serializing_if = "is_default")]
     pub reveal_secrets: bool,
-    /// Names of programs of the environment.
+    /// Programs of the environment.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub processes: Vec<String>,
-    /// Likewise, for services.
+    pub processes: Vec<ProcessGrant>,
+    /// Names of programs of the environment, for services.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<String>,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -176,6 +176,38 @@ pub struct HttpGrant {
     /// plugin names by reference is sent.
     #[serde(default, skip_serializing_if = "is_default")]
     pub substitute_secrets: bool,
+}
+
+/// One granted program: its name, or a table that says more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "expected the name of a program, or `{ program = \"NAME\", substitute_secrets = true }`")]
+pub enum ProcessGrant {
+    Program(String),
+    Detailed(DetailedProcessGrant),
+}
+
+/// A granted program that sees secrets.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DetailedProcessGrant {
+    pub program: String,
+    /// Whether `secret://NAME` in a process's variables and in its JSON files is replaced by the secret.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub substitute_secrets: bool,
+}
+
+impl ProcessGrant {
+    /// The program's name.
+    pub fn program(&self) -> &str {
+        match self {
+            Self::Program(program) | Self::Detailed(DetailedProcessGrant { program, .. }) => program,
+        }
+    }
+
+    /// Whether its processes see secrets.
+    pub fn substitutes_secrets(&self) -> bool {
+        matches!(self, Self::Detailed(DetailedProcessGrant { substitute_secrets: true, .. }))
+    }
 }
 
 /// What the host attaches to a request. Secrets by name only.

@@ -11,6 +11,7 @@
 )]
 
 mod dbt_trino;
+mod airbyte;
 mod engine;
 mod kaniko;
 mod kubernetes;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
             refusals::trials(&world),
             races::trials(&world),
             nessie::trials(&world),
+            airbyte::trials(&world),
             dbt_trino::trials(&world),
             spark_operator::trials(&world),
             spark_plugin::trials(&world),

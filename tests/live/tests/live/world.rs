@@ -182,6 +182,16 @@ impl World {
         started("the host", &self.host, || Host::start_light(&self.built, &self.folder("host"), 0))
     }
 
+    /// What hosts of a test's own are made of.
+    pub(crate) fn built(&self) -> &Built {
+        &self.built
+    }
+
+    /// The host, for environments of a test's own.
+    pub(crate) fn host_client(&self) -> Client {
+        self.host().client()
+    }
+
     /// An environment on this machine's disk, with a catalog of its own.
     pub(crate) fn disk(&self) -> Lake {
         Lake(self.host().client())

@@ -12,7 +12,7 @@
 //! | `keeper.lock` | locked as long as the keeper lives: liveness needs no guess about process ids |
 //! | `keeper.json` | the keeper's process id and start time, for ending one that hangs |
 //! | `control` | a FIFO; a byte written to it ends the process. Opening it fails when there is no keeper |
-//! | `output/` | standard output and standard error together |
+//! | `output/` | standard output and standard error together; of a stream, standard output alone |
 //! | `exit.json` | how it ended |
 //!
 //! A service is tied to its host: the keeper's standard input is a pipe that the host holds open, and its end, however the
@@ -22,6 +22,7 @@
 
 mod descendants;
 mod launch;
+mod standard_error;
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -38,12 +39,16 @@ use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus};
 use super::folder::{Exit, Folder, KeeperMark, Launch};
 use super::output::OutputWriter;
 use super::{Ending, proc};
+use standard_error::StandardError;
 
 /// The first line of the keeper's standard output when the program runs.
 pub(super) const STARTED: &str = "started";
 
 /// How often children are collected that were handed over: a zombie costs a process id only.
 const REAPING: Duration = Duration::from_secs(5);
+
+/// How often a stream looks whether its reader made room.
+const HELD: Duration = Duration::from_millis(20);
 
 /// A process that waits for a dead disk does not even die by `SIGKILL`; the exit status does not wait for it.
 const UNKILLABLE: Duration = Duration::from_secs(10);
@@ -82,7 +87,13 @@ fn keep(folder: &Folder) -> io::Result<()> {
     folder.clear_exit()?;
     let control = folder.open_control()?;
     let (output, write_end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-    let program = spawn(own, write_end)?;
+    let (errors, errors_end) = if launch.stream {
+        let (errors, end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        (Some(StandardError::new(File::from(errors), folder.standard_error())), end)
+    } else {
+        (None, write_end.try_clone()?)
+    };
+    let program = spawn(own, write_end, errors_end)?;
     let start_time = proc::start_time(own).unwrap_or(0);
     folder.write_keeper(&KeeperMark { pid: own.as_raw_nonzero().get(), start_time })?;
     announce(STARTED);
@@ -91,7 +102,10 @@ fn keep(folder: &Folder) -> io::Result<()> {
         pidfd: rustix::process::pidfd_open(program, PidfdFlags::empty())?,
         output: File::from(output),
         control,
-        log: OutputWriter::open(&folder.output(), launch.output_segments)?,
+        // Of a stream nothing goes before it was read.
+        log: OutputWriter::open(&folder.output(), if launch.stream { usize::MAX } else { launch.output_segments })?,
+        most_segments: launch.stream.then_some(launch.output_segments),
+        errors,
         program,
         status: None,
         ending: None,
@@ -112,13 +126,13 @@ fn lock(folder: &Folder) -> io::Result<File> {
 }
 
 /// Starts this very binary once more, as the leader of a process group; it becomes the program. See [`launch`].
-fn spawn(own: Pid, write_end: OwnedFd) -> io::Result<Pid> {
+fn spawn(own: Pid, output: OwnedFd, errors: OwnedFd) -> io::Result<Pid> {
     let child = Command::new("/proc/self/exe")
         .args(std::env::args_os().skip(1))
         .env(launch::STAGE, own.as_raw_nonzero().get().to_string())
         .stdin(Stdio::null())
-        .stdout(write_end.try_clone()?)
-        .stderr(write_end)
+        .stdout(output)
+        .stderr(errors)
         .process_group(0)
         .spawn()?;
     i32::try_from(child.id())
@@ -133,6 +147,10 @@ struct Watch {
     output: File,
     control: File,
     log: OutputWriter,
+    /// Of a stream: more of them are not written before some were read.
+    most_segments: Option<usize>,
+    /// Of a stream.
+    errors: Option<StandardError>,
     program: Pid,
     status: Option<WaitStatus>,
     /// Why it is being ended.
@@ -149,10 +167,16 @@ impl Watch {
         let mut tied = launch.tied_to_host;
         while self.status.is_none() {
             let next = [self.kill_at, deadline.filter(|_| self.ending.is_none())].into_iter().flatten().min();
-            let wait = next.map_or(REAPING, |at| at.saturating_duration_since(Instant::now()).min(REAPING));
-            let ready = self.wait(wait, output_is_open, tied);
+            // A pipe that nobody empties is what the program waits for.
+            let held = output_is_open && self.most_segments.is_some_and(|most| self.log.is_full(most));
+            let longest = if held { HELD } else { REAPING };
+            let wait = next.map_or(longest, |at| at.saturating_duration_since(Instant::now()).min(longest));
+            let ready = self.wait(wait, output_is_open && !held, tied);
             if ready.output {
                 output_is_open = self.copy_output();
+            }
+            if ready.errors {
+                self.copy_errors();
             }
             if ready.stop {
                 let _ = self.control.read(&mut [0; 64]);
@@ -181,6 +205,9 @@ impl Watch {
         while output_is_open && self.wait(Duration::ZERO, true, false).output {
             output_is_open = self.copy_output();
         }
+        while self.errors.is_some() && self.wait(Duration::ZERO, false, false).errors {
+            self.copy_errors();
+        }
         match (self.ending, self.status.and_then(|status| status.exit_status())) {
             (Some(ending), _) => Exit::Ended(ending),
             (None, Some(code)) => Exit::Exited(code),
@@ -205,6 +232,10 @@ impl Watch {
             fds.push(PollFd::new(&self.output, PollFlags::IN));
             fds.len() - 1
         });
+        let errors_at = self.errors.as_ref().map(|errors| {
+            fds.push(PollFd::new(errors.pipe(), PollFlags::IN));
+            fds.len() - 1
+        });
         let tie_at = tied.then(|| {
             fds.push(PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::IN));
             fds.len() - 1
@@ -217,7 +248,12 @@ impl Watch {
             Err(_) => std::thread::sleep(Duration::from_millis(100)),
         }
         let happened = |at: Option<usize>| at.and_then(|at| fds.get(at)).is_some_and(|fd| !fd.revents().is_empty());
-        Ready { stop: happened(Some(1)), output: happened(output_at), host_gone: happened(tie_at) }
+        Ready {
+            stop: happened(Some(1)),
+            output: happened(output_at),
+            errors: happened(errors_at),
+            host_gone: happened(tie_at),
+        }
     }
 
     /// False at the end of the output.
@@ -226,11 +262,22 @@ impl Watch {
         match self.output.read(&mut data) {
             Ok(0) => false,
             Ok(read) => {
-                // A full disk must not stop the program: its output is lost, its work is not.
-                let _ = self.log.write(data.get(..read).unwrap_or_default());
+                // A full disk must not stop the program: its output is lost, its work is not. The work of a stream is its output.
+                if let Err(error) = self.log.write(data.get(..read).unwrap_or_default())
+                    && let Some(errors) = &mut self.errors
+                {
+                    errors.add(format!("\nits output could not be kept: {error}\n").as_bytes());
+                    self.end(Ending::Signal, Duration::ZERO);
+                }
                 true
             }
             Err(error) => error.kind() == io::ErrorKind::Interrupted,
+        }
+    }
+
+    fn copy_errors(&mut self) {
+        if self.errors.as_mut().is_some_and(|errors| !errors.copy()) {
+            self.errors = None;
         }
     }
 
@@ -251,5 +298,6 @@ impl Watch {
 struct Ready {
     stop: bool,
     output: bool,
+    errors: bool,
     host_gone: bool,
 }

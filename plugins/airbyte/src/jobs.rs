@@ -1,0 +1,249 @@
+//! A sync as one job of Airbyte's.
+//!
+//! # Once
+//! The API takes no key by which a job is started once. So the newest job of the connection is remembered before a job is started: a
+//! newer one that is there after a crash is the one that this sync started. Airbyte's own schedule is manual, and it runs one job of a
+//! connection at a time.
+
+use std::collections::VecDeque;
+
+use asgard_sdk::connector::{Event, Ingestion, Moved};
+use asgard_sdk::context::Level;
+use asgard_sdk::types::InvalidInput;
+use asgard_sdk::{Error, Progress, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::client::{Client, escape};
+use crate::configuration::Configuration;
+use crate::host::Host;
+use crate::inventory::Inventory;
+use crate::trial::words;
+use crate::wire::{Attempt, Job, JobId, JobInfo, NewJob, Page};
+
+/// What is remembered of a sync, until its end.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Noted {
+    connection: String,
+    /// The newest job of before, 0 where there was none.
+    before: i64,
+    job: Option<i64>,
+}
+
+/// Each sync has a bucket of its own, so that it can be forgotten.
+fn bucket(task: &str) -> String {
+    format!("sync-{task}")
+}
+
+const KEY: &str = "job";
+
+fn recall(host: &dyn Host, task: &str) -> Result<Option<Noted>> {
+    host.recall(&bucket(task), KEY)?.map(|bytes| asgard_sdk::decode(&bytes)).transpose()
+}
+
+fn newest(client: &Client<'_>, connection: &str) -> Result<Option<Job>> {
+    let path = format!("/jobs?connectionId={}&jobType=sync&limit=1&orderBy=createdAt%7CDESC", escape(connection));
+    Ok(client.get::<Page<Job>>(&path)?.data.into_iter().next())
+}
+
+/// A sync under way.
+pub struct Run<H> {
+    host: H,
+    configuration: Configuration,
+    ingestion: Ingestion,
+    task: String,
+    job: i64,
+    /// What was told of each stream.
+    moved: Vec<(u64, u64)>,
+    status: String,
+    events: VecDeque<Event>,
+    is_done: bool,
+    has_looked: bool,
+}
+
+impl<H: Host> Run<H> {
+    /// Starts the job, or finds the one that was started for this sync.
+    ///
+    /// # Errors
+    /// Those of the server.
+    pub fn open(host: H, configuration: Configuration, ingestion: Ingestion, task: &str) -> Result<Self> {
+        let job = start(&host, &configuration, &ingestion, task)?;
+        let moved = vec![(0, 0); ingestion.streams.len()];
+        Ok(Self {
+            host,
+            configuration,
+            ingestion,
+            task: task.to_owned(),
+            job,
+            moved,
+            status: String::new(),
+            events: VecDeque::new(),
+            is_done: false,
+            has_looked: false,
+        })
+    }
+
+    /// What happens next.
+    ///
+    /// # Errors
+    /// Why the job failed; those of the server.
+    pub fn next_event(&mut self) -> Result<Event> {
+        if let Some(event) = self.events.pop_front() {
+            return Ok(event);
+        }
+        if self.is_done {
+            return Ok(Event::Done);
+        }
+        if std::mem::take(&mut self.has_looked) {
+            return Ok(Event::Waiting(self.configuration.poll_seconds.saturating_mul(1000)));
+        }
+        self.look()?;
+        self.has_looked = true;
+        self.next_event()
+    }
+
+    fn look(&mut self) -> Result<()> {
+        let client = Client::new(&self.host, &self.configuration);
+        let job: Job = client.get(&format!("/jobs/{}", self.job))?;
+        // What each stream came to, and why an attempt failed, only the server's own API tells.
+        let info = client.ask::<JobInfo>("/jobs/get", &JobId { id: self.job });
+        let attempts: Vec<Attempt> = match info {
+            Ok(info) => info.attempts.into_iter().map(|info| info.attempt).collect(),
+            Err(error @ Error::Unavailable(_)) => return Err(error),
+            Err(error) => {
+                self.host.log(Level::Warn, &format!("the job's attempts cannot be read: {}", told(&error)));
+                Vec::new()
+            }
+        };
+        self.count(&job, attempts.last());
+        if job.status != self.status {
+            self.status.clone_from(&job.status);
+            let message = format!("job {} of Airbyte is {}", self.job, job.status);
+            self.events.push_back(Event::Progress(Progress { message, fraction: None }));
+        }
+        match job.status.as_str() {
+            "succeeded" => {
+                self.host.forget(&bucket(&self.task))?;
+                self.is_done = true;
+                Ok(())
+            }
+            "failed" => Err(self.failed(&attempts)),
+            "cancelled" => Err(Error::Conflict(format!("job {} was cancelled in Airbyte", self.job))),
+            // Pending, queued, running; incomplete: another attempt follows.
+            _ => Ok(()),
+        }
+    }
+
+    /// Rows and bytes as far as they changed. Without numbers of each stream, those of the job are the only stream's.
+    fn count(&mut self, job: &Job, attempt: Option<&Attempt>) {
+        let mut now = self.moved.clone();
+        let stats = attempt.map(|attempt| attempt.stream_stats.as_slice()).unwrap_or_default();
+        for each in stats {
+            let namespace = each.stream_namespace.as_deref().filter(|namespace| !namespace.is_empty());
+            let is_it = |stream: &asgard_sdk::connector::StreamSelection| {
+                stream.name == each.stream_name && stream.namespace.as_deref() == namespace
+            };
+            if let Some(place) = self.ingestion.streams.iter().position(is_it).and_then(|index| now.get_mut(index)) {
+                let records = each.stats.records_committed.or(each.stats.records_emitted).unwrap_or(0);
+                let bytes = each.stats.bytes_committed.or(each.stats.bytes_emitted).unwrap_or(0);
+                *place = (records, bytes);
+            }
+        }
+        if let ([only], [], Some(rows)) = (&mut now[..], stats, job.rows_synced) {
+            *only = (rows, job.bytes_synced.unwrap_or(0));
+        }
+        for (index, (after, before)) in now.iter().zip(&self.moved).enumerate() {
+            if after != before {
+                let stream = u32::try_from(index).unwrap_or(u32::MAX);
+                self.events.push_back(Event::Moved(Moved { stream, records: after.0, bytes: after.1 }));
+            }
+        }
+        self.moved = now;
+    }
+
+    fn failed(&self, attempts: &[Attempt]) -> Error {
+        let failures = attempts.last().and_then(|attempt| attempt.failure_summary.as_ref());
+        let failures = failures.map(|summary| summary.failures.as_slice()).unwrap_or_default();
+        let reasons: Vec<String> = failures.iter().map(words).collect();
+        let reasons = if reasons.is_empty() { "no reason is told".to_owned() } else { reasons.join("; ") };
+        let message = format!("job {} of Airbyte failed after {} attempts: {reasons}", self.job, attempts.len());
+        // Airbyte has tried again as often as it does: trying once more is for whoever reads this.
+        match failures.first().and_then(|failure| failure.failure_type.as_deref()) {
+            Some("config_error") => Error::InvalidInput(InvalidInput { field: Some("config".to_owned()), message }),
+            _ => Error::internal(message),
+        }
+    }
+}
+
+fn start(host: &dyn Host, configuration: &Configuration, ingestion: &Ingestion, task: &str) -> Result<i64> {
+    let client = Client::new(host, configuration);
+    let noted = recall(host, task)?;
+    if let Some(job) = noted.as_ref().and_then(|noted| noted.job) {
+        return Ok(job);
+    }
+    let note = |noted: &Noted| host.remember(&bucket(task), KEY, &asgard_sdk::encode(noted)?);
+    let mut noted = match noted {
+        Some(noted) => noted,
+        None => {
+            let connection = Inventory::new(host, configuration)?.connection(ingestion)?;
+            let before = newest(&client, &connection)?;
+            if let Some(running) = before.as_ref().filter(|job| !is_final(&job.status)) {
+                return Err(Error::unavailable(format!(
+                    "job {} of this connection runs in Airbyte already, and was not started by this sync: it waits for its end",
+                    running.job_id
+                )));
+            }
+            let noted = Noted { connection, before: before.map_or(0, |job| job.job_id), job: None };
+            note(&noted)?;
+            noted
+        }
+    };
+    // Started by this sync before a crash.
+    let job = match newest(&client, &noted.connection)?.filter(|job| job.job_id > noted.before) {
+        Some(job) => job,
+        None => client.send("POST", "/jobs", &NewJob { connection_id: &noted.connection, job_type: "sync" })?,
+    };
+    noted.job = Some(job.job_id);
+    note(&noted)?;
+    Ok(job.job_id)
+}
+
+fn is_final(status: &str) -> bool {
+    matches!(status, "succeeded" | "failed" | "cancelled")
+}
+
+/// Cancels the job of a sync. Nothing happens when it has ended, or was never started.
+///
+/// # Errors
+/// Those of the server.
+pub fn cancel(host: &dyn Host, configuration: &Configuration, _ingestion: &Ingestion, task: &str) -> Result<()> {
+    let Some(noted) = recall(host, task)? else { return Ok(()) };
+    let client = Client::new(host, configuration);
+    let job = match noted.job {
+        Some(job) => Some(job),
+        None => newest(&client, &noted.connection)?.map(|job| job.job_id).filter(|job| *job > noted.before),
+    };
+    if let Some(job) = job {
+        let is_running = client.find::<Job>(&format!("/jobs/{job}"))?.is_some_and(|job| !is_final(&job.status));
+        if is_running {
+            match client.delete(&format!("/jobs/{job}")) {
+                // It ended meanwhile.
+                Ok(()) | Err(Error::Conflict(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    host.forget(&bucket(task))
+}
+
+fn told(error: &Error) -> String {
+    match error {
+        Error::InvalidInput(wrong) => wrong.message.clone(),
+        Error::Unavailable(away) => away.message.clone(),
+        Error::Unauthenticated(message)
+        | Error::Forbidden(message)
+        | Error::NotFound(message)
+        | Error::Conflict(message)
+        | Error::Unsupported(message)
+        | Error::Internal(message) => message.clone(),
+    }
+}
