@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use asgard_contract::misfit;
 use asgard_pipeline::{Active, Page};
 use axum::RequestExt;
 use axum::body::Bytes;
@@ -9,10 +10,11 @@ use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::{StatusCode, header, request::Parts};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
 use crate::environment::EnvironmentName;
+use crate::misspelt::{self, Misspelt};
 use crate::problem::{Problem, Result};
 
 /// The environment that the request is about: of its base URL, or the default one.
@@ -27,10 +29,10 @@ impl FromRequestParts<App> for Environment {
     }
 }
 
-/// A JSON body.
+/// A JSON body. A field that is nearly one of its object is refused; others that are not known are ignored.
 pub(crate) struct Body<T>(pub(crate) T);
 
-impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
+impl<T: DeserializeOwned + ToSchema> FromRequest<App> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &App) -> Result<Self> {
@@ -47,6 +49,9 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
             ));
         }
         let bytes = bytes(request).await?;
+        if let Some(slip) = misspelt::find::<T>(&mut serde_json::Deserializer::from_slice(&bytes)) {
+            return Err(refused(slip));
+        }
         json(&bytes).map(Self)
     }
 }
@@ -62,34 +67,49 @@ pub(crate) async fn bytes(request: Request) -> Result<Bytes> {
     })
 }
 
-fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+/// A whole JSON document.
+///
+/// # Errors
+/// 422 with the field that does not fit.
+pub(crate) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(misfit)?;
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(unfit)?;
     reader.end().map_err(|error| Problem::field("body", format!("has something after the JSON: {error}")))?;
     Ok(value)
 }
 
-/// A part of a body that has been read already.
-pub(crate) fn from_value<T: DeserializeOwned>(value: &serde_json::Value) -> Result<T> {
-    serde_path_to_error::deserialize(value).map_err(misfit)
+/// A part of a body that has been read already, read as the body of its own.
+///
+/// # Errors
+/// As [`Body`].
+pub(crate) fn from_value<T: DeserializeOwned + ToSchema>(value: &serde_json::Value) -> Result<T> {
+    if let Some(slip) = misspelt::find::<T>(value) {
+        return Err(refused(slip));
+    }
+    serde_path_to_error::deserialize(value).map_err(unfit)
 }
 
-fn misfit(error: serde_path_to_error::Error<serde_json::Error>) -> Problem {
+fn refused(slip: Misspelt) -> Problem {
+    let message = format!("there is no such field here: did you mean `{}`?", slip.meant);
+    Problem::field(slip.field, message)
+}
+
+fn unfit(error: serde_path_to_error::Error<serde_json::Error>) -> Problem {
     let path = error.path().to_string();
     let inner = error.into_inner();
     if inner.is_syntax() || inner.is_eof() {
         return Problem::field("body", format!("is no JSON: {inner}"));
     }
-    // A missing field is an error of the object around it; its own name is what helps.
     let message = inner.to_string();
-    let missing = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+    // A missing field is an error of the object around it; its own name is what helps.
+    let missing = misfit::missing(&message);
     let field = match (path.as_str(), missing) {
         (".", Some(name)) => name.to_owned(),
         (path, Some(name)) => format!("{path}.{name}"),
         (".", None) => "body".to_owned(),
         (path, None) => path.to_owned(),
     };
-    Problem::field(field, if missing.is_some() { "is missing".to_owned() } else { message })
+    Problem::field(field, if missing.is_some() { "is missing".to_owned() } else { misfit::told(&message) })
 }
 
 /// Query parameters.
@@ -103,8 +123,11 @@ impl<T: DeserializeOwned + Send> FromRequestParts<App> for Params<T> {
             let text = rejection.body_text();
             let message = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
             match message.split_once(": ") {
-                Some((field, message)) if !field.contains(' ') => Problem::field(field, message),
-                _ => Problem::field("query", message),
+                Some((field, message)) if !field.contains(' ') => Problem::field(field, misfit::told(message)),
+                _ => match misfit::missing(message) {
+                    Some(field) => Problem::field(field, "is missing"),
+                    None => Problem::field("query", misfit::told(message)),
+                },
             }
         })?;
         Ok(Self(value))

@@ -23,6 +23,9 @@ use crate::problem::{PROBLEM_JSON, Problem, Result};
 
 const HEADER: &str = "idempotency-key";
 
+/// As people write it.
+const HEADER_NAME: &str = "Idempotency-Key";
+
 /// Longer ones are not keys but contents.
 const LONGEST_KEY: usize = 255;
 
@@ -93,10 +96,7 @@ async fn answer(app: &App, request: Request, next: Next) -> Result<Response> {
             ));
         }
         Claim::OtherRequest => {
-            return Err(Problem::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "this Idempotency-Key was used for another request: take a new key for a new request",
-            ));
+            return Err(Problem::field(HEADER_NAME, "was used for another request: take a new key for a new request"));
         }
         Claim::Answered(answer) => return replay(answer),
     }
@@ -123,7 +123,7 @@ fn key(request: &Request) -> Result<String> {
     let text = request.headers().get(HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default().trim();
     if text.is_empty() || text.len() > LONGEST_KEY {
         return Err(Problem::field(
-            "Idempotency-Key",
+            HEADER_NAME,
             format!("expected 1 to {LONGEST_KEY} visible ASCII characters, such as a UUID"),
         ));
     }

@@ -10,6 +10,7 @@ mod iceberg;
 mod idempotency;
 mod ingestion;
 mod lakehouse;
+mod misspelt;
 mod models;
 mod peer;
 mod pipelines;
@@ -227,7 +228,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(follow::stream))
         .routes(routes!(tasks::cancel))
         .routes(routes!(environments::list))
-        .routes(routes!(environments::get, environments::put))
+        .routes(routes!(environments::get, environments::put, environments::delete))
         .routes(routes!(environments::plan::plan))
         .routes(routes!(environments::check::check))
         .routes(routes!(environments::promotion::plan, environments::promotion::promote))

@@ -3,7 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use asgard_store::{KeySource, Store, StoreConfig};
 use clap::Args;
 
@@ -37,6 +37,24 @@ impl DataFolder {
     /// The folder's store, for commands that work beside a running host: both see each other's changes at once.
     pub(crate) async fn store(&self) -> Result<Store> {
         Ok(Store::open_with(&self.open()?, self.store_config()).await.map_err(asgard_contract::Error::from)?)
+    }
+
+    /// As [`Self::store`], of a host that there is, with these environments. One that a slip of the keyboard made would hold what
+    /// nobody finds. `new`: it is to come.
+    pub(crate) async fn store_of(&self, environments: &[String], new: bool) -> Result<Store> {
+        const OR_NEW: &str = "or say that it is to come, with `--new`";
+        ensure!(
+            new || self.database_url.is_some() || Store::is_in(&self.path),
+            "{} is no data folder of a host: name that with `--data`, {OR_NEW}",
+            self.path.display()
+        );
+        let store = self.store().await?;
+        let known = store.environments().await.map_err(asgard_contract::Error::from)?;
+        if let Some(unknown) = environments.iter().find(|name| !new && !known.contains(name)) {
+            let there = if known.is_empty() { "is none yet".to_owned() } else { format!("are {}", known.join(", ")) };
+            bail!("there is no environment `{unknown}`: there {there}; name one with `--environment`, {OR_NEW}");
+        }
+        Ok(store)
     }
 
     /// Which database it is, and where its key is from.

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Read};
 
 use anyhow::{Context, Result, ensure};
+use asgard_store::Store;
 use clap::{Args, Subcommand};
 
 use crate::data::DataFolder;
@@ -19,6 +20,9 @@ enum Command {
     /// Store a secret: `asgard secret set NAME < FILE`, or type it. A configuration names it as `secret://NAME`.
     Set {
         name: String,
+        /// For a host that has not been started yet, or an environment whose document is to come.
+        #[arg(long)]
+        new: bool,
         #[command(flatten)]
         place: Place,
     },
@@ -54,29 +58,36 @@ impl Secret {
     pub(crate) fn run(self) -> Result<()> {
         crate::serve::runtime()?.block_on(async {
             match self.command {
-                Command::Set { name, place } => {
+                Command::Set { name, new, place } => {
+                    let store = place.store(new).await?;
                     let value = value()?;
-                    let store = place.data.store().await?;
                     store.set_secret(&place.environment, &name, &value).await.map_err(asgard_contract::Error::from)?;
                     eprintln!("stored `{name}` of environment `{}`; name it as secret://{name}", place.environment);
                 }
                 Command::List { place } => {
-                    let store = place.data.store().await?;
+                    let store = place.store(false).await?;
                     for secret in store.secrets(&place.environment).await.map_err(asgard_contract::Error::from)? {
                         println!("{}", secret.name);
                     }
                 }
                 Command::RotateKey { data } => {
-                    let changed = data.store().await?.rotate_key().await.map_err(asgard_contract::Error::from)?;
+                    let store = data.store_of(&[], false).await?;
+                    let changed = store.rotate_key().await.map_err(asgard_contract::Error::from)?;
                     eprintln!("{changed} secrets are encrypted with the new key");
                 }
                 Command::Remove { name, place } => {
-                    let store = place.data.store().await?;
+                    let store = place.store(false).await?;
                     store.delete_secret(&place.environment, &name).await.map_err(asgard_contract::Error::from)?;
                 }
             }
             Ok(())
         })
+    }
+}
+
+impl Place {
+    async fn store(&self, new: bool) -> Result<Store> {
+        self.data.store_of(std::slice::from_ref(&self.environment), new).await
     }
 }
 

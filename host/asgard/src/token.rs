@@ -38,6 +38,9 @@ enum Command {
         /// How long it is valid, such as `90d` or `12h`. Default: until it is revoked.
         #[arg(long, value_name = "DURATION", value_parser = duration)]
         expires_in: Option<Duration>,
+        /// For a host that has not been started yet, or environments whose documents are to come.
+        #[arg(long)]
+        new: bool,
         #[command(flatten)]
         data: DataFolder,
     },
@@ -59,7 +62,8 @@ impl Token {
     pub(crate) fn run(self) -> Result<()> {
         crate::serve::runtime()?.block_on(async {
             match self.command {
-                Command::Create { name, role, environments, expires_in, data } => {
+                Command::Create { name, role, environments, expires_in, new, data } => {
+                    let store = data.store_of(&environments, new).await?;
                     let new = NewToken {
                         name,
                         role,
@@ -67,10 +71,10 @@ impl Token {
                         expires_at: expires_in.map(|within| Utc::now() + within),
                         created_by: AUTHOR.to_owned(),
                     };
-                    create(&data.store().await?, &new).await
+                    create(&store, &new).await
                 }
-                Command::List { data } => list(&data.store().await?).await,
-                Command::Revoke { token, data } => revoke(&data.store().await?, &token).await,
+                Command::List { data } => list(&data.store_of(&[], false).await?).await,
+                Command::Revoke { token, data } => revoke(&data.store_of(&[], false).await?, &token).await,
             }
         })
     }

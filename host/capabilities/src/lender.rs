@@ -1,7 +1,7 @@
 //! Puts together what one call may reach.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,44 +61,21 @@ pub struct Lender {
 }
 
 impl Lender {
+    /// Whether [`Lender::new`] takes a document whose environment has this folder. Nothing is made for it.
+    ///
+    /// # Errors
+    /// `invalid-input` with the field of the environment that is wrong.
+    pub fn check(environment: &Environment, folder: &Path) -> Result<()> {
+        policies(environment, &absolute(folder)?).map(drop)
+    }
+
     /// Parses the policies of all bindings, and looks that what they name is there.
     ///
     /// # Errors
     /// `invalid-input` with the field of the environment that is wrong.
     pub fn new(environment: Arc<Environment>, mut backing: Backing) -> Result<Self> {
-        // Locations of objects are URLs, and those have no relative form.
-        backing.folder = std::path::absolute(&backing.folder)
-            .map_err(|error| crate::blocking::file_error("finding", &backing.folder, &error))?;
-        for (name, service) in &environment.services {
-            crate::paths::check_name(&format!("services.{name}"), name)?;
-            if !environment.programs.contains_key(&service.program) {
-                let message = format!("the environment has no program `{0}`: add `[programs.{0}]`", service.program);
-                return Err(Error::invalid(format!("services.{name}.program"), message));
-            }
-            if !service.health_path.starts_with('/') {
-                let message = format!("`{}` is no path: expected one such as `/health`", service.health_path);
-                return Err(Error::invalid(format!("services.{name}.health_path"), message));
-            }
-        }
-        let mut policies = Vec::new();
-        for role in Role::ALL {
-            for (index, binding) in environment.bindings(role).into_iter().enumerate() {
-                let field = if role == Role::Ingestion { format!("ingestion[{index}]") } else { role.to_string() };
-                for name in placeholders::services(&binding.configuration).map_err(|error| error.in_field(&field))? {
-                    if !environment.services.contains_key(&name) {
-                        let message = format!("the environment has no service `{name}`: add `[services.{name}]`");
-                        return Err(Error::invalid(format!("{field}.configuration"), message));
-                    }
-                }
-                if environment.kubernetes.is_none() && !binding.grants.kubernetes.is_empty() {
-                    let message = "the environment has no cluster: add `[kubernetes]`";
-                    return Err(Error::invalid(format!("{field}.grants.kubernetes"), message));
-                }
-                let parsed = Policies::parse(&binding.grants, &environment, &backing.folder);
-                let parsed = parsed.map_err(|error| error.in_field(&format!("{field}.grants")))?;
-                policies.push((binding.grants.clone(), Arc::new(parsed)));
-            }
-        }
+        backing.folder = absolute(&backing.folder)?;
+        let policies = policies(&environment, &backing.folder)?;
         Ok(Self {
             objects: ObjectSpace::new(&backing.folder, backing.bucket.clone()),
             programs: backing.supervisor.programs(&environment),
@@ -241,6 +218,16 @@ impl Lender {
         placeholders::fill(configuration, &mut port, &self.environment, &self.backing.folder)
     }
 
+    /// Where a service of the environment answers, once it is ready.
+    ///
+    /// # Errors
+    /// `not-found` when there is no such service; `unavailable` when it is not ready in time, with the reason.
+    pub async fn service_url(&self, name: &str, patience: Duration) -> Result<String> {
+        self.port(name)?;
+        let port = self.backing.supervisor.services().ready(&self.environment.name, name, patience).await?;
+        Ok(services::url(port))
+    }
+
     /// The port of a service of the environment, which is started first where nobody has yet.
     fn port(&self, name: &str) -> Result<u16> {
         let registry = self.backing.supervisor.services();
@@ -299,4 +286,44 @@ impl Lender {
     pub async fn delete_object(&self, key: &str) -> Result<()> {
         self.objects.delete(key).await
     }
+}
+
+/// The policies of all bindings by their grants, once what they name is known to be there.
+fn policies(environment: &Environment, folder: &Path) -> Result<Vec<(Grants, Arc<Policies>)>> {
+    for (name, service) in &environment.services {
+        crate::paths::check_name(&format!("services.{name}"), name)?;
+        if !environment.programs.contains_key(&service.program) {
+            let message = format!("the environment has no program `{0}`: add `[programs.{0}]`", service.program);
+            return Err(Error::invalid(format!("services.{name}.program"), message));
+        }
+        if !service.health_path.starts_with('/') {
+            let message = format!("`{}` is no path: expected one such as `/health`", service.health_path);
+            return Err(Error::invalid(format!("services.{name}.health_path"), message));
+        }
+    }
+    let mut policies = Vec::new();
+    for role in Role::ALL {
+        for (index, binding) in environment.bindings(role).into_iter().enumerate() {
+            let field = if role == Role::Ingestion { format!("ingestion[{index}]") } else { role.to_string() };
+            for name in placeholders::services(&binding.configuration).map_err(|error| error.in_field(&field))? {
+                if !environment.services.contains_key(&name) {
+                    let message = format!("the environment has no service `{name}`: add `[services.{name}]`");
+                    return Err(Error::invalid(format!("{field}.configuration"), message));
+                }
+            }
+            if environment.kubernetes.is_none() && !binding.grants.kubernetes.is_empty() {
+                let message = "the environment has no cluster: add `[kubernetes]`";
+                return Err(Error::invalid(format!("{field}.grants.kubernetes"), message));
+            }
+            let parsed = Policies::parse(&binding.grants, environment, folder);
+            let parsed = parsed.map_err(|error| error.in_field(&format!("{field}.grants")))?;
+            policies.push((binding.grants.clone(), Arc::new(parsed)));
+        }
+    }
+    Ok(policies)
+}
+
+/// Locations of objects are URLs, and those have no relative form.
+fn absolute(folder: &Path) -> Result<PathBuf> {
+    std::path::absolute(folder).map_err(|error| crate::blocking::file_error("finding", folder, &error))
 }

@@ -47,6 +47,17 @@ pub enum SyncMode {
 }
 
 impl SyncMode {
+    /// As requests write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::FullRefreshOverwrite => "full_refresh_overwrite",
+            Self::FullRefreshAppend => "full_refresh_append",
+            Self::IncrementalAppend => "incremental_append",
+            Self::IncrementalMerge => "incremental_merge",
+            Self::ChangeDataCapture => "change_data_capture",
+        }
+    }
+
     /// Each sync brings everything.
     pub fn is_full_refresh(self) -> bool {
         matches!(self, Self::FullRefreshOverwrite | Self::FullRefreshAppend)

@@ -73,6 +73,22 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Unavailable { .. })
     }
+    /// Puts what it is about before the message, for errors of one among several that were worked on.
+    #[must_use]
+    pub fn about(mut self, subject: &str) -> Self {
+        let (Self::InvalidInput { message, .. }
+        | Self::Unauthenticated { message }
+        | Self::Forbidden { message }
+        | Self::NotFound { message }
+        | Self::Conflict { message }
+        | Self::Unavailable { message, .. }
+        | Self::Unsupported { message }
+        | Self::Internal { message }) = &mut self;
+        if !message.contains(subject) {
+            *message = format!("{subject}: {message}");
+        }
+        self
+    }
     /// Puts `prefix` before the field's path, for errors that cross from a part of a request to the whole.
     #[must_use]
     pub fn in_field(self, prefix: &str) -> Self {

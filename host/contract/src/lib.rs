@@ -11,6 +11,7 @@ pub mod features;
 pub mod lakehouse;
 pub mod log;
 pub mod manifest;
+pub mod misfit;
 pub mod step;
 pub mod table;
 pub mod transform;

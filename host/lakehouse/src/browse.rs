@@ -152,10 +152,8 @@ impl Lakehouse {
     /// `not-found`; `invalid-input` for a view, which has none.
     pub async fn snapshots(&self, table: &TableName) -> Result<Vec<SnapshotInfo>> {
         let Loaded::Table(loaded) = self.tables.load(table).await? else {
-            return Err(Error::InvalidInput {
-                field: None,
-                message: format!("`{table}` is a view: it has no snapshots, the tables that it reads do"),
-            });
+            let message = format!("`{table}` is a view: it has no snapshots, the tables that it reads do");
+            return Err(Error::invalid("name", message));
         };
         let metadata = &loaded.state.metadata;
         let mut all: Vec<_> = metadata.snapshots().collect();

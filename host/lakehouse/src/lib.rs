@@ -13,6 +13,7 @@ mod catalog;
 mod engine;
 mod error;
 mod far_times;
+mod floats;
 pub mod iceberg_rest;
 mod rows;
 pub mod storage;
@@ -38,7 +39,7 @@ pub use engine::check_statement;
 pub use engine::{Answer, Query};
 pub use rows::{rows_from_json, rows_to_json};
 pub use stream::{Checkpoint, Staged, StreamTarget, StreamWriter};
-pub use tables::maintenance::{Compacted, Due, Expired, Expiry, OrphanSearch, Orphans};
+pub use tables::maintenance::{Compacted, Due, Expired, Expiry, FEWEST_FILES, OrphanSearch, Orphans};
 pub use tables::{AsOf, Change, TableInfo};
 
 use crate::catalog::{Catalog, RestCatalog};
@@ -125,6 +126,14 @@ impl Lakehouse {
     /// `not-found`.
     pub async fn maintenance_due(&self, table: &TableName, expiry: &Expiry) -> Result<Due> {
         self.tables.maintenance_due(table, expiry).await
+    }
+
+    /// Whether a table can be maintained.
+    ///
+    /// # Errors
+    /// `not-found`; `invalid-input` of `name` for a view.
+    pub async fn check_maintained(&self, table: &TableName) -> Result<()> {
+        self.tables.check_maintained(table).await
     }
 
     /// Puts small files together, without rows that are marked as deleted. `told` hears how many groups are done, of how many.

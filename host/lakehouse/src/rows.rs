@@ -18,12 +18,13 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime};
 use serde_json::{Map, Value};
 
 use crate::far_times;
+use crate::floats::Floats;
 
 /// Digits of a decimal that a number of JSON keeps for every reader: most read it as 64-bit floating point.
 const DIGITS_OF_A_NUMBER: u32 = 15;
 
 /// The rows of an Arrow IPC stream as JSON objects. Nulls are there; times are RFC 3339. A column of decimals is one of texts
-/// when one of its values has more than 15 digits: as a number it would be another value.
+/// when one of its values has more than 15 digits: as a number it would be another value. NaN and infinities are texts too ([`Floats`]).
 ///
 /// # Errors
 /// `internal` when it is no Arrow IPC stream.
@@ -40,7 +41,8 @@ pub fn rows_to_json(ipc: &[u8]) -> Result<Vec<Map<String, Value>>> {
             if long { Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8)) } else { text_keyed(field) }
         })
         .collect();
-    let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, JsonArray>(Vec::new());
+    let writer = WriterBuilder::new().with_explicit_nulls(true).with_encoder_factory(Arc::new(Floats));
+    let mut writer = writer.build::<_, JsonArray>(Vec::new());
     for batch in batches {
         let batch = with_fields(&batch, &fields).and_then(|batch| with_far_times(&batch)).map_err(failed)?;
         writer.write(&batch).map_err(failed)?;
@@ -198,7 +200,7 @@ pub(crate) fn time(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use arrow_array::builder::{Int32Builder, MapBuilder, StringBuilder};
-    use arrow_array::{Array as _, Date32Array, ListArray};
+    use arrow_array::{Array as _, Date32Array, Float32Array, ListArray};
     use arrow_schema::Field;
     use datafusion::arrow::buffer::OffsetBuffer;
     use serde_json::json;
@@ -272,6 +274,28 @@ mod tests {
         assert_eq!(
             json!(rows),
             json!([{"short": -1.5, "long": "12345678901234567890.123"}, {"short": null, "long": "1.500"}])
+        );
+    }
+
+    #[test]
+    fn what_json_has_no_number_for_is_told_as_text_wherever_it_is() {
+        let doubles = Float64Array::from(vec![Some(f64::NAN), Some(f64::INFINITY), None, Some(-1e300)]);
+        let singles = Float32Array::from(vec![f32::NEG_INFINITY, 0.1, 1.0, f32::NAN]);
+        let item = Arc::new(Field::new("item", DataType::Float64, true));
+        let list = ListArray::new(item, OffsetBuffer::from_lengths([1, 1, 0, 2]), Arc::new(doubles.clone()), None);
+        let columns: [(&str, ArrayRef); 3] =
+            [("double", Arc::new(doubles)), ("single", Arc::new(singles)), ("list", Arc::new(list))];
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        let mut writer = StreamWriter::try_new(Vec::new(), batch.schema_ref()).unwrap();
+        writer.write(&batch).and_then(|()| writer.finish()).unwrap();
+        assert_eq!(
+            json!(rows_to_json(&writer.into_inner().unwrap()).unwrap()),
+            json!([
+                {"double": "NaN", "single": "-Infinity", "list": ["NaN"]},
+                {"double": "Infinity", "single": 0.1, "list": ["Infinity"]},
+                {"double": null, "single": 1.0, "list": []},
+                {"double": -1e300, "single": "NaN", "list": [null, -1e300]},
+            ])
         );
     }
 

@@ -66,6 +66,30 @@ pub(crate) fn exposed(schema: &Value, configuration: &Value) -> Option<String> {
     concealed.secrets.into_iter().next().map(|(path, _)| path)
 }
 
+/// Where the secret of a configuration is, below `prefix`; `prefix` itself where it has several, or none.
+pub(crate) fn place_of_secret(schema: &Value, configuration: &Value, prefix: &str) -> String {
+    let mut configuration = unreferenced(configuration);
+    let mut secrets = Vec::new();
+    walk(schema, &mut configuration, None, prefix, &mut secrets);
+    secrets.sort();
+    secrets.dedup();
+    match secrets.as_slice() {
+        [(path, _)] => path.clone(),
+        _ => prefix.to_owned(),
+    }
+}
+
+/// With something in the place of references, which are no secrets themselves.
+fn unreferenced(configuration: &Value) -> Value {
+    match configuration {
+        Value::String(text) if text.starts_with("secret://") => Value::String(MASK.to_owned()),
+        Value::Object(fields) => {
+            Value::Object(fields.iter().map(|(key, value)| (key.clone(), unreferenced(value))).collect())
+        }
+        other => other.clone(),
+    }
+}
+
 /// The configuration as answers show it.
 pub fn masked(configuration: &Value) -> Value {
     match configuration {
@@ -119,6 +143,19 @@ mod tests {
         assert_eq!(again.configuration, first.configuration);
         assert!(again.secrets.is_empty());
         assert_eq!(owned_secrets(&first.configuration, "source-1").len(), 2);
+    }
+
+    #[test]
+    fn the_one_secret_of_a_configuration_has_a_place() {
+        let schema = json!({"properties": {"password": {"writeOnly": true}, "keys": {"properties": {"secret": {"writeOnly": true}}}}});
+        for (configuration, place) in [
+            (json!({"password": "secret://source-1.password"}), "config.password"),
+            (json!({"keys": {"secret": "s"}}), "config.keys.secret"),
+            (json!({"password": "p", "keys": {"secret": "s"}}), "config"),
+            (json!({"host": "h"}), "config"),
+        ] {
+            assert_eq!(place_of_secret(&schema, &configuration, "config"), place);
+        }
     }
 
     #[test]

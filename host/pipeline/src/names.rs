@@ -70,6 +70,25 @@ pub(crate) fn bronze_table(prefix: &str, stream: &str) -> String {
     name
 }
 
+/// What is put before the bronze tables' names, as it will stand there.
+///
+/// # Errors
+/// `invalid-input` of `prefix`, with what would be one.
+pub(crate) fn prefix(text: &str) -> Result<()> {
+    let goes_on = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let starts = text.chars().next().is_none_or(|first| first.is_ascii_lowercase());
+    if starts && text.chars().all(goes_on) {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        "prefix",
+        format!(
+            "`{text}`: expected lower-case letters, digits and `_`, a letter first, as tables' names have them: `{}` is one",
+            bronze_table(text, "")
+        ),
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,5 +108,16 @@ mod tests {
         assert_eq!(bronze_table("", "work_orders"), "work_orders");
         assert_eq!(bronze_table("erp_", "Work Orders"), "erp_work_orders");
         assert_eq!(bronze_table("", "2024"), "t2024");
+    }
+
+    #[test]
+    fn a_prefix_stands_as_it_is_or_is_refused() {
+        for good in ["", "erp_", "a1"] {
+            assert!(prefix(good).is_ok(), "{good}");
+        }
+        for (bad, instead) in [("ERP-2.", "`erp_2_` is one"), ("2024_", "`t2024_` is one"), ("_a", "`t_a` is one")] {
+            let told = prefix(bad).unwrap_err().to_string();
+            assert!(told.contains(instead), "{told}");
+        }
     }
 }

@@ -97,10 +97,11 @@ impl Pipeline {
     /// Like [`Pipeline::bound`], for roles that a request cannot do without.
     pub(crate) async fn required(&self, active: &Arc<Active>, role: Role) -> Result<Bound> {
         self.bound(active, role).await?.ok_or_else(|| {
-            Error::unsupported(format!(
-                "environment `{}` has no plugin in role `{role}`: add a `[{role}]` binding to it",
-                active.name
-            ))
+            // The field of the environment's document.
+            Error::invalid(
+                role.to_string(),
+                format!("environment `{}` has no plugin in this role: add a `[{role}]` binding to it", active.name),
+            )
         })
     }
 

@@ -1,6 +1,7 @@
 //! Reads `plugin.toml`.
 
 use asgard_contract::manifest::Manifest;
+use asgard_contract::misfit;
 
 use crate::refusal::RefusedPlugin;
 use crate::schema;
@@ -13,8 +14,10 @@ const SUMMARY_LIMIT: usize = 300;
 /// # Errors
 /// With the line or the field that is wrong and what was expected.
 pub fn parse_manifest(text: &str) -> Result<Manifest, RefusedPlugin> {
-    let manifest: Manifest = toml::from_str(text)
-        .map_err(|error| RefusedPlugin::Manifest { field: None, message: error.to_string().trim_end().to_owned() })?;
+    let manifest: Manifest = toml::from_str(text).map_err(|error| {
+        let message = error.to_string().replace(error.message(), &misfit::told(error.message()));
+        RefusedPlugin::Manifest { field: None, message: message.trim_end().to_owned() }
+    })?;
     check(&manifest)?;
     Ok(manifest)
 }
@@ -77,10 +80,10 @@ mod tests {
         let cases = [
             (GOOD.replace("postgres", "Post gres"), "`name` is `Post gres`"),
             (GOOD.replace("\"connector\"", ""), "`exports` is empty"),
-            (GOOD.replace("\"connector\"", "\"conector\""), "unknown variant `conector`"),
+            (GOOD.replace("\"connector\"", "\"conector\""), "`conector`: expected one of"),
             (GOOD.replace("\"0.1.0\"", "\"one\""), "unexpected character"),
-            (GOOD.replace("summary", "sumary"), "unknown field `sumary`"),
-            (GOOD.replace("\"sockets\"", "\"network\""), "unknown variant `network`"),
+            (GOOD.replace("summary", "sumary"), "no field `sumary` here"),
+            (GOOD.replace("\"sockets\"", "\"network\""), "`network`: expected one of"),
             (format!("{GOOD}\n[configuration]\ntype = \"objekt\""), "no usable JSON Schema"),
             (format!("{GOOD}\n[configuration]\ntype = \"string\""), "expected `type = \"object\"`"),
         ];

@@ -191,6 +191,11 @@ impl Place {
 }
 
 impl Store {
+    /// Whether `folder` has a database of a host's.
+    pub fn is_in(folder: &Path) -> bool {
+        folder.join(FILE).is_file()
+    }
+
     /// Opens the database in `folder`, makes it when it does not exist, and brings it up to date. Several processes may have
     /// the same folder open.
     ///

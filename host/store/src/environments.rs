@@ -2,7 +2,7 @@
 
 use asgard_contract::environment::Environment;
 use chrono::{DateTime, Utc};
-use sqlx::FromRow;
+use sqlx::{Any, FromRow, Transaction};
 
 use crate::{Store, StoreError, StoreResult, time};
 
@@ -92,6 +92,66 @@ impl Store {
         .fetch_all(self.readers())
         .await?;
         rows.into_iter().map(Row::revision).collect()
+    }
+
+    /// Whether an environment may be removed.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; [`StoreError::Conflict`] while there are resources in it, or tasks that have not ended.
+    pub async fn check_environment_deletable(&self, name: &str) -> StoreResult<()> {
+        // What it deletes comes back with the end of the transaction.
+        self.deleting(name).await.map(drop)
+    }
+
+    /// Removes an environment: its revisions, secrets and schedules, and what plugins and clients keep in it. Tasks that have ended stay.
+    ///
+    /// # Errors
+    /// As [`Store::check_environment_deletable`].
+    pub async fn delete_environment(&self, name: &str) -> StoreResult<()> {
+        let mut write = self.deleting(name).await?;
+        for statement in [
+            "DELETE FROM environment_revisions WHERE environment = $1",
+            "DELETE FROM secrets WHERE environment = $1",
+            "DELETE FROM schedules WHERE environment = $1",
+            // `environment/plugin`: names have no `/`.
+            "DELETE FROM key_values WHERE SUBSTR(scope, 1, LENGTH($1) + 1) = $1 || '/'",
+            "DELETE FROM idempotency_keys WHERE scope = $1 OR SUBSTR(scope, 1, LENGTH($1) + 1) = $1 || ' '",
+        ] {
+            sqlx::query(statement).bind(name).execute(&mut *write).await?;
+        }
+        Ok(write.commit().await?)
+    }
+
+    async fn deleting(&self, name: &str) -> StoreResult<Transaction<'static, Any>> {
+        let mut write = self.write().await?;
+        let deleted = sqlx::query("DELETE FROM environments WHERE name = $1").bind(name).execute(&mut *write).await?;
+        if deleted.rows_affected() == 0 {
+            return Err(StoreError::NotFound(format!("there is no environment `{name}`")));
+        }
+        let (tasks,): (i64,) =
+            sqlx::query_as("SELECT COUNT(*) FROM tasks WHERE environment = $1 AND status IN ('pending', 'running')")
+                .bind(name)
+                .fetch_one(&mut *write)
+                .await?;
+        if tasks > 0 {
+            return Err(StoreError::Conflict(format!(
+                "environment `{name}` has {tasks} tasks that have not ended: wait for them, or cancel them (`asgard task list`)"
+            )));
+        }
+        let kinds: Vec<(String, i64)> =
+            sqlx::query_as("SELECT kind, COUNT(*) FROM resources WHERE environment = $1 GROUP BY kind ORDER BY kind")
+                .bind(name)
+                .fetch_all(&mut *write)
+                .await?;
+        if !kinds.is_empty() {
+            let counted: Vec<String> =
+                kinds.iter().map(|(kind, count)| format!("{} ({count})", kind.replace('_', " "))).collect();
+            return Err(StoreError::Conflict(format!(
+                "environment `{name}` is not empty: delete what is in it first: {}",
+                counted.join(", ")
+            )));
+        }
+        Ok(write)
     }
 
     /// Makes a document the next revision of its environment; an environment that did not exist starts at 1.

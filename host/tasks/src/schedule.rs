@@ -166,7 +166,39 @@ fn parse(expression: &str) -> Result<Cron, InvalidCron> {
             ));
         }
     };
-    parser.build().parse(expression).map_err(|error| invalid(expression, error.to_string()))
+    let parser = parser.build();
+    parser.parse(expression).map_err(|_| invalid(expression, wrong_field(&parser, &fields)))
+}
+
+/// The field that makes an expression none. The parser's own words are about its insides, and do not say which field they are of: so
+/// each field is tried alone.
+fn wrong_field(parser: &CronParser, fields: &[&str]) -> String {
+    const UNIX: [(&str, &str); 5] =
+        [MINUTE, HOUR, DAY, MONTH, ("day of the week", "0 to 7 (0 and 7 are Sunday) or SUN to SAT")];
+    const QUARTZ: [(&str, &str); 7] = [
+        ("second", "0 to 59"),
+        MINUTE,
+        HOUR,
+        DAY,
+        MONTH,
+        ("day of the week", "1 to 7 (1 is Sunday) or SUN to SAT"),
+        ("year", "1 to 5000"),
+    ];
+    const MINUTE: (&str, &str) = ("minute", "0 to 59");
+    const HOUR: (&str, &str) = ("hour", "0 to 23");
+    const DAY: (&str, &str) = ("day of the month", "1 to 31 or L");
+    const MONTH: (&str, &str) = ("month", "1 to 12 or JAN to DEC");
+    let names: &[(&str, &str)] = if fields.len() == UNIX.len() { &UNIX } else { &QUARTZ };
+    for (place, (field, (name, values))) in fields.iter().zip(names).enumerate() {
+        let mut alone = vec!["*"; fields.len()];
+        alone[place] = *field;
+        if parser.parse(&alone.join(" ")).is_err() {
+            return format!(
+                "its {name} is `{field}`: expected {values}, `*`, or lists (`1,2`), ranges (`1-5`) and steps (`*/5`) of those"
+            );
+        }
+    }
+    "its fields do not go together".to_owned()
 }
 
 #[cfg(test)]
@@ -280,8 +312,12 @@ mod tests {
             ("", "fields"),
             ("* * *", "3 fields"),
             ("every day", "2 fields"),
-            ("61 * * * *", "`61 * * * *`"),
-            ("0 0 25 * * ?", "`0 0 25 * * ?`"),
+            ("61 * * * *", "its minute is `61`: expected 0 to 59"),
+            ("0 0 25 * * ?", "its hour is `25`: expected 0 to 23"),
+            ("a b c d e", "its minute is `a`"),
+            ("0 0 * FOO *", "its month is `FOO`: expected 1 to 12"),
+            ("0 0 12 ? * 9", "its day of the week is `9`: expected 1 to 7"),
+            ("0 0 1-50 * *", "its day of the month is `1-50`"),
             ("0 0 12 1 * MON", "both"),
             ("0 0 0 30 2 ?", "never fires"),
             ("0 0 0 1 1 ? 2001", "never fires"),

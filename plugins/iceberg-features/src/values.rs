@@ -12,7 +12,8 @@ use arrow_schema::{DataType, TimeUnit};
 use asgard_sdk::json::Value;
 use asgard_sdk::{Error, Result};
 
-/// The value in that row. Times are RFC 3339, bytes are hexadecimal, NaN and infinities are null.
+/// The value in that row. Times are RFC 3339, bytes are hexadecimal; NaN and infinities, for which JSON has no
+/// numbers, are the texts that the host makes of them in rows: `NaN`, `Infinity`, `-Infinity`.
 ///
 /// # Errors
 /// `internal` for a type that no dtype has.
@@ -24,8 +25,14 @@ pub fn json(values: &dyn Array, row: usize) -> Result<Value> {
         DataType::Boolean => values.as_boolean().value(row).into(),
         DataType::Int32 => values.as_primitive::<Int32Type>().value(row).into(),
         DataType::Int64 => values.as_primitive::<Int64Type>().value(row).into(),
-        DataType::Float32 => values.as_primitive::<Float32Type>().value(row).into(),
-        DataType::Float64 => values.as_primitive::<Float64Type>().value(row).into(),
+        DataType::Float32 => {
+            let value = values.as_primitive::<Float32Type>().value(row);
+            float(value.into()).unwrap_or_else(|| value.into())
+        }
+        DataType::Float64 => {
+            let value = values.as_primitive::<Float64Type>().value(row);
+            float(value).unwrap_or_else(|| value.into())
+        }
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => text(values, row)?.into(),
         DataType::Binary => hexadecimal(values.as_binary::<i32>().value(row)).into(),
         DataType::LargeBinary => hexadecimal(values.as_binary::<i64>().value(row)).into(),
@@ -84,6 +91,16 @@ pub fn microseconds(values: &dyn Array, row: usize) -> Result<Option<i64>> {
 
 fn items(items: &dyn Array) -> Result<Value> {
     (0..items.len()).map(|index| json(items, index)).collect::<Result<Vec<_>>>().map(Value::Array)
+}
+
+/// None for what is a number.
+fn float(value: f64) -> Option<Value> {
+    match value {
+        _ if value.is_nan() => Some("NaN".into()),
+        f64::INFINITY => Some("Infinity".into()),
+        f64::NEG_INFINITY => Some("-Infinity".into()),
+        _ => None,
+    }
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

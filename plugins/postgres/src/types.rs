@@ -41,15 +41,17 @@ const MODIFIER_HEADER: i32 = 4;
 
 const NUMERIC: Oid = 1700;
 
+/// `"char"`: one byte, which is zero for the empty text. As text it is one.
+const SINGLE_BYTE_CHAR: Oid = 18;
+
 const INT2_VECTOR: Oid = 22;
 
 const OID_VECTOR: Oid = 30;
 
 /// Types whose binary form is decoded here. Their numbers are fixed in PostgreSQL's `pg_type.dat`.
-const NATIVE: [(Oid, Kind); 20] = [
+const NATIVE: [(Oid, Kind); 19] = [
     (16, Kind::Boolean),
     (17, Kind::Bytes),
-    (18, Kind::Text), // "char"
     (19, Kind::Text), // name
     (20, Kind::Int64),
     (21, Kind::Int16),
@@ -261,8 +263,8 @@ pub fn mapping(types: &TypeEntries, oid: Oid, modifier: i32, dimensions: i32) ->
     if let Some((_, kind)) = NATIVE.iter().find(|(native, _)| *native == oid) {
         return Mapping::native(kind.clone());
     }
-    // As arrays they would be read; in the log they are not written as arrays.
-    if [INT2_VECTOR, OID_VECTOR].contains(&oid) {
+    // The vectors would be read as arrays; in the log they are not written as arrays.
+    if [SINGLE_BYTE_CHAR, INT2_VECTOR, OID_VECTOR].contains(&oid) {
         return Mapping::text();
     }
     let Some(entry) = types.get(&oid) else { return Mapping::text() };
@@ -327,6 +329,7 @@ mod tests {
             (1007, base('A', 23)),
             (1231, base('A', NUMERIC)),
             (1041, base('A', 869)),
+            (1002, base('A', SINGLE_BYTE_CHAR)),
             (869, base('I', 0)),
             (600, base('G', 701)),
             (90_000, TypeEntry { class: 'e', ..base('E', 0) }),
@@ -356,6 +359,8 @@ mod tests {
             (1231, -1, 1, "list<string>", Some("pg_catalog.text[]")),
             (1041, -1, 1, "list<string>", Some("pg_catalog.text[]")),
             (869, -1, 0, "string", Some("pg_catalog.text")),
+            (SINGLE_BYTE_CHAR, -1, 0, "string", Some("pg_catalog.text")),
+            (1002, -1, 1, "list<string>", Some("pg_catalog.text[]")),
             (600, -1, 0, "string", Some("pg_catalog.text")),
             (90_000, -1, 0, "string", None),
             (90_001, -1, 1, "list<string>", None),

@@ -144,6 +144,7 @@ mod tests {
             (Method::POST, "/feast/features/historical", Some(Operator)),
             (Method::GET, "/environments/{name}", Some(Viewer)),
             (Method::PUT, "/environments/{name}", Some(Admin)),
+            (Method::DELETE, "/environments/{name}", Some(Admin)),
             (Method::POST, "/environments/{name}/plan", Some(Viewer)),
             (Method::POST, "/environments/{name}/promotion", Some(Admin)),
             (Method::POST, "/pipelines/{name}/runs", Some(Operator)),

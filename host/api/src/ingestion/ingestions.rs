@@ -103,8 +103,9 @@ pub(crate) struct CreateIngestion {
     schedule: Option<Schedule>,
     #[serde(default)]
     status: Activity,
-    /// Put before each bronze table's name.
+    /// Put before each bronze table's name: lower-case letters, digits and `_`, a letter first.
     #[serde(default)]
+    #[schema(pattern = "^([a-z][a-z0-9_]*)?$", example = "erp_")]
     prefix: String,
     /// None = all that can be synced.
     streams: Option<Vec<Stream>>,

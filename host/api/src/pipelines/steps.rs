@@ -5,6 +5,7 @@ use asgard_pipeline::pipelines::{StepKind, StepReader, StepWork};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::extract::from_value;
 use crate::features::views::CreateView;
@@ -16,7 +17,7 @@ use crate::transforms::silver::StartRun;
 /// Reads steps.
 pub(crate) struct Steps;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Sync {
     ingestion: String,
@@ -34,7 +35,7 @@ impl StepReader for Steps {
     }
 }
 
-fn body<T: DeserializeOwned>(with: &Value) -> Result<T> {
+fn body<T: DeserializeOwned + ToSchema>(with: &Value) -> Result<T> {
     from_value(with).map_err(told)
 }
 

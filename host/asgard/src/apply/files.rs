@@ -23,8 +23,22 @@ pub(super) struct Files {
 /// What the files say, each kind in the order of the files.
 #[derive(Debug, Default)]
 pub(super) struct Documents {
-    pub(super) environments: Vec<Environment>,
-    pub(super) pipelines: Vec<pipeline::Document>,
+    pub(super) environments: Vec<Named<Environment>>,
+    pub(super) pipelines: Vec<Named<pipeline::Document>>,
+}
+
+/// A document, and the file that it is in.
+#[derive(Debug)]
+pub(super) struct Named<T> {
+    pub(super) document: T,
+    file: PathBuf,
+}
+
+impl<T> Named<T> {
+    /// What came of it, under the file's name.
+    pub(super) fn told<R>(&self, result: Result<R>) -> Result<R> {
+        result.with_context(|| self.file.display().to_string())
+    }
 }
 
 #[derive(Deserialize)]
@@ -38,18 +52,21 @@ impl Files {
         let mut read = Documents::default();
         for file in &self.files {
             let (text, format) = text(file)?;
-            read.add(&text, format).with_context(|| format!("{} is no document", file.display()))?;
+            read.add(&text, format, file).with_context(|| format!("{} is no document", file.display()))?;
         }
         Ok(read)
     }
 }
 
 impl Documents {
-    fn add(&mut self, text: &str, format: Format) -> Result<()> {
+    fn add(&mut self, text: &str, format: Format, file: &Path) -> Result<()> {
+        let file = file.to_owned();
         let Kind { kind } = documents::read("document", text, format)?;
         match kind.as_deref() {
-            None => self.environments.push(parse(text, format)?),
-            Some(pipeline::KIND) => self.pipelines.push(documents::read("pipeline", text, format)?),
+            None => self.environments.push(Named { document: parse(text, format)?, file }),
+            Some(pipeline::KIND) => {
+                self.pipelines.push(Named { document: documents::read("pipeline", text, format)?, file });
+            }
             Some(other) => bail!("kind `{other}`: expected `{}`, or none for an environment", pipeline::KIND),
         }
         Ok(())
@@ -74,13 +91,13 @@ mod tests {
     #[test]
     fn a_document_is_what_its_kind_says() {
         let mut read = Documents::default();
-        read.add("name = \"dev\"\n", Format::Toml).unwrap();
-        read.add("kind: pipeline\nname: nightly\nenvironment: dev\nsteps: []\n", Format::Yaml).unwrap();
+        read.add("name = \"dev\"\n", Format::Toml, Path::new("a")).unwrap();
+        read.add("kind: pipeline\nname: nightly\nenvironment: dev\nsteps: []\n", Format::Yaml, Path::new("a")).unwrap();
         assert_eq!((read.environments.len(), read.pipelines.len()), (1, 1));
-        assert_eq!(read.pipelines[0].title(), "dev/nightly");
-        let error = read.add("{\"kind\": \"job\"}", Format::Json).unwrap_err().to_string();
+        assert_eq!(read.pipelines[0].document.title(), "dev/nightly");
+        let error = read.add("{\"kind\": \"job\"}", Format::Json, Path::new("a")).unwrap_err().to_string();
         assert_eq!(error, "kind `job`: expected `pipeline`, or none for an environment");
-        let error = read.add("kind: pipeline\nsteps: []\n", Format::Yaml).unwrap_err().to_string();
+        let error = read.add("kind: pipeline\nsteps: []\n", Format::Yaml, Path::new("a")).unwrap_err().to_string();
         assert!(error.contains("name"), "{error}");
     }
 }

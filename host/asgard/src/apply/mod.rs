@@ -52,16 +52,18 @@ impl Plan {
             Ok(())
         };
         let mut to_come = Vec::new();
-        for document in &environments {
-            let plan = environment::plan(&client, document).await?;
+        for named in &environments {
+            let document = &named.document;
+            let plan = named.told(environment::plan(&client, document).await)?;
             let is_new = environment::is_new(&plan);
             tell(&document.name, is_new, &plan)?;
             to_come.extend(is_new.then_some(document.name.as_str()));
         }
-        for document in &pipelines {
+        for named in &pipelines {
+            let document = &named.document;
             // No host knows the environment yet that would have to judge it.
             let waits = document.environment().is_some_and(|name| to_come.contains(&name));
-            let plan = if waits { pipeline::new() } else { document.plan(&client).await? };
+            let plan = if waits { pipeline::new() } else { named.told(document.plan(&client).await)? };
             tell(&document.title(), pipeline::is_new(&plan), &plan)?;
         }
         Ok(told(nothing))
@@ -74,21 +76,23 @@ impl Apply {
         let Documents { environments, pipelines } = self.files.read()?;
         // Before the first is made true, all of them are known to fit. Pipelines come after: one may be in an environment that is new.
         let mut plans = Vec::new();
-        for document in &environments {
-            plans.push(environment::plan(&client, document).await?);
+        for named in &environments {
+            plans.push(named.told(environment::plan(&client, &named.document).await)?);
         }
-        for (document, plan) in environments.iter().zip(plans) {
+        for (named, plan) in environments.iter().zip(plans) {
+            let document = &named.document;
             show(&document.name, environment::is_new(&plan), &plan);
-            let revision = environment::apply(&client, document, &plan, &self.way).await?;
+            let revision = named.told(environment::apply(&client, document, &plan, &self.way).await)?;
             println!("{} is at revision {revision}", document.name);
         }
         let mut plans = Vec::new();
-        for document in &pipelines {
-            plans.push(document.plan(&client).await?);
+        for named in &pipelines {
+            plans.push(named.told(named.document.plan(&client).await)?);
         }
-        for (document, plan) in pipelines.iter().zip(plans) {
+        for (named, plan) in pipelines.iter().zip(plans) {
+            let document = &named.document;
             show(&document.title(), pipeline::is_new(&plan), &plan);
-            document.apply(&client).await?;
+            named.told(document.apply(&client).await)?;
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -4,11 +4,12 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
+use reqwest::Method;
 
 use super::shown;
 use crate::client::{Client, Place, field, items, segment, text};
 
-/// Look at environments.
+/// Look at environments, and remove them.
 #[derive(Debug, Args)]
 pub(crate) struct Environment {
     #[command(subcommand)]
@@ -28,6 +29,16 @@ enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// Remove an environment, with its revisions and its secrets. Resources in it, and tasks that have not ended, are in the way. Its
+    /// tables and files stay.
+    Delete {
+        name: String,
+        /// Although what its deployments serve cannot be ended.
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        place: Place,
+    },
     /// List the revisions of an environment, newest first: who changed what, when and why.
     Revisions {
         name: String,
@@ -41,6 +52,7 @@ impl Environment {
         match self.command {
             Command::List { place } => list(&place.client()?).await?,
             Command::Show { name, place } => show(&place.client()?, &name).await?,
+            Command::Delete { name, force, place } => delete(&place.client()?, &name, force).await?,
             Command::Revisions { name, place } => revisions(&place.client()?, &name).await?,
         }
         Ok(ExitCode::SUCCESS)
@@ -66,6 +78,13 @@ async fn show(client: &Client, name: &str) -> Result<()> {
         let plugins: Vec<&str> = plugins.as_array().into_iter().flatten().filter_map(|name| name.as_str()).collect();
         println!("  {role:<10} {}", if plugins.is_empty() { "none".to_owned() } else { plugins.join(", ") });
     }
+    Ok(())
+}
+
+async fn delete(client: &Client, name: &str, force: bool) -> Result<()> {
+    let query = [("force", force.to_string())];
+    client.act(Method::DELETE, &format!("/environments/{}", segment(name)), &query).await?;
+    println!("{name} is removed");
     Ok(())
 }
 

@@ -66,6 +66,14 @@ impl Supervisor {
         self.services.shut_down().await;
     }
 
+    /// Ends all services of an environment that is no more, and forgets them. Their data stay.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub async fn end_services_of(&self, environment: &str) -> Result<()> {
+        self.services.remove_environment(environment).await
+    }
+
     pub(crate) fn services(&self) -> &Arc<Registry> {
         &self.services
     }

@@ -1,5 +1,6 @@
 //! Attends one process of a service: starts it, waits until it answers, looks after it, starts it again.
 
+use std::path::PathBuf;
 use std::sync::Weak;
 use std::time::{Duration, Instant};
 
@@ -9,10 +10,12 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::ServiceState;
+use super::first_start::FirstStart;
 use super::health::answers;
 use super::port;
 use super::record::Generation;
 use super::registry::{Key, Registry};
+use crate::blocking::{blocking, file_error};
 use crate::processes::{self, Exit, Folder, Keeper, Launch, Tie};
 
 /// From being told to end to being killed: an answer under way is finished, a database is closed.
@@ -58,6 +61,7 @@ pub(super) struct Attendant {
     pub(super) key: Key,
     pub(super) generation: Generation,
     pub(super) folder: Folder,
+    pub(super) first_start: FirstStart,
     pub(super) keeper: Keeper,
     pub(super) view: watch::Sender<View>,
     pub(super) stop: CancellationToken,
@@ -145,6 +149,9 @@ impl Attendant {
         self.view.send_modify(|view| view.waits_for = None);
         // One of a host that was killed is just ending.
         processes::stop(&self.folder, GRACE).await?;
+        if let Some(data) = wanted.data.clone() {
+            self.prepare_data(data).await?;
+        }
         let mut port = self.generation.port;
         if !port::is_free(port) {
             let registry = self.registry.upgrade().ok_or_else(|| Error::unavailable("the host is shutting down"))?;
@@ -173,6 +180,19 @@ impl Attendant {
         })
     }
 
+    async fn prepare_data(&self, data: PathBuf) -> Result<()> {
+        let first_start = self.first_start.clone();
+        let prepare = move || first_start.prepare(&data).map_err(|error| file_error("preparing", &data, &error));
+        if let Some(aside) = blocking(prepare).await? {
+            tracing::warn!(
+                service = %self.key,
+                "the service was never ready: it begins with an empty folder, and what was in it is in {}",
+                aside.display()
+            );
+        }
+        Ok(())
+    }
+
     async fn start(&self, launch: &Launch) -> Result<Child> {
         let failed = |error: std::io::Error| Error::internal(format!("{}: {error}", self.folder.path().display()));
         self.folder.write_launch(launch).map_err(failed)?;
@@ -183,6 +203,12 @@ impl Attendant {
     async fn watch(&self, child: &mut Child) -> Run {
         if let Err(why) = self.become_ready(child).await {
             return Run { why, ready_for: None };
+        }
+        let first_start = self.first_start.clone();
+        if let Err(error) = blocking(move || Ok(first_start.succeeded())).await.and_then(|noted| {
+            noted.map_err(|error| Error::internal(format!("that it was ready cannot be written down: {error}")))
+        }) {
+            return Run { why: error.to_string(), ready_for: None };
         }
         let since = Instant::now();
         self.view.send_modify(|view| view.state = ServiceState::Ready);
@@ -241,7 +267,7 @@ impl Attendant {
     /// Called when the keeper has ended; it wrote down how the process did.
     async fn ended(&self) -> String {
         let folder = self.folder.clone();
-        let exit = crate::blocking::blocking(move || Ok(folder.read_exit().ok().flatten())).await;
+        let exit = blocking(move || Ok(folder.read_exit().ok().flatten())).await;
         let what = match exit.ok().flatten() {
             Some(Exit::Exited(code)) => format!("it exited with status {code}"),
             Some(Exit::Ended(_)) | None => "it was ended by a signal".to_owned(),
@@ -250,9 +276,14 @@ impl Attendant {
     }
 
     async fn with_last_lines(&self, what: String) -> String {
-        match processes::last_lines(&self.folder, LAST_LINES).await {
-            lines if lines.is_empty() => what,
-            lines => format!("{what}; its last lines:\n{lines}"),
-        }
+        with_last_lines(&self.folder, what).await
+    }
+}
+
+/// What a process said last, behind what is said of it.
+pub(super) async fn with_last_lines(folder: &Folder, what: String) -> String {
+    match processes::last_lines(folder, LAST_LINES).await {
+        lines if lines.is_empty() => what,
+        lines => format!("{what}; its last lines:\n{lines}"),
     }
 }

@@ -10,6 +10,7 @@
 //! one after the other instead: they own data, and two servers on one SQLite file break it.
 
 mod attendant;
+mod first_start;
 mod health;
 mod port;
 mod record;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 
 use asgard_contract::{Error, Result};
 
-pub(crate) use registry::{Registry, Wanted};
+pub(crate) use registry::{Registry, Wanted, url};
 
 use crate::holder::Holder;
 use crate::objects::ObjectSpace;

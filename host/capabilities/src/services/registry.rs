@@ -14,7 +14,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::attendant::{Attendant, View};
+use super::attendant::{Attendant, View, with_last_lines};
+use super::first_start::FirstStart;
 use super::port;
 pub(crate) use super::record::Wanted;
 use super::record::{Generation, Owner, Place, Record};
@@ -340,6 +341,7 @@ impl Registry {
         let attendant = Attendant {
             key: key.clone(),
             folder: self.place(key).folder(&generation.id),
+            first_start: FirstStart::new(self.place(key).path()),
             generation: generation.clone(),
             keeper: self.keeper.clone(),
             view: sender,
@@ -415,14 +417,23 @@ impl Registry {
                 };
             }
         };
-        tokio::time::timeout(patience, waiting).await.unwrap_or_else(|_| {
-            let why = self.watch(environment, name).and_then(|view| view.borrow().waits_for.clone());
-            let why = why.map(|why| format!(": {why}")).unwrap_or_default();
-            Err(Error::Unavailable {
-                message: format!("service `{name}` of environment `{environment}` is still starting{why}"),
-                retry_after_ms: Some(1000),
-            })
-        })
+        if let Ok(found) = tokio::time::timeout(patience, waiting).await {
+            return found;
+        }
+        let what = format!("service `{name}` of environment `{environment}` is still starting");
+        let waits_for = self.watch(environment, name).and_then(|view| view.borrow().waits_for.clone());
+        let message = match (waits_for, self.newest_folder(environment, name)) {
+            (Some(why), _) => format!("{what}: {why}"),
+            (None, Some(folder)) => with_last_lines(&folder, what).await,
+            (None, None) => what,
+        };
+        Err(Error::Unavailable { message, retry_after_ms: Some(1000) })
+    }
+
+    fn newest_folder(&self, environment: &str, name: &str) -> Option<Folder> {
+        let key = Key { environment: environment.to_owned(), name: name.to_owned() };
+        let id = self.inner().services.get(&key)?.running.last()?.generation.id.clone();
+        Some(self.place(&key).folder(&id))
     }
 
     /// Ends a service and forgets it. `plugin` must own it.
@@ -444,6 +455,25 @@ impl Registry {
             let _ = old.await;
         }
         processes::delete(place.path()).await
+    }
+
+    /// Ends and forgets all services of an environment, whosever they are.
+    pub(crate) async fn remove_environment(&self, environment: &str) -> Result<()> {
+        crate::paths::check_name("environment", environment)?;
+        let gone: Vec<(Key, Service)> = {
+            let mut inner = self.inner();
+            inner.programs.remove(environment);
+            inner.services.extract_if(|key, _| key.environment == environment).collect()
+        };
+        let mut ending = Vec::new();
+        for (key, service) in gone {
+            self.place(&key).forget()?;
+            ending.extend(service.running.into_iter().map(Attended::stop));
+        }
+        for task in ending {
+            let _ = task.await;
+        }
+        processes::delete(&self.folder.join(environment)).await
     }
 
     /// Ends all services, and waits for their ends. What they are stays written down.
@@ -502,6 +532,6 @@ fn new_id() -> String {
 }
 
 /// Where a service answers.
-fn url(port: u16) -> String {
+pub(crate) fn url(port: u16) -> String {
     format!("http://127.0.0.1:{port}")
 }

@@ -220,3 +220,61 @@ async fn a_service_of_the_environment_is_reached_by_its_placeholders() {
     soon("it ends", async || get(&host, &url).await.is_err().then_some(())).await;
     host.supervisor.shut_down().await;
 }
+
+/// Lays out its data in two steps, and cannot go on where it was ended between them. With `FAIL` it ends there.
+const LAYING_OUT: &str = r"
+import http.server, os, pathlib, sys
+data = pathlib.Path(sys.argv[2])
+if (data / 'half').exists(): sys.exit('half of a migration was done')
+if not (data / 'whole').exists():
+    (data / 'half').touch()
+    if os.environ['FAIL'] == 'yes': sys.exit('ended while migrating')
+    (data / 'half').rename(data / 'whole')
+elif os.environ['FAIL'] == 'yes': sys.exit('ended later')
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+    def log_message(self, *args): pass
+http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), Handler).serve_forever()
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_start_that_came_to_nothing_spoils_no_data_and_data_that_were_used_stay() {
+    let environment = |fail: &str| {
+        r#"
+            [programs.python]
+            type = "python"
+            requirements = []
+            [services.tracker]
+            program = "python"
+            arguments = ["-c", """SERVER""", "{port}", "{data}"]
+            environment = { FAIL = "WHETHER" }
+            health_path = "/"
+        "#
+        .replace("SERVER", LAYING_OUT)
+        .replace("WHETHER", fail)
+    };
+    let tracker = json!("${services.tracker.url}");
+    let host = TestHost::new(&environment("yes"));
+    host.lender.start_services();
+    for _ in 0..2 {
+        let why = host.lender.resolve(&tracker).await.unwrap_err().to_string();
+        assert!(why.contains("ended while migrating"), "{why}");
+        tokio::time::sleep(Duration::from_millis(700)).await;
+    }
+    let host = host.apply(&environment("no"));
+    host.lender.start_services();
+    host.lender.resolve(&tracker).await.unwrap();
+    let data = host.path("services/tracker");
+    assert!(data.join("whole").is_file() && host.path("services/tracker.never-ready/half").is_file());
+    std::fs::write(data.join("written by others"), "").unwrap();
+    // Later failures leave the data as they are.
+    let host = host.apply(&environment("yes"));
+    host.lender.start_services();
+    let why = host.lender.resolve(&tracker).await.unwrap_err().to_string();
+    assert!(why.contains("ended later"), "{why}");
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert!(data.join("whole").is_file() && data.join("written by others").is_file());
+    host.supervisor.shut_down().await;
+}

@@ -214,10 +214,17 @@ fn plain(message: &str) -> String {
         return format!("`{column}` is neither in GROUP BY nor inside of an aggregate such as max()");
     }
     if let Some((_, named)) = text.split_once("require unique expression names but the expression") {
-        let name = named.split('"').nth(1).and_then(|column| column.rsplit_once(" AS ")).map_or("", |(_, name)| name);
+        let column = named.split('"').nth(1).unwrap_or_default();
+        let name = column.rsplit_once(" AS ").map_or_else(|| last_part(column), |(_, name)| name);
         return format!("two columns are both called `{name}`: name one of them differently");
     }
     first_line(text)
+}
+
+/// Of `table.column`; anything else is its own name.
+fn last_part(column: &str) -> &str {
+    let is_path = column.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'));
+    if is_path { column.rsplit('.').next().unwrap_or(column) } else { column }
 }
 
 fn first_line(text: &str) -> String {

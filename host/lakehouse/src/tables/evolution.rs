@@ -5,6 +5,7 @@
 //! is another column.
 //!
 //! - A replaced table has exactly the new columns.
+//! - Rows that take the place of others have all columns of the table: one that they lack would lose its values.
 //! - Rows that are added may bring new columns (null in the rows of before) and wider ones; columns that they lack stay and are
 //!   null in the new rows.
 
@@ -68,6 +69,25 @@ pub(crate) fn extended(previous: &Schema, last_id: i32, columns: &[NewColumn]) -
         return Ok(None);
     }
     schema(fields).map(Some)
+}
+
+/// Whether rows with these columns can take the place of rows of the table.
+///
+/// # Errors
+/// `invalid-input` for a column that they lack.
+pub(crate) fn complete(previous: &Schema, columns: &[NewColumn]) -> Result<()> {
+    let mut fields = previous.as_struct().fields().iter();
+    let Some(lacking) = fields.find(|field| columns.iter().all(|column| column.name != field.name)) else {
+        return Ok(());
+    };
+    Err(Error::InvalidInput {
+        field: None,
+        message: format!(
+            "the rows lack column `{0}` of the table, whose values would be lost where rows take the place of others: select `{0}` too, \
+             drop the column, or make the table anew",
+            lacking.name
+        ),
+    })
 }
 
 /// A new column behind all others, with ids of its own. `last_id` is the highest that the table ever gave.

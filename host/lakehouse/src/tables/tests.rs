@@ -88,6 +88,20 @@ async fn a_merge_updates_by_key_and_leaves_other_files_alone() {
 }
 
 #[tokio::test]
+async fn rows_that_lack_a_column_take_no_other_rows_place() {
+    let folder = Folder::new();
+    let tables = folder.open().await;
+    let rows = json!([{"id": 1, "v": "a", "w": "kept"}]);
+    put(&tables, "gold.a", WriteMode::Merge, "1", rows.clone()).await;
+    for (mode, key) in [(WriteMode::Merge, "2"), (WriteMode::DeleteInsert, "3")] {
+        let lacking = stream(json!([{"id": 1, "v": "b"}, {"id": 2, "v": "c"}]));
+        let error = tables.write(&target("gold.a", mode, &["id"]), key, lacking, &no_reads).await.unwrap_err();
+        assert!(error.to_string().contains("lack column `w`"), "{error}");
+    }
+    assert_eq!(content(&tables, "gold.a").await, rows);
+}
+
+#[tokio::test]
 async fn two_rows_that_would_update_one_are_refused() {
     let folder = Folder::new();
     let tables = folder.open().await;

@@ -184,6 +184,9 @@ fn changing() -> impl FnOnce(iceberg::Error) -> Error {
 
 fn schema_after(metadata: &TableMetadata, mode: WriteMode, columns: &[NewColumn]) -> Result<SchemaRef> {
     let (current, last_id) = (metadata.current_schema(), metadata.last_column_id());
+    if matches!(mode, WriteMode::Merge | WriteMode::DeleteInsert) {
+        evolution::complete(current, columns)?;
+    }
     Ok(match mode {
         WriteMode::Replace => evolution::replaced(current, last_id, columns)?.into(),
         _ => evolution::extended(current, last_id, columns)?.map_or_else(|| Arc::clone(current), Into::into),

@@ -1,7 +1,7 @@
 //! Documents as text: TOML as files are written, JSON as clients send them, YAML for those who keep everything else in it.
 
 use asgard_contract::environment::Environment;
-use asgard_contract::{Error, Result};
+use asgard_contract::{Error, Result, misfit};
 use serde::de::DeserializeOwned;
 
 /// A form of a document.
@@ -58,8 +58,13 @@ pub fn parse(text: &str, format: Format) -> Result<Environment> {
 pub fn read<T: DeserializeOwned>(field: &str, text: &str, format: Format) -> Result<T> {
     let wrong = |message: String| Error::invalid(field, message.trim_end());
     match format {
-        Format::Toml => toml::from_str(text).map_err(|error| wrong(error.to_string())),
-        Format::Json => serde_json::from_str(text).map_err(|error| wrong(error.to_string())),
+        // Its message shows the line, and below it what is wrong there.
+        Format::Toml => toml::from_str(text)
+            .map_err(|error| wrong(error.to_string().replace(error.message(), &misfit::told(error.message())))),
+        Format::Json => serde_json::from_str(text).map_err(|error| {
+            let place = (error.line() > 0).then(|| format!("line {}, column {}: ", error.line(), error.column()));
+            wrong(place.unwrap_or_default() + &misfit::told(&error.to_string()))
+        }),
         Format::Yaml => serde_saphyr::from_str(text).map_err(|error| wrong(error.to_string())),
     }
 }

@@ -11,6 +11,7 @@ mod allowances;
 mod changes;
 mod check;
 pub mod documents;
+mod removal;
 mod sweep;
 mod validation;
 
@@ -122,9 +123,19 @@ impl Environments {
     }
 
     async fn look(&self) -> Result<()> {
-        for (name, revision) in self.store.environment_revision_numbers().await? {
+        let stored = self.store.environment_revision_numbers().await?;
+        let known: Vec<String> = self.known.read().await.keys().cloned().collect();
+        for gone in known.iter().filter(|name| stored.iter().all(|(stored, _)| stored != *name)) {
+            let _changing = self.changing.lock().await;
+            // It may have been made since.
+            if self.store.environment(gone).await?.is_none() {
+                self.take_down(gone).await?;
+            }
+        }
+        for (name, revision) in stored {
             let current = self.known.read().await.get(&name).map(|known| (known.revision, known.state.is_ok()));
-            if current.is_some_and(|(known, usable)| known >= revision && usable) {
+            // One that was removed and made again begins with 1.
+            if current.is_some_and(|(known, usable)| known == revision && usable) {
                 continue;
             }
             let _changing = self.changing.lock().await;
@@ -200,7 +211,7 @@ impl Environments {
     /// `invalid-input` with the field of the document that is wrong, and those of catalog and storage.
     async fn ready(&self, revision: i64, document: &Environment) -> Result<Arc<Active>> {
         let document = Arc::new(document.clone());
-        let folder = self.folder.join("environments").join(&document.name);
+        let folder = self.folder_of(&document.name);
         let secrets = self.secrets(&document);
         let lakehouse = self.lakehouse(&document, &secrets, &folder).await?;
         let backing = Backing {
@@ -232,6 +243,10 @@ impl Environments {
     /// Forgets a branch, which will not be asked for again.
     pub(crate) async fn leave_branch(&self, place: &Active) {
         self.lakehouses.lock().await.remove(&lakehouse_key(&place.document));
+    }
+
+    fn folder_of(&self, name: &str) -> PathBuf {
+        self.folder.join("environments").join(name)
     }
 
     /// Takes a stored revision into use, or remembers why it cannot be.

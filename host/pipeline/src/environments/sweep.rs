@@ -32,7 +32,12 @@ impl Pipeline {
                 match self.sweep(&active).await {
                     Ok(swept) => {
                         for left in swept {
-                            tracing::info!(environment = active.name, resource = left.resource, task = left.task, "swept");
+                            tracing::info!(
+                                environment = active.name,
+                                resource = left.resource,
+                                task = left.task,
+                                "swept"
+                            );
                         }
                     }
                     Err(error) => {

@@ -1,5 +1,6 @@
 //! What can be said against a document without asking any backend of its plugins.
 
+use asgard_capabilities::Lender;
 use asgard_contract::environment::{Binding, Environment};
 use asgard_contract::manifest::Role;
 use asgard_contract::{Error, Result};
@@ -9,7 +10,7 @@ use crate::concealment::exposed;
 use crate::{names, secrets};
 
 impl Environments {
-    /// Looks that every name in a document stands for something and every configuration fits its plugin.
+    /// Looks that every name in a document stands for something, every configuration fits its plugin, and every grant can be read.
     ///
     /// # Errors
     /// `invalid-input` with the field of the document that is wrong.
@@ -19,7 +20,7 @@ impl Environments {
         for (role, place, binding) in document.places() {
             self.bindable(role, &place, binding).await?;
         }
-        Ok(())
+        Lender::check(document, &self.folder_of(&document.name))
     }
 
     /// Whether the plugin of a binding can fill the role.

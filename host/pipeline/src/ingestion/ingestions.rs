@@ -132,6 +132,7 @@ impl Pipeline {
     /// `invalid-input` naming the stream or the schedule, `conflict` when two streams would share a table.
     pub async fn create_ingestion(&self, active: &Arc<Active>, new: NewIngestion) -> Result<Ingestion> {
         names::title("name", &new.name)?;
+        names::prefix(&new.prefix)?;
         if let Some(schedule) = &new.schedule {
             schedule.check()?;
         }

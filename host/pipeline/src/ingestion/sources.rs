@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::concealment::{conceal, masked, owned_secrets};
+use crate::concealment::{conceal, masked, owned_secrets, place_of_secret};
 use crate::environments::Active;
 use crate::{Page, Paged, Pipeline, names, new_id};
 
@@ -108,7 +108,7 @@ impl Pipeline {
         .await;
         if let Err(error) = made {
             self.remove_secrets(active, &record.configuration, &owner).await?;
-            return Err(error);
+            return Err(of_secret(error, &source_type.schema, &record.configuration));
         }
         self.source(active, &id).await
     }
@@ -162,7 +162,7 @@ impl Pipeline {
                 Ok(handle) => record.handle = handle,
                 Err(error) => {
                     self.remove_secrets(active, &record.configuration, &owner).await?;
-                    return Err(error);
+                    return Err(of_secret(error, &source_type.schema, &record.configuration));
                 }
             }
         }
@@ -243,6 +243,14 @@ impl Pipeline {
             }
             None => Ok(()),
         }
+    }
+}
+
+/// Credentials that a request gives and the source does not take are wrong input.
+fn of_secret(error: Error, schema: &Value, configuration: &Value) -> Error {
+    match error {
+        Error::Unauthenticated { message } => Error::invalid(place_of_secret(schema, configuration, "config"), message),
+        other => other,
     }
 }
 

@@ -228,7 +228,7 @@ fn selection(
         if !stream.sync_modes.contains(&mode) {
             return Err(Error::invalid(
                 format!("{field}.syncMode"),
-                format!("the stream cannot be synced this way: it offers {:?}", stream.sync_modes),
+                format!("the stream cannot be synced this way: it offers {}", modes(&stream.sync_modes)),
             ));
         }
         selection.sync_mode = mode;
@@ -257,6 +257,11 @@ fn selection(
         ));
     }
     Ok(selection)
+}
+
+fn modes(modes: &[SyncMode]) -> String {
+    let names: Vec<String> = modes.iter().map(|mode| format!("`{}`", mode.as_str())).collect();
+    names.join(", ")
 }
 
 /// A stream without any cursor finds by itself what is new.

@@ -149,7 +149,7 @@ async fn run(pipeline: &Arc<Pipeline>, task: &Task, context: &StepContext, state
         match event {
             Event::Rows(rows) => {
                 let index = position(state, rows.stream)?;
-                let staged = writers.of(index).await?.stage(rows).await?;
+                let staged = of_stream(state, index, async { writers.of(index).await?.stage(rows).await }.await)?;
                 let result = &mut state.streams[index];
                 result.status = "running".to_owned();
                 result.records += staged.records;
@@ -158,18 +158,18 @@ async fn run(pipeline: &Arc<Pipeline>, task: &Task, context: &StepContext, state
             }
             Event::Truncated { stream } => {
                 let index = position(state, stream)?;
-                writers.of(index).await?.truncate()?;
+                of_stream(state, index, async { writers.of(index).await?.truncate() }.await)?;
             }
             Event::Evolved { stream, columns } => {
                 let index = position(state, stream)?;
                 let evolution = evolution(&state.streams[index].name, &writers.streams[index], &columns);
                 context.log().log(Level::Info, &evolution);
-                writers.evolve(index, columns).await?;
+                of_stream(state, index, writers.evolve(index, columns).await)?;
                 pipeline.keep_columns(&active, id, &writers.streams[index]).await?;
             }
             Event::Checkpoint { stream: Some(stream), state: checkpoint, complete } => {
                 let index = position(state, stream)?;
-                writers.of(index).await?.commit(checkpoint, complete).await?;
+                of_stream(state, index, async { writers.of(index).await?.commit(checkpoint, complete).await }.await)?;
                 if complete {
                     state.streams[index].status = "succeeded".to_owned();
                     writers.close(index);
@@ -178,7 +178,12 @@ async fn run(pipeline: &Arc<Pipeline>, task: &Task, context: &StepContext, state
             }
             Event::Checkpoint { stream: None, state: checkpoint, complete } => {
                 for index in 0..state.streams.len() {
-                    writers.of(index).await?.commit(checkpoint.clone(), complete).await?;
+                    let checkpoint = checkpoint.clone();
+                    of_stream(
+                        state,
+                        index,
+                        async { writers.of(index).await?.commit(checkpoint, complete).await }.await,
+                    )?;
                     if complete {
                         state.streams[index].status = "succeeded".to_owned();
                     }
@@ -210,6 +215,19 @@ async fn run(pipeline: &Arc<Pipeline>, task: &Task, context: &StepContext, state
             }
         }
     }
+}
+
+/// What a stream's table says, under the stream's name. It ends the sync: the connector may have been told already that what came
+/// before is kept.
+fn of_stream<T>(state: &mut State, index: usize, result: Result<T>) -> Result<T> {
+    result.map_err(|error| {
+        let stream = &mut state.streams[index];
+        if !error.is_retryable() {
+            stream.status = "failed".to_owned();
+            stream.error = Some(error.to_string());
+        }
+        error.about(&stream.name)
+    })
 }
 
 /// What is new about the columns, for the log.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use asgard_contract::log::Level;
 use asgard_contract::{Error, Progress, Result, TableName};
-use asgard_lakehouse::{Expiry, OrphanSearch};
+use asgard_lakehouse::{Compacted, Expiry, OrphanSearch};
 use asgard_tasks::{Handler, NewTask, StepContext, StepOutcome, Task};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -94,7 +94,7 @@ impl Pipeline {
             return Err(Error::invalid("body", message));
         }
         // Neither a view nor nothing: told now, not by a task that fails.
-        active.lakehouse.snapshots(table).await?;
+        active.lakehouse.check_maintained(table).await?;
         let asked = Asked { table: table.clone(), maintenance };
         let task = NewTask::new(&active.name, KIND)
             .subject(&table.to_string())
@@ -149,10 +149,18 @@ async fn carry_out(active: &Active, table: &TableName, operation: Operation, con
                 context.progress(Progress { message, fraction: Some(done as f64 / of.max(1) as f64) });
             };
             let done = active.lakehouse.compact(table, &told).await?;
-            json!({
+            let mut told = json!({
                 "files_before": done.files_before, "files_after": done.files_after, "bytes": done.bytes,
                 "delete_files_removed": done.delete_files, "groups_given_up": done.given_up,
-            })
+            });
+            if done == Compacted::default() {
+                told["message"] = json!(format!(
+                    "nothing was worth it: a partition is compacted when it has {} small files, or fewer that fill one of the \
+                     wanted size, and a file whose rows were deleted, or whose partitioning is one of before, at any time",
+                    asgard_lakehouse::FEWEST_FILES
+                ));
+            }
+            told
         }
         Operation::Expire(asked) => {
             let done = active.lakehouse.expire(table, &expiry(active, asked)).await?;

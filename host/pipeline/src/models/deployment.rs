@@ -398,7 +398,7 @@ impl Pipeline {
     }
 
     /// Ends what a finished deployment serves.
-    pub(super) async fn remove_served(&self, active: &Arc<Active>, task: &Task) -> Result<()> {
+    pub(crate) async fn remove_served(&self, active: &Arc<Active>, task: &Task) -> Result<()> {
         let state: State = serde_json::from_value(task.state.clone()).unwrap_or_default();
         let asked: Asked = stepping::asked(task)?;
         if state.phase != Phase::Completed {

@@ -205,7 +205,7 @@ impl Pipeline {
     }
 }
 
-fn tasks_of(active: &Active) -> TaskFilter {
+pub(crate) fn tasks_of(active: &Active) -> TaskFilter {
     TaskFilter::default().environment(&active.name).kind(deployment::KIND)
 }
 

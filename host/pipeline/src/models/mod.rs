@@ -11,6 +11,7 @@ pub use deployments::{Deployment, FeatureChoice, NewDeployment};
 pub use registry::ModelStatus;
 
 pub(crate) use deployment::KIND;
+pub(crate) use deployments::tasks_of;
 
 use crate::Pipeline;
 

@@ -53,7 +53,10 @@ impl Pipeline {
         };
         let (registry, unavailable) = match registry.await {
             Ok(information) => (Some(information), None),
-            Err(error @ (Error::Unavailable { .. } | Error::Unsupported { .. })) => (None, Some(error.to_string())),
+            // The last: no plugin is bound.
+            Err(error @ (Error::Unavailable { .. } | Error::Unsupported { .. } | Error::InvalidInput { .. })) => {
+                (None, Some(error.to_string()))
+            }
             Err(error) => return Err(error),
         };
         let feature_views = self.feature_status(active).await.ok().map(|status| status.views.len() as u64);

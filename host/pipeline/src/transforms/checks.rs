@@ -208,7 +208,11 @@ mod tests {
 
     #[test]
     fn a_verdict_says_what_was_found() {
-        let wrong = Checked { name: "unique_id".to_owned(), failures: 2, rows: vec![Map::from_iter([("id".to_owned(), json!(7))])] };
+        let wrong = Checked {
+            name: "unique_id".to_owned(),
+            failures: 2,
+            rows: vec![Map::from_iter([("id".to_owned(), json!(7))])],
+        };
         let fine = Checked { name: "not_null_id".to_owned(), failures: 0, rows: Vec::new() };
         assert_eq!(verdict(std::slice::from_ref(&fine)), None);
         let said = verdict(&[fine, wrong]).unwrap();

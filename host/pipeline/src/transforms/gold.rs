@@ -178,9 +178,10 @@ impl Pipeline {
             models: self.known_models(active).await?,
         };
         checks::validate(&new.checks, Dialect::Trino)?;
-        let tests = new.tests.iter().enumerate().map(|(index, (column, test))| {
-            checks::of_test(&format!("tests[{index}]"), &model.target, column, test)
-        });
+        let tests =
+            new.tests.iter().enumerate().map(|(index, (column, test))| {
+                checks::of_test(&format!("tests[{index}]"), &model.target, column, test)
+            });
         let mut checks = tests.collect::<Result<Vec<_>>>()?;
         checks.extend(new.checks);
         let bound = self.required(active, Role::Gold).await?;

@@ -58,3 +58,35 @@ async fn lists_come_in_pages_with_the_newest_first() {
     let (all, _) = store.list::<Value>("local", ResourceKind::Source, u32::MAX, 0).await.unwrap();
     assert_eq!(all.len(), 5);
 }
+
+#[tokio::test]
+async fn an_environment_goes_when_it_is_empty_and_leaves_the_others_as_they_are() {
+    let (_folder, store) = store().await;
+    let document = |name: &str| serde_json::from_value(json!({"name": name})).unwrap();
+    for name in ["live", "live2"] {
+        store.put_environment(&document(name), "test", "").await.unwrap();
+        store.set_secret(name, "s", "value").await.unwrap();
+        store.key_values_set(&format!("{name}/plugin"), "b", vec![("k".to_owned(), vec![1])]).await.unwrap();
+    }
+    store.put_new("live", ResourceKind::Sink, "1", "lake", &json!({})).await.unwrap();
+    store.put_new("live", ResourceKind::FeatureView, "1", "view", &json!({})).await.unwrap();
+    let refused = store.delete_environment("live").await.unwrap_err().to_string();
+    assert!(refused.contains("feature view (1), sink (1)"), "{refused}");
+    store.delete("live", ResourceKind::Sink, "1").await.unwrap();
+    store.delete("live", ResourceKind::FeatureView, "1").await.unwrap();
+    let task = store.insert_task(&asgard_store::tasks::NewTask::new("live", "k")).await.unwrap();
+    assert!(matches!(store.check_environment_deletable("live").await, Err(StoreError::Conflict(_))));
+    store.request_cancel(&task.id).await.unwrap();
+    store.check_environment_deletable("live").await.unwrap();
+    assert_eq!(store.environments().await.unwrap(), ["live", "live2"], "looking removes nothing");
+    store.delete_environment("live").await.unwrap();
+    assert!(matches!(store.delete_environment("live").await, Err(StoreError::NotFound(_))));
+    assert_eq!(store.environments().await.unwrap(), ["live2"]);
+    assert!(store.environment_revisions("live").await.unwrap().is_empty());
+    let keys = ["k".to_owned()];
+    for (name, secrets, value) in [("live", 0, None), ("live2", 1, Some(vec![1]))] {
+        assert_eq!(store.secrets(name).await.unwrap().len(), secrets, "{name}");
+        let found = store.key_values_get(&format!("{name}/plugin"), "b", &keys).await.unwrap();
+        assert_eq!(found, [value], "{name}");
+    }
+}

@@ -20,7 +20,6 @@ pub struct CsvRows {
     carriage_returns: bool,
     /// A row that was read to find out how many columns there are.
     held: bool,
-    first: bool,
 }
 
 impl CsvRows {
@@ -40,7 +39,6 @@ impl CsvRows {
                     names.push(name.trim().to_owned());
                 }
                 rows.names = distinct(names);
-                rows.first = false;
             } else {
                 rows.names = (1..=rows.record.len()).map(|number| format!("column_{number}")).collect();
                 rows.held = true;
@@ -54,7 +52,6 @@ impl CsvRows {
         let mut rows =
             Self::over(Box::new(text), &begun.dialect, begun.names.clone(), (offset, line.saturating_sub(1)));
         rows.carriage_returns = begun.carriage_returns;
-        rows.first = false;
         rows
     }
 
@@ -70,7 +67,6 @@ impl CsvRows {
             base,
             carriage_returns: false,
             held: false,
-            first: true,
         }
     }
 
@@ -99,6 +95,16 @@ impl CsvRows {
         )))
     }
 
+    /// The line on which the row that was read begins: counted back from its end, since the reader counts empty lines before a row
+    /// as the row's own.
+    fn line(&self) -> u64 {
+        let end = self.reader.position();
+        let within = self.record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
+        let beyond_text = self.reader.get_ref().length().is_some_and(|length| end.byte() > length);
+        let counted_end = u64::from(!self.carriage_returns || beyond_text);
+        (self.base.1 + end.line()).saturating_sub(within + counted_end)
+    }
+
     /// Whether the row that was read ends so: its bytes are counted, and the line's end is not yet.
     fn ends_with_carriage_return(&self) -> bool {
         self.reader.get_ref().first_line_ends_with_carriage_return()
@@ -110,9 +116,7 @@ impl Rows for CsvRows {
         if !std::mem::take(&mut self.held) && !self.read()? {
             return Ok(None);
         }
-        let pending = u64::from(self.carriage_returns);
-        let began = self.record.position().map_or(1, csv::Position::line) + self.base.1;
-        let line = if std::mem::take(&mut self.first) { began } else { began + pending };
+        let line = self.line();
         if self.record.len() != self.names.len() {
             return Err(Fault::content(format!(
                 "line {line} has {} fields, and the {} has {}: mend the line, or set the format's `delimiter` and `quote`",
@@ -232,6 +236,11 @@ mod tests {
             (b"a,a,,a\n1,2,3,4\n", "a,a_2,column_3,a_3 | 2:1,2,3,4"),
             (b"a,a_2,a\n1,2,3\n", "a,a_2,a_3 | 2:1,2,3"),
             ("naïve,Größe\nü,ö\n".as_bytes(), "naïve,Größe | 2:ü,ö"),
+            (b"a,b\n\n1,2\n\n\n3,4", "a,b | 3:1,2 | 6:3,4"),
+            (b"a,b\n\n1,\"x\n\ny\"\n\n3,4\n\n", "a,b | 3:1,x\n\ny | 7:3,4"),
+            (b"a,b\r\n\r\n1,2\r\n\r\n\r\n3,4", "a,b | 3:1,2 | 6:3,4"),
+            (b"a,b\r\n\r\n1,\"x\r\ny\"\r\n\r\n3,4\r\n", "a,b | 3:1,x\r\ny | 6:3,4"),
+            (b"\n\na,b\n1,2\n", "a,b | 4:1,2"),
         ] {
             assert_eq!(shown(text), expected);
         }
@@ -244,6 +253,7 @@ mod tests {
             (b"a,b\n1,2,3\n", "line 2 has 3 fields"),
             (b"a,b\n1,2\nx,\xFF\n", "line 3, column `b`: `\u{FFFD}` is no UTF-8"),
             (b"a,b\r\n1,2\r\nx\0,1\r\n", "line 3, column `a`: a NUL character"),
+            (b"a,b\n\n1,2\n\n3\n", "line 5 has 1 fields"),
         ] {
             let found = shown(text);
             assert!(found.contains(expected), "{found}");
@@ -252,17 +262,22 @@ mod tests {
 
     #[test]
     fn a_file_goes_on_where_a_row_ended() {
-        let text: &'static [u8] = b"a,b\r\n1,\"x\r\ny\"\r\n3,4\r\n5,6\r\n";
-        let mut begun = rows(text);
-        let whole = read(&mut rows(text)).unwrap();
-        let mut seen = 0;
-        while let Some(place) = begun.next(&mut |_, _, _| Ok(())).unwrap() {
-            seen += 1;
-            let rest = &text[usize::try_from(place.end).unwrap()..];
-            let mut resumed = CsvRows::resume(rest, &begun, place.end, place.next_line);
-            assert_eq!(read(&mut resumed).unwrap(), whole[seen..], "after row {seen}");
+        for text in [
+            &b"a,b\r\n1,\"x\r\ny\"\r\n3,4\r\n5,6\r\n"[..],
+            b"a,b\r\n\r\n1,\"x\r\ny\"\r\n\r\n\r\n3,4\r\n\r\n5,6",
+            b"a,b\n\n1,\"x\ny\"\n\n\n3,4\n\n5,6",
+        ] {
+            let mut begun = rows(text);
+            let whole = read(&mut rows(text)).unwrap();
+            let mut seen = 0;
+            while let Some(place) = begun.next(&mut |_, _, _| Ok(())).unwrap() {
+                seen += 1;
+                let rest = &text[usize::try_from(place.end).unwrap().min(text.len())..];
+                let mut resumed = CsvRows::resume(rest, &begun, place.end, place.next_line);
+                assert_eq!(read(&mut resumed).unwrap(), whole[seen..], "after row {seen}");
+            }
+            assert_eq!(seen, 3);
         }
-        assert_eq!(seen, 3);
     }
 
     #[test]

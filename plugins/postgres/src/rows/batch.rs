@@ -106,7 +106,7 @@ impl Batch {
             };
             rest = after;
             match value {
-                None => column.values.push_null(),
+                None => column.push_null()?,
                 Some(value) => {
                     let pushed = column.values.push(value);
                     column.settle(pushed)?;
@@ -125,7 +125,7 @@ impl Batch {
     pub fn push_texts(&mut self, row: &[TextValue<'_>]) -> Result<(), ColumnFault> {
         for (column, value) in self.columns.iter_mut().zip(row) {
             match value {
-                TextValue::Null => column.values.push_null(),
+                TextValue::Null => column.push_null()?,
                 TextValue::Text(text, form) => {
                     let pushed = column.values.push_text(text, *form);
                     column.settle(pushed)?;
@@ -171,6 +171,14 @@ impl Batch {
 }
 
 impl Column {
+    fn push_null(&mut self) -> Result<(), ColumnFault> {
+        if self.plan.key && !self.plan.nullable {
+            return Err(self.fault(Fault::Null));
+        }
+        self.values.push_null();
+        Ok(())
+    }
+
     /// Takes note of what became of a value.
     fn settle(&mut self, pushed: Result<u64, Fault>) -> Result<(), ColumnFault> {
         match pushed {

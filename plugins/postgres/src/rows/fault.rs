@@ -9,6 +9,8 @@ pub enum Fault {
     Malformed,
     /// Neither Arrow nor Iceberg has such a value.
     NoCounterpart,
+    /// Null, by which no row can be found.
+    Null,
     /// Text that is no UTF-8.
     NotUtf8,
     /// A row with another number of columns than was asked for.
@@ -23,6 +25,10 @@ impl fmt::Display for Fault {
             Self::Malformed => f.write_str("the server sent a value that does not have its type's form"),
             Self::NoCounterpart => f.write_str(
                 "a value has no counterpart (infinity, NaN or out of range), and a column of the primary key cannot be null",
+            ),
+            Self::Null => f.write_str(
+                "it is null in a row, and rows are found by it: take columns that are NOT NULL as the stream's `primaryKey`, or delete \
+                 such rows and POST /ingestion/{id}/reset",
             ),
             Self::NotUtf8 => f.write_str(
                 "a text of the primary key is not UTF-8: the database's encoding is SQL_ASCII; convert it to UTF8",

@@ -213,7 +213,22 @@ impl Captured {
         row.iter().zip(&self.columns).filter(|(_, column)| column.plan.key).map(|(value, _)| *value).collect()
     }
 
+    fn null_in_key(&self, row: &[Value<'_>]) -> Option<&str> {
+        let of_key = row.iter().zip(&self.columns).filter(|(_, column)| column.plan.key);
+        let mut nulls = of_key.filter(|(value, _)| **value == Value::Null);
+        nulls.next().map(|(_, column)| column.plan.name.as_str())
+    }
+
     fn push(&mut self, change: Change, row: Vec<Value<'_>>, old: Option<Vec<Value<'_>>>) -> Result<()> {
+        // Only a row that was written is told whole.
+        let written = (change != Change::Delete).then_some(&row);
+        if let Some(column) = written.and_then(|row| self.null_in_key(row)) {
+            return Err(Error::Conflict(format!(
+                "a row of `{}` was written whose column `{column}` is null, and rows are found by it: take columns that are NOT NULL as \
+                 the stream's `primaryKey`, with PATCH /ingestion/{{id}}, or delete such rows and POST /ingestion/{{id}}/reset",
+                self.name
+            )));
+        }
         for row in [Some(&row), old.as_ref()].into_iter().flatten() {
             if self.of_key(row).iter().any(|value| !matches!(value, Value::Text(_))) {
                 return Err(Error::Conflict(format!(

@@ -7,7 +7,9 @@
 //! When a sync is opened again the server sends more than is missing, since streams have come to different places. Of each
 //! transaction, a stream takes its changes only if it committed at or after the stream's place.
 //!
-//! An error here ends the whole sync: a stream that is left out would lose what is acknowledged for the others.
+//! A change that its stream cannot take fails that stream, and the others go on. Nothing is acknowledged from there on, in this sync
+//! and in those that follow until the stream is mended or taken out: it would lose what is acknowledged for the others. The server
+//! keeps its log for so long, and the others are sent again what they have.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -78,6 +80,8 @@ struct Changes {
     transaction: Option<Lsn>,
     since_checkpoint: u64,
     events: VecDeque<Event>,
+    /// A stream needs what has been sent once more.
+    held: bool,
 }
 
 impl Follower {
@@ -112,6 +116,7 @@ impl Follower {
             transaction: None,
             since_checkpoint: 0,
             events: VecDeque::new(),
+            held: run.held,
         };
         Ok(Self { feed, changes, target: capture.target, after: After::Nothing, asked: false, moved: false })
     }
@@ -120,9 +125,9 @@ impl Follower {
     pub(super) fn step(&mut self, streams: &mut [StreamSelection], capabilities: &dyn Capabilities) -> Result<Step> {
         match std::mem::replace(&mut self.after, After::Nothing) {
             After::Nothing => {}
-            After::Acknowledge(position) => self.feed.acknowledge(position)?,
+            After::Acknowledge(position) => self.acknowledge(position)?,
             After::Finish(position) => {
-                self.feed.acknowledge(position)?;
+                self.acknowledge(position)?;
                 self.changes.report(streams, capabilities);
                 return Ok(Step::Done);
             }
@@ -165,6 +170,13 @@ impl Follower {
     pub(super) fn close(self) {
         self.feed.close();
         self.changes.session.close();
+    }
+
+    fn acknowledge(&mut self, position: Lsn) -> Result<()> {
+        if self.changes.held {
+            return Ok(());
+        }
+        self.feed.acknowledge(position)
     }
 
     fn finish(&mut self, position: Lsn) -> Result<Step> {
@@ -232,18 +244,45 @@ impl Changes {
         streams: &mut [StreamSelection],
         change: impl FnOnce(&mut Captured) -> Result<()>,
     ) -> Result<()> {
-        let Some(captured) = self.affected(table, streams)? else { return Ok(()) };
-        change(captured)?;
-        let mut events = captured.take_events();
-        self.events.append(&mut events);
+        let made = match self.affected(table, streams) {
+            Ok(None) => return Ok(()),
+            Ok(Some(captured)) => change(captured).map(|()| captured.take_events()),
+            Err(error) => Err(error),
+        };
+        match made {
+            Ok(mut events) => self.events.append(&mut events),
+            // The server is away: nothing is wrong with the stream.
+            Err(error @ Error::Unavailable(_)) => return Err(error),
+            Err(error) => self.leave_out(table, error),
+        }
         self.since_checkpoint += 1;
         Ok(())
     }
 
+    /// Fails a stream. What its table has got stays, as of its last checkpoint.
+    fn leave_out(&mut self, table: Oid, error: Error) {
+        if let Some(captured) = self.tables.remove(&table) {
+            self.held = true;
+            self.events.push_back(Event::StreamFailed((number(captured.index), error)));
+        }
+    }
+
+    /// Hands over what the chosen streams have collected.
+    fn flush(&mut self, chosen: impl Fn(&Captured) -> bool) {
+        let tables: Vec<Oid> = self.tables.iter().filter(|(_, table)| chosen(table)).map(|(oid, _)| *oid).collect();
+        for oid in tables {
+            match self.tables.get_mut(&oid).map(Captured::flush) {
+                Some(Ok(mut events)) => self.events.append(&mut events),
+                Some(Err(error)) => self.leave_out(oid, error),
+                None => {}
+            }
+        }
+    }
+
     /// Streams that changed are checkpointed at the end of a transaction.
     fn checkpoint(&mut self, end: Lsn) -> Result<()> {
+        self.flush(|table| table.dirty);
         for (oid, table) in self.tables.iter_mut().filter(|(_, table)| table.dirty) {
-            self.events.append(&mut table.flush()?);
             table.dirty = false;
             self.events.push_back(event(table, *oid, end, self.system, false)?);
         }
@@ -253,8 +292,8 @@ impl Changes {
 
     /// All streams are checkpointed: what did not change has come as far.
     fn complete(&mut self, position: Lsn) -> Result<()> {
-        for (oid, table) in &mut self.tables {
-            self.events.append(&mut table.flush()?);
+        self.flush(|_| true);
+        for (oid, table) in &self.tables {
             let position = position.max(table.from);
             self.events.push_back(event(table, *oid, position, self.system, true)?);
         }

@@ -24,6 +24,7 @@ mod plan;
 mod source;
 mod start;
 mod stream;
+mod unique;
 
 use std::collections::VecDeque;
 
@@ -104,6 +105,8 @@ pub struct Run {
     moment: Option<String>,
     /// Streams that are out: they failed, their table is gone, or a part has them.
     failed: Vec<bool>,
+    /// One of them needs the log from where it is on.
+    held: bool,
     next: usize,
     session: Option<Session>,
     /// Of captured streams: where their changes come from.
@@ -142,6 +145,7 @@ impl Run {
             task,
             states,
             failed: vec![false; streams.len()],
+            held: false,
             sources: vec![None; streams.len()],
             emptied: vec![false; streams.len()],
             streams,
@@ -336,6 +340,13 @@ impl Run {
             let user = &self.configuration.username;
             let warning = format!(
                 "{name}: row-level security shows user `{user}` some rows alone; ALTER ROLE it BYPASSRLS shows all"
+            );
+            self.capabilities.log(Level::Warn, &warning);
+        }
+        if reader.key() == unique::Key::Found {
+            let key = self.streams[index].primary_key.join(", ");
+            let warning = format!(
+                "{name}: no unique index keeps its key ({key}) unique; rows that come to share it later will be merged into one"
             );
             self.capabilities.log(Level::Warn, &warning);
         }

@@ -124,13 +124,15 @@ pub(super) fn kind_of(column: &StreamColumn) -> std::result::Result<Kind, String
         .ok_or_else(|| format!("column `{}` has type {written}, which is none of this connector's", column.name))
 }
 
-/// A narrower type than the table's is read as it is: the host widens it.
+/// A narrower type than the table's is read as it is: the host widens it. Where rows are merged by the key, it has a value in each.
 fn read_as(column: &Column, taken: &StreamColumn, selection: &StreamSelection) -> ColumnPlan {
+    let key = selection.primary_key.contains(&column.name);
+    let merges = matches!(selection.sync_mode, SyncMode::IncrementalMerge | SyncMode::ChangeDataCapture);
     ColumnPlan {
         name: column.name.clone(),
         kind: column.mapping.kind.clone(),
-        nullable: taken.nullable,
-        key: selection.primary_key.contains(&column.name),
+        nullable: taken.nullable && !(key && merges),
+        key,
     }
 }
 

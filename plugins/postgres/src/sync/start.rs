@@ -85,8 +85,8 @@ impl Run {
         self.states[index].as_ref().and_then(super::State::log)
     }
 
-    /// The tables of captured streams. A stream without one fails; one whose table goes by another name now stops the sync,
-    /// since its changes would be acknowledged without being taken.
+    /// The tables of captured streams. A stream without one fails. So does one whose table goes by another name now, or is not what it
+    /// was: the server keeps its changes for it, until it is mended or taken out.
     fn find_tables(&mut self, session: &mut Session, captured: &[usize]) -> Result<Vec<Table>> {
         let mut tables = Vec::with_capacity(captured.len());
         for index in captured {
@@ -94,21 +94,51 @@ impl Run {
             let found = below::find(session, selection)?;
             let usable = match self.position(*index) {
                 None => unread(selection, found),
-                Some(position) => followed(session, selection, position, found)?,
+                Some(position) => match followed(session, selection, position, found) {
+                    Err(error) => {
+                        self.hold(*index, error)?;
+                        continue;
+                    }
+                    Ok(usable) => usable,
+                },
             };
             let (table, below) = match usable {
                 Ok(usable) => usable,
                 Err(error) => {
-                    self.failed[*index] = true;
-                    self.pending.push_back(Event::StreamFailed((number(*index), error)));
+                    self.leave_out(*index, error);
                     continue;
                 }
             };
             let source = Source::captured(&table, &below);
-            self.sources[*index] = Some(self.compare(session, *index, source, &below)?);
+            match self.compare(session, *index, source, &below) {
+                Ok(source) => self.sources[*index] = Some(source),
+                Err(error) => {
+                    self.hold(*index, error)?;
+                    continue;
+                }
+            }
             tables.push(table);
         }
         Ok(tables)
+    }
+
+    /// Fails a stream whose changes there are none of any more, or not yet.
+    fn leave_out(&mut self, index: usize, error: Error) {
+        self.failed[index] = true;
+        self.pending.push_back(Event::StreamFailed((number(index), error)));
+    }
+
+    /// Fails a stream whose changes the server has to keep.
+    ///
+    /// # Errors
+    /// The error itself, where it is none of the stream's own.
+    fn hold(&mut self, index: usize, error: Error) -> Result<()> {
+        if !matches!(error, Error::Conflict(_)) {
+            return Err(error);
+        }
+        self.held = true;
+        self.leave_out(index, error);
+        Ok(())
     }
 
     /// Notes what puts the tables into the publication, and refuses one that was not in it all the while.

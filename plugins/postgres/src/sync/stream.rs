@@ -7,6 +7,7 @@ use super::checkpoint::{Cursor, State};
 use super::incremental;
 use super::plan::plan;
 use super::source::Source;
+use super::unique::{self, Key};
 use super::{ROLL_BACK, Trouble, full_name, schema_of};
 use crate::catalog::{self, Scope};
 use crate::rows::{Batch, ColumnFault, CopyReader};
@@ -37,6 +38,7 @@ pub(super) struct StreamReader {
     rewritten: String,
     /// Row-level security leaves rows out.
     filtered: bool,
+    key: Key,
     /// The server is still sending.
     copying: bool,
 }
@@ -58,6 +60,8 @@ impl StreamReader {
             None => None,
             Some(cursor) => incremental::reached(session, cursor, state, &name)?,
         };
+        let table = tables.first().map_or(0, |table| table.oid);
+        let key = unique::check(session, selection, table, state)?;
         session.copy_out(&plan.copy)?;
         Ok(Self {
             index,
@@ -67,7 +71,8 @@ impl StreamReader {
             rows: 0,
             cursor,
             source: plan.source,
-            table: tables.first().map_or(0, |table| table.oid),
+            table,
+            key,
             evolved: plan.evolved,
             rewritten: plan.rewritten,
             filtered: tables.first().is_some_and(|table| table.filtered),
@@ -98,6 +103,11 @@ impl StreamReader {
     /// Policies of row-level security choose the rows that the source's user gets.
     pub(super) fn is_filtered(&self) -> bool {
         self.filtered
+    }
+
+    /// What keeps its rows apart.
+    pub(super) fn key(&self) -> Key {
+        self.key
     }
 
     /// How many rows came.

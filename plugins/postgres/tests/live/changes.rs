@@ -142,10 +142,14 @@ fn columns_that_come_go_and_widen_in_the_log_evolve_the_stream() {
     );
 
     database.execute("ALTER TABLE items ALTER note TYPE int USING 7; INSERT INTO items VALUES (5, 5, 5, 5)");
-    let error = lake.sync(&database).unwrap_err();
+    let failed = |lake: &mut Lake| {
+        lake.sync(&database).unwrap();
+        lake.tables[0].failure.take().unwrap()
+    };
+    let error = failed(&mut lake);
     assert!(matches!(&error, Error::Conflict(text) if text.contains("`note`") && text.contains("reset")), "{error:?}");
     let acknowledged = slot(&database, "confirmed_flush_lsn");
-    assert!(lake.sync(&database).is_err());
+    failed(&mut lake);
     assert_eq!(slot(&database, "confirmed_flush_lsn"), acknowledged, "nothing is passed over");
 
     lake.reset(&database.selections(CAPTURED));
@@ -234,4 +238,95 @@ fn what_stands_in_the_way_is_told_before_anything_starts() {
     let copier = database.with(json::json!({"username": "copier", "password": "secret://copier"}));
     let error = provision(&copier.network, &copier.ingestion(streams)).unwrap_err();
     assert!(matches!(&error, Error::Forbidden(text) if text.contains("publication")), "{error:?}");
+}
+
+/// With the key that a request names for a table without one.
+fn keyed(database: &Database<'_>, table: &str, key: &str) -> Vec<StreamSelection> {
+    let mut streams = database.selections(CAPTURED);
+    for stream in streams.iter_mut().filter(|stream| stream.name == table) {
+        stream.primary_key = vec![key.to_owned()];
+    }
+    streams
+}
+
+#[test]
+fn a_key_that_rows_share_is_refused_and_one_that_may_come_to_be_shared_is_told() {
+    let server = Server::shared();
+    let database = server
+        .database(
+            "shared_keys",
+            "CREATE TABLE good (id int PRIMARY KEY); INSERT INTO good VALUES (1);
+             CREATE TABLE log (day int, n int, v text); ALTER TABLE log REPLICA IDENTITY FULL;
+             INSERT INTO log VALUES (1, 1, 'a'), (1, 2, 'b'), (2, 3, 'c');
+             CREATE TABLE promised (a int NOT NULL UNIQUE, b int); ALTER TABLE promised REPLICA IDENTITY FULL;
+             INSERT INTO promised VALUES (1, 1);",
+        )
+        .captured();
+    let mut streams = keyed(&database, "log", "day");
+    streams
+        .iter_mut()
+        .filter(|stream| stream.name == "promised")
+        .for_each(|stream| stream.primary_key = vec!["a".to_owned()]);
+    provision(&database.network, &database.ingestion(streams.clone())).unwrap();
+    let mut lake = Lake::new(streams);
+    lake.sync(&database).unwrap();
+    let failure = lake.tables[1].failure.take().unwrap();
+    let told = words(&failure);
+    assert!(told.contains("`primaryKey` of stream `public.log`, (day)") && told.contains("several have (1)"), "{told}");
+    assert!(lake.tables[1].rows.is_empty());
+    assert_eq!((lake.shown(0, "id", "id"), lake.shown(2, "a", "b")), ("1=1".to_owned(), "1=1".to_owned()));
+
+    lake.tables[1].stream.primary_key = vec!["n".to_owned()];
+    database.execute("INSERT INTO good VALUES (2)");
+    sync(&mut lake, &database);
+    assert_eq!(lake.shown(1, "n", "v"), "1=a 2=b 3=c");
+    assert_eq!(lake.shown(0, "id", "id"), "1=1 2=2");
+}
+
+#[test]
+fn a_stream_with_a_null_in_its_key_fails_alone_and_its_changes_are_kept() {
+    let server = Server::shared();
+    let database = server
+        .database(
+            "null_keys",
+            "CREATE TABLE good (id int PRIMARY KEY); INSERT INTO good VALUES (1);
+             CREATE TABLE loose (n int, v text); ALTER TABLE loose REPLICA IDENTITY FULL;
+             INSERT INTO loose VALUES (1, 'a'), (NULL, 'b');",
+        )
+        .captured();
+    let streams = keyed(&database, "loose", "n");
+    provision(&database.network, &database.ingestion(streams.clone())).unwrap();
+    let mut lake = Lake::new(streams);
+    let failed = |lake: &mut Lake| {
+        lake.sync(&database).unwrap();
+        assert!(lake.tables[0].failure.is_none());
+        words(&lake.tables[1].failure.take().unwrap()).to_owned()
+    };
+    let told = failed(&mut lake);
+    assert!(told.contains("public.loose: column `n`: it is null"), "{told}");
+    assert_eq!(lake.shown(0, "id", "id"), "1=1");
+
+    database.execute("DELETE FROM loose WHERE n IS NULL");
+    sync(&mut lake, &database);
+    assert_eq!(lake.shown(1, "n", "v"), "1=a");
+
+    database.execute("INSERT INTO loose VALUES (2, 'c'), (NULL, 'd'); INSERT INTO good VALUES (2);");
+    let before = slot(&database, "confirmed_flush_lsn");
+    let told = failed(&mut lake);
+    assert!(
+        told.contains("a row of `public.loose`") && told.contains("`n` is null") && told.contains("reset"),
+        "{told}"
+    );
+    assert_eq!(lake.shown(0, "id", "id"), "1=1 2=2", "the others go on");
+    assert_eq!(lake.shown(1, "n", "v"), "1=a");
+    assert_eq!(slot(&database, "confirmed_flush_lsn"), before, "its changes are not passed over");
+    database.execute("INSERT INTO good VALUES (3)");
+    failed(&mut lake);
+    assert_eq!(lake.shown(0, "id", "id"), "1=1 2=2 3=3");
+
+    database.execute("DELETE FROM loose WHERE n IS NULL");
+    lake.reset(&database.selections(CAPTURED));
+    sync(&mut lake, &database);
+    assert_eq!(lake.shown(1, "n", "v"), "1=a 2=c");
+    assert_ne!(slot(&database, "confirmed_flush_lsn"), before);
 }

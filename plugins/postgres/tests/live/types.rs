@@ -35,6 +35,7 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("char(3)", "'a'", "string", "a  "),
     ("name", "'select'", "string", "select"),
     ("\"char\"", "'c'", "string", "c"),
+    ("\"char\"", "''", "string", ""),
     ("mood", "'happy'", "string", "happy"),
     ("json", "'{\"a\": [1, 2]}'", "string", "{\"a\": [1, 2]}"),
     ("jsonb", "'{\"b\":1,\"a\":null}'", "string", "{\"a\": null, \"b\": 1}"),

@@ -13,6 +13,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "a_plugin_is_inspected_added_and_listed", plugins),
         test(world, "a_truncated_component_is_refused_with_the_reason", truncated),
         test(world, "a_secret_goes_in_and_never_comes_out", secrets),
+        test(world, "a_command_on_a_folder_of_no_host_makes_none", slips),
         test(world, "off_loopback_the_host_wants_a_token", token),
         test(world, "help_says_what_each_command_does", help),
     ]
@@ -54,10 +55,38 @@ fn truncated(world: &World) {
     assert!(shown.contains("component"), "{shown}");
 }
 
+fn slips(world: &World) {
+    let nowhere = world.folder("cli-slips").join("nowhere");
+    let folder = text(&nowhere);
+    for arguments in [
+        &["secret", "set", "warehouse", "--data", folder][..],
+        &["secret", "list", "--data", folder],
+        &["secret", "rotate-key", "--data", folder],
+        &["token", "create", "first", "--role", "admin", "--data", folder],
+        &["token", "list", "--data", folder],
+    ] {
+        let refused = asgard(world, arguments);
+        let shown = said(&refused);
+        assert!(!refused.status.success() && shown.contains("no data folder of a host"), "{arguments:?}: {shown}");
+        assert!(!nowhere.exists(), "{arguments:?} made a folder");
+    }
+    world.light();
+    let data = world.light_data();
+    for arguments in [
+        &["secret", "set", "warehouse", "--environment", "locl", "--data", text(&data)][..],
+        &["token", "create", "slip", "--role", "viewer", "--environment", "locl", "--data", text(&data)],
+    ] {
+        let refused = asgard(world, arguments);
+        let shown = said(&refused);
+        let told = shown.contains("there is no environment `locl`: there are") && shown.contains("`--new`");
+        assert!(!refused.status.success() && told, "{arguments:?}: {shown}");
+    }
+}
+
 fn secrets(world: &World) {
     let data = world.folder("cli-secrets");
     let mut set = Command::new(&world.built().asgard)
-        .args(["secret", "set", "warehouse", "--data", text(&data)])
+        .args(["secret", "set", "warehouse", "--new", "--data", text(&data)])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -66,6 +95,9 @@ fn secrets(world: &World) {
     std::io::Write::write_all(&mut set.stdin.take().unwrap(), b"very-secret-value\n").unwrap();
     let set = set.wait_with_output().unwrap();
     assert!(set.status.success(), "{}", said(&set));
+    let early = said(&asgard(world, &["secret", "list", "--data", text(&data)]));
+    assert!(early.contains("there is none yet"), "{early}");
+    drop(world.start_light(&data).unwrap());
     let listed = said(&asgard(world, &["secret", "list", "--data", text(&data)]));
     assert!(listed.contains("warehouse") && !listed.contains("very-secret-value"), "{listed}");
     for entry in std::fs::read_dir(&data).unwrap().flatten().filter(|entry| entry.path().is_file()) {

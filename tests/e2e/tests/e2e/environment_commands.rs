@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use libtest_mimic::Trial;
+use serde_json::json;
 
 use crate::world::{World, test};
 
@@ -16,6 +17,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "a_check_ends_badly_when_something_is_wrong", checked),
         test(world, "a_document_that_does_not_fit_is_refused_with_its_line_or_its_field", misfit),
         test(world, "pipelines_come_from_files_beside_environments", pipelines),
+        test(world, "an_environment_is_removed_when_it_is_empty", removed),
         test(world, "a_host_that_does_not_answer_is_told_as_such", away),
     ]
 }
@@ -127,7 +129,47 @@ fn misfit(world: &World) {
     for command in ["plan", "apply"] {
         let (code, said) = asgard(world, &[command, "-f", text(&file)]);
         assert!(code == 1 && said.contains("features.plugin") && said.contains("feature-source"), "{code}: {said}");
+        assert!(said.contains(text(&file)), "{said}");
     }
+    std::fs::write(&file, format!("{good}\n[[silver.grants.http]]\nhost = \"no host at all\"\n")).unwrap();
+    for command in ["plan", "apply"] {
+        let (code, said) = asgard(world, &[command, "-f", text(&file)]);
+        assert!(code == 1 && said.contains("silver.grants") && said.contains(text(&file)), "{command} {code}: {said}");
+    }
+}
+
+fn removed(world: &World) {
+    let (code, said) = asgard(world, &["environment", "delete", "local"]);
+    assert!(code == 1 && said.contains("default environment"), "{code}: {said}");
+    let (code, said) = asgard(world, &["environment", "delete", "never-there"]);
+    assert!(code == 1 && said.contains("there is no environment `never-there`"), "{code}: {said}");
+    done(world, &["apply", "-f", text(&file(world, "brief"))]);
+    let client = world.light();
+    let sink = client.post("/environments/brief/sink", &json!({"name": "s", "type": "local", "config": {"path": "s"}}));
+    let sink = sink.unwrap()["id"].as_str().unwrap().to_owned();
+    client.send("PUT", "/environments/brief/secrets/kept", Some(&json!({"value": "v"})), &[]).unwrap();
+    gold_in(&client, "brief");
+    let (code, said) = asgard(world, &["environment", "delete", "brief"]);
+    assert!(code == 1 && said.contains("sink (1), transformation (1)"), "{code}: {said}");
+    client.send("DELETE", &format!("/environments/brief/sink/{sink}"), None, &[]).unwrap();
+    let models = client.get("/environments/brief/dbt/transformations").unwrap();
+    let id = models["transformations"][0]["transformation_id"].as_str().unwrap().to_owned();
+    client.send("DELETE", &format!("/environments/brief/dbt/transformations/{id}"), None, &[]).unwrap();
+    assert!(done(world, &["environment", "delete", "brief"]).contains("brief is removed"));
+    assert_eq!(client.send("GET", "/environments/brief", None, &[]).unwrap().status, 404);
+    assert!(!done(world, &["environment", "list"]).contains("brief"));
+    // Under the name, the tables are there again, and the secrets are not.
+    let said = done(world, &["apply", "-f", text(&file(world, "brief"))]);
+    assert!(said.contains("brief is at revision 1"), "{said}");
+    assert_eq!(client.get("/environments/brief/secrets").unwrap()["secrets"], json!([]));
+    assert_eq!(client.get("/environments/brief/lakehouse/tables/gold/brief_model").unwrap()["row_count"], 1);
+    done(world, &["environment", "delete", "brief"]);
+}
+
+fn gold_in(client: &asgard_journey::client::Client, environment: &str) {
+    let model = json!({"name": "brief_model", "sql_query": "SELECT 1 AS one, 2 AS two"});
+    let made = client.post(&format!("/environments/{environment}/dbt/transform"), &model).unwrap();
+    assert_eq!(made["status"], "completed", "{made}");
 }
 
 fn pipelines(world: &World) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use libtest_mimic::Trial;
 use serde_json::json;
 
-use crate::world::{World, gold, refused, test};
+use crate::world::{World, gold, refused, refused_field, test};
 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
@@ -57,7 +57,7 @@ fn misfit(world: &World) {
 fn unbound(world: &World) {
     let client = world.light();
     let body = json!({"script_name": "t.py", "script_content": "import x\nimport y\n", "experiment_name": "e", "model_name": "m"});
-    let detail = refused(&client.send("POST", "/mlops/deploy", Some(&body), &[]).unwrap(), 422);
+    let detail = refused_field(&client.send("POST", "/mlops/deploy", Some(&body), &[]).unwrap(), "training");
     assert!(detail.contains("training") && detail.contains("local"), "{detail}");
 }
 

@@ -12,6 +12,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
         test(world, "models_refer_to_each_other_and_views_follow_their_tables", referring),
         test(world, "an_incremental_model_merges_by_its_key", incremental),
+        test(world, "a_merge_with_a_column_less_loses_no_values", lacking),
         test(world, "anything_but_one_query_is_refused", refusals),
         test(world, "a_failed_model_says_why_and_stays_listed", failing),
         test(world, "a_deleted_transformation_keeps_its_table_unless_told", deleted),
@@ -56,6 +57,26 @@ fn incremental(world: &World) {
     assert_eq!(first["transformation_id"], second["transformation_id"]);
 }
 
+fn lacking(world: &World) {
+    let client = world.light();
+    let run = |columns: &str| {
+        let model = json!({"name": "lacking_model", "materialization": "incremental", "incremental_strategy": "merge",
+            "unique_key": ["k"], "sql_query": format!("SELECT {columns} FROM (VALUES (1, 'a', 'b')) AS t (k, v, w)")});
+        client.post("/dbt/transform", &model).unwrap()
+    };
+    assert_eq!(run("k, v, w")["status"], "completed");
+    let failed = run("k, v");
+    assert!(
+        failed["status"] == "failed" && failed["error_message"].as_str().unwrap().contains("lack column `w`"),
+        "{failed}"
+    );
+    let rows = client.get("/lakehouse/tables/gold/lacking_model/rows").unwrap();
+    assert_eq!(rows["rows"], json!([{"k": 1, "v": "a", "w": "b"}]));
+    assert_eq!(run("k, v, w, 1.5e0 / 0e0 AS more")["status"], "completed");
+    let rows = client.get("/lakehouse/tables/gold/lacking_model/rows").unwrap();
+    assert_eq!(rows["rows"][0]["more"], "Infinity", "{rows}");
+}
+
 fn refusals(world: &World) {
     let client = world.light();
     let ask = |name: &str, sql: &str| {
@@ -69,6 +90,18 @@ fn refusals(world: &World) {
     assert!(detail.contains("no_such_table"), "{detail}");
     let detail = refused(&ask("refused_model", "SELECT a FROM {{ ref('no_such_model') }}"), 422);
     assert!(detail.contains("no_such_model"), "{detail}");
+    for (sql, told) in [
+        ("SELECT a,\n  FROM FROM b", "line 2, column 8"),
+        ("SELECT 1 AS one,\n  nope AS two", "line 2, column 3: there is no column `nope`"),
+        ("SELECT no_such_function(1) AS one", "no function `no_such_function`"),
+        ("SELECT 'a' + 1 AS one, 2 AS two", "`+` is not for text and int"),
+        ("SELECT 1 AS one, 2 AS one", "both called `one`"),
+        ("SELECT 1 AS one, 2", "column 2 has no name"),
+        ("SELECT CAST(1 AS strng) AS one", "`strng` is no type"),
+    ] {
+        let detail = refused_field(&ask("refused_model", sql), "sql_query");
+        assert!(detail.contains(told), "{sql}: {detail}");
+    }
     let merge = json!({"name": "refused_model", "sql_query": "SELECT 1 AS a, 2 AS b", "materialization": "incremental",
         "incremental_strategy": "merge"});
     refused_field(&client.send("POST", "/dbt/transform", Some(&merge), &[]).unwrap(), "unique_key");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use libtest_mimic::Trial;
 use serde_json::json;
 
-use crate::world::{World, refused, test, until};
+use crate::world::{World, refused, refused_field, test, until};
 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
@@ -25,7 +25,7 @@ fn once(world: &World) {
     assert_eq!((first.status, second.status), (201, 201), "{} {}", first.body, second.body);
     assert_eq!(first.body, second.body);
     let other = json!({"name": "another", "type": "local", "config": {"path": "another"}});
-    refused(&client.send("POST", "/sink", Some(&other), &key).unwrap(), 422);
+    refused_field(&client.send("POST", "/sink", Some(&other), &key).unwrap(), "Idempotency-Key");
 }
 
 fn together(world: &World) {

@@ -91,7 +91,7 @@ fn wrong_password(world: &World) {
             &[],
         )
         .unwrap();
-    let detail = refused(&answer, 422);
+    let detail = refused_field(&answer, "config.password");
     assert!(detail.contains("password"), "{detail}");
     let sources = client.get("/datasource").unwrap();
     assert!(!sources["sources"].as_array().unwrap().iter().any(|s| s["name"] == "wrong password"));

@@ -174,6 +174,18 @@ fn maintained(world: &World) {
     assert_eq!(task["outcome"]["orphans"]["files"], 0, "{task}");
     let after = client.get("/lakehouse/tables/gold/maintained").unwrap();
     assert_eq!((&after["data_files"], &after["row_count"]), (&json!(1), &json!(6)), "{after}");
+    let again = client.send("POST", path, Some(&json!({"compact": true})), &[]).unwrap();
+    let again = until("nothing is found", Duration::from_secs(60), || {
+        let task = client.get(&format!("/tasks/{}", again.body["id"].as_str().unwrap())).ok()?;
+        (task["status"] == "succeeded").then_some(task)
+    });
+    let compaction = &again["outcome"]["compaction"];
+    assert_eq!(compaction["files_before"], 0, "{again}");
+    assert!(compaction["message"].as_str().unwrap().contains("5 small files"), "{again}");
+    let sql = "{{ config(materialized='view') }} SELECT id FROM {{ ref('maintained') }}";
+    client.post("/dbt/transform", &json!({"name": "maintained_view", "sql_query": sql})).unwrap();
+    let of_view = "/lakehouse/tables/gold/maintained_view/maintenance";
+    refused_field(&client.send("POST", of_view, Some(&json!({"compact": true})), &[]).unwrap(), "name");
     let refusal = |body: Value, field: &str| {
         refused_field(&client.send("POST", path, Some(&body), &[]).unwrap(), field);
     };

@@ -231,7 +231,7 @@ fn refusals(world: &World) {
         (
             json!([{"id": "a", "kind": "ingestion", "with": {"ingestion": "x", "y": 1}}]),
             "steps[0].with.y",
-            "unknown field",
+            "there is no field",
         ),
     ] {
         let detail = refused_field(&ask(json!({"name": "refused", "steps": steps})), field);

@@ -20,7 +20,12 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
 fn gold_tests(world: &World) {
     let client = world.light();
     materials(world);
-    client.post("/dbt/transform", &json!({"name": "tested_parents", "sql_query": "SELECT * FROM (VALUES (1), (2)) AS t (id)"})).unwrap();
+    client
+        .post(
+            "/dbt/transform",
+            &json!({"name": "tested_parents", "sql_query": "SELECT * FROM (VALUES (1), (2)) AS t (id)"}),
+        )
+        .unwrap();
     let model = |name: &str, rows: &str| {
         client
             .post(
@@ -42,7 +47,11 @@ fn gold_tests(world: &World) {
     let statuses = |answer: &Value| -> Vec<(String, String, u64)> {
         let tests = answer["tests"].as_array().unwrap().iter();
         let one = |test: &Value| {
-            (test["name"].as_str().unwrap().to_owned(), test["status"].as_str().unwrap().to_owned(), test["failures"].as_u64().unwrap())
+            (
+                test["name"].as_str().unwrap().to_owned(),
+                test["status"].as_str().unwrap().to_owned(),
+                test["failures"].as_u64().unwrap(),
+            )
         };
         tests.map(one).collect()
     };
@@ -80,7 +89,11 @@ fn silver_checks(world: &World) {
         ended(world, "", run["run_id"].as_str().unwrap())
     };
     let good = run("checked_good", "SELECT id FROM silver.checked_good WHERE id < 0");
-    assert_eq!((good["state"].as_str(), good["checks"][0]["status"].as_str()), (Some("COMPLETED"), Some("pass")), "{good}");
+    assert_eq!(
+        (good["state"].as_str(), good["checks"][0]["status"].as_str()),
+        (Some("COMPLETED"), Some("pass")),
+        "{good}"
+    );
     let bad = run("checked_bad", "SELECT id FROM silver.checked_bad WHERE id <= 2");
     assert_eq!((bad["state"].as_str(), bad["checks"][0]["failures"].as_u64()), (Some("FAILED"), Some(2)), "{bad}");
     assert!(bad["error_message"].as_str().unwrap().contains("`ids` finds 2 rows"), "{bad}");
@@ -93,9 +106,14 @@ fn silver_checks(world: &World) {
 fn dry_runs(world: &World) {
     let client = world.light();
     let source = materials(world);
-    let silver = json!({"sql": "SELECT id, UPPER(name) AS name FROM source_data", "source_path": source, "table": "never_made"});
+    let silver =
+        json!({"sql": "SELECT id, UPPER(name) AS name FROM source_data", "source_path": source, "table": "never_made"});
     let plan = client.post("/spark/transform?dry_run=true", &silver).unwrap();
-    assert_eq!((plan["status"].as_str(), plan["target"].as_str()), (Some("planned"), Some("silver.never_made")), "{plan}");
+    assert_eq!(
+        (plan["status"].as_str(), plan["target"].as_str()),
+        (Some("planned"), Some("silver.never_made")),
+        "{plan}"
+    );
     assert_eq!(plan["tables"], json!([source]));
     assert_eq!(plan["columns"][1]["name"], "name");
     assert_eq!(plan["columns"][1]["type"], "string");

@@ -11,6 +11,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
         test(world, "a_request_of_100_mb_is_refused_and_the_host_goes_on", huge),
         test(world, "every_error_is_a_problem_body", problems),
+        test(world, "a_field_that_is_nearly_one_is_refused_and_others_are_ignored", misspelt),
         test(world, "lists_are_paged", paged),
     ]
 }
@@ -34,7 +35,63 @@ fn problems(world: &World) {
     let text = client.send("POST", "/dbt/transform", None, &[("Content-Type", "text/plain")]).unwrap();
     refused(&text, 415);
     refused_field(&client.send("GET", "/dbt/transformations?page=0", None, &[]).unwrap(), "page");
+    let detail = refused_field(&client.send("GET", "/dbt/transformations?page=one", None, &[]).unwrap(), "page");
+    assert!(detail.contains("expected a whole number"), "{detail}");
+    refused_field(&client.send("GET", "/environments/local/promotion", None, &[]).unwrap(), "from");
     refused_field(&client.send("GET", "/spark/transform/jobs?status_filter=ODD", None, &[]).unwrap(), "status_filter");
+}
+
+fn misspelt(world: &World) {
+    let client = world.light();
+    let step = |kind: &str, with: serde_json::Value| json!({"name": "misspelt", "steps": [{"id": "a", "kind": kind, "with": with}]});
+    for (path, body, field, meant) in [
+        ("/spark/transform", json!({"sql": "SELECT 1 AS one", "writeMode": "append"}), "writeMode", "write_mode"),
+        (
+            "/dbt/transform",
+            json!({"name": "misspelt", "sql_query": "SELECT 1 AS one", "materialisation": "view"}),
+            "materialisation",
+            "materialization",
+        ),
+        ("/dbt/transform", json!({"name": "misspelt", "sqlQuery": "SELECT 1 AS one"}), "sqlQuery", "sql_query"),
+        ("/ingestion", json!({"name": "m", "sourceId": "s", "destinationId": "d", "prefx": "x"}), "prefx", "prefix"),
+        (
+            "/ingestion",
+            json!({"name": "m", "sourceId": "s", "destinationId": "d", "streams": [{"name": "a", "sync_mode": "full_refresh_append"}]}),
+            "streams[0].sync_mode",
+            "syncMode",
+        ),
+        (
+            "/pipelines",
+            step("silver", json!({"sql": "SELECT 1 AS one", "writeMode": "append"})),
+            "steps[0].with.writeMode",
+            "write_mode",
+        ),
+        (
+            "/pipelines",
+            step("gold", json!({"name": "m", "sql_query": "SELECT 1 AS one", "Tags": []})),
+            "steps[0].with.Tags",
+            "tags",
+        ),
+    ] {
+        let detail = refused_field(&client.send("POST", path, Some(&body), &[]).unwrap(), field);
+        assert!(detail.contains(&format!("did you mean `{meant}`?")), "{detail}");
+    }
+    let other =
+        json!({"name": "misspelt", "sql_query": "SELECT 1 AS one, 2 AS two", "colour": "red", "workspaceId": "w"});
+    let answer = client.send("POST", "/dbt/transform", Some(&other), &[]).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    // What does not fit is said in the words of documents.
+    for (body, told) in [
+        (json!({"name": 5, "sql_query": "SELECT 1 AS one"}), "expected a text, not 5"),
+        (
+            json!({"name": "m", "sql_query": "SELECT 1 AS one", "materialization": "fast"}),
+            "`fast`: expected one of `table`",
+        ),
+        (json!({"name": "m", "sql_query": "SELECT 1 AS one", "tags": "a"}), "expected a list, not the text \"a\""),
+    ] {
+        let detail = refused(&client.send("POST", "/dbt/transform", Some(&body), &[]).unwrap(), 422);
+        assert!(detail.contains(told), "{detail}");
+    }
 }
 
 fn paged(world: &World) {

@@ -98,8 +98,8 @@ fn changed(world: &World) {
 
     refused_field(&own.patch(&ingestion, &json!({"streams": []})), "streams");
     refused_field(&own.patch(&ingestion, &json!({"streams": [{"name": "b"}]})), "streams[0].name");
-    let unknown = refused(&own.patch(&ingestion, &json!({"stream": []})), 422);
-    assert!(unknown.contains("stream"), "{unknown}");
+    let unknown = refused_field(&own.patch(&ingestion, &json!({"stream": []})), "stream");
+    assert!(unknown.contains("did you mean `streams`?"), "{unknown}");
     own.execute("DROP SCHEMA rechosen CASCADE");
 }
 

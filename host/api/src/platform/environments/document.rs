@@ -6,7 +6,7 @@ use axum::extract::{FromRequest, Request};
 use axum::http::header;
 
 use crate::App;
-use crate::extract::bytes;
+use crate::extract::{bytes, json};
 use crate::problem::{Problem, Result};
 
 pub(crate) struct Document(pub(crate) Environment);
@@ -20,9 +20,7 @@ impl FromRequest<App> for Document {
         let body = bytes(request).await?;
         if format == Format::Json {
             // By path, so that the field can be named.
-            return serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(&body))
-                .map(Self)
-                .map_err(|error| Problem::field(error.path().to_string(), error.inner().to_string()));
+            return json(&body).map(Self);
         }
         let text = std::str::from_utf8(&body).map_err(|_| Problem::field("body", "is no UTF-8 text"))?;
         Ok(Self(parse(text, format)?))

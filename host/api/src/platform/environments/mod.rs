@@ -15,8 +15,8 @@ use asgard_pipeline::environments::Intent;
 use asgard_pipeline::environments::documents::{Format, render};
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
 use axum::http::header;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -148,6 +148,34 @@ pub(crate) async fn get(State(app): State<App>, Id(name): Id, request: Request) 
     let Some(format) = wanted else { return Ok(Json(EnvironmentAnswer::from(&*active)).into_response()) };
     let text = render(&active.document, format)?;
     Ok(([(header::CONTENT_TYPE, format.media_type())], text).into_response())
+}
+
+/// How an environment is removed.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Removal {
+    /// Although what its deployments serve cannot be ended.
+    #[serde(default)]
+    #[param(default = false, required = false)]
+    force: bool,
+}
+
+/// Remove an environment, with its revisions and its secrets; what its deployments serve is ended. Its tables and files stay where they are.
+///
+/// Refused with 409 for the default environment of this host, and while there are resources in it or tasks that have not ended.
+#[utoipa::path(delete, path = "/environments/{name}", tag = "Platform", params(("name" = String, Path,), Removal),
+    responses((status = 204)))]
+pub(crate) async fn delete(
+    State(app): State<App>,
+    Id(name): Id,
+    Params(removal): Params<Removal>,
+) -> Result<StatusCode> {
+    if name == *app.default_environment {
+        let message = format!("`{name}` is this host's default environment: start it with another one to remove it");
+        return Err(Problem::new(StatusCode::CONFLICT, message));
+    }
+    app.pipeline.delete_environment(&name, removal.force).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Make an environment's document true: checked whole, stored as a new revision, swapped in at once. JSON, TOML or YAML.

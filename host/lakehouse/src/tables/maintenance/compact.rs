@@ -33,7 +33,7 @@ const SMALL_SORTED: f64 = 1.0 / 64.0;
 const PREFIX: &str = "compacted";
 
 /// So many small files of one partition are worth writing anew, however small they are.
-const FEWEST_FILES: usize = 5;
+pub const FEWEST_FILES: usize = 5;
 
 /// Bytes that one group rewrites at most: what is lost when another writer comes in between.
 const GROUP_BYTES: u64 = 1 << 30;

@@ -21,7 +21,7 @@ use std::time::Duration;
 use asgard_contract::{Error, Result, TableName};
 use iceberg::spec::TableMetadata;
 
-pub use compact::Compacted;
+pub use compact::{Compacted, FEWEST_FILES};
 pub use expire::{Expired, Expiry};
 pub use orphans::{OrphanSearch, Orphans};
 
@@ -50,15 +50,21 @@ impl Tables {
         })
     }
 
+    /// Whether there is something to maintain at all.
+    ///
+    /// # Errors
+    /// `not-found`; `invalid-input` for a view.
+    pub(crate) async fn check_maintained(&self, table: &TableName) -> Result<()> {
+        self.table_state(table).await.map(drop)
+    }
+
     async fn table_state(&self, table: &TableName) -> Result<TableState> {
         match self.inner.current(table).await? {
             Some(Current::Table(state)) => Ok(state),
-            Some(Current::View(_)) => Err(Error::InvalidInput {
-                field: None,
-                message: format!(
-                    "`{table}` is a view: there is nothing to maintain, the tables that it reads have files"
-                ),
-            }),
+            Some(Current::View(_)) => Err(Error::invalid(
+                "name",
+                format!("`{table}` is a view: there is nothing to maintain, the tables that it reads have files"),
+            )),
             None => Err(self.not_found(table).await?),
         }
     }

@@ -34,8 +34,12 @@ use futures::future::join_all;
 use super::Active;
 use crate::{Pipeline, storage};
 
-/// A backend that has not answered by then will not do for requests either.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// A backend that has not answered by then will not do for requests either. Longer than a call waits for a service that is starting,
+/// which knows why it is.
+const PATIENCE: Duration = Duration::from_secs(70);
+
+/// As long as a call waits for one.
+const SERVICE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -219,10 +223,10 @@ async fn secrets(active: &Active) -> Vec<Finding> {
 }
 
 async fn service(active: &Active, name: &str) -> Finding {
-    let answers = patiently(async {
-        let url = active.lender.resolve(&serde_json::json!(format!("${{services.{name}.url}}"))).await?;
-        Ok(format!("service `{name}` answers at {}", url.as_str().unwrap_or_default()))
-    });
+    let answers = async {
+        let url = active.lender.service_url(name, SERVICE_PATIENCE).await?;
+        Ok(format!("service `{name}` answers at {url}"))
+    };
     Finding::of(format!("services.{name}"), answers.await)
 }
 

@@ -56,7 +56,7 @@ impl Drop for Served {
 
 pub(super) fn elsewhere(world: &World) {
     let data = world.folder("access-elsewhere");
-    let token = made(world, &data, &["remote", "--role", "viewer"]);
+    let token = made(world, &data, &["remote", "--role", "viewer", "--new"]);
     let served = Served::start(world, &data, "0.0.0.0", &[]);
     let client = Client::new(format!("http://127.0.0.1:{}", served.port));
     refused(&client.send("GET", "/sink", None, &[]).unwrap(), 401);

@@ -108,7 +108,7 @@ fn open(world: &World) {
 
 fn first_token(world: &World) {
     let data = world.folder("access-first");
-    let token = made(world, &data, &["first", "--role", "admin"]);
+    let token = made(world, &data, &["first", "--role", "admin", "--new"]);
     let host = start(world, "access-first", &[]);
     let client = host.client();
     let stranger = client.send("GET", "/environments", None, &[]).unwrap();
