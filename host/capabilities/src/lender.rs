@@ -135,7 +135,7 @@ impl Lender {
                 holder: holder.clone(),
                 granted: Arc::clone(&policies.processes),
                 substituting: Arc::clone(&policies.substituting),
-                secrets,
+                secrets: Arc::clone(&secrets),
                 programs: self.programs.clone(),
                 objects: objects.clone(),
                 supervisor: Arc::clone(&self.backing.supervisor),

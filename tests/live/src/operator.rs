@@ -20,6 +20,11 @@ pub struct Operator {
 }
 
 impl Operator {
+    /// Whether it is installed.
+    pub fn asked_for() -> bool {
+        installed::path("SPARK_OPERATOR").is_ok()
+    }
+
     /// Makes its kinds of resources known, puts the image of Spark into the registry, and waits until it is ready.
     ///
     /// # Errors

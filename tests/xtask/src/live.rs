@@ -18,7 +18,9 @@ use crate::{cached, maven, python};
 /// Backends that the tests run against beside those of this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Live {
-    /// Nessie, Trino, dbt and Spark, on tables in a store that speaks S3's protocol; Spark in Kubernetes too.
+    /// Nessie, Trino, dbt and Spark, on tables in a store that speaks S3's protocol.
+    Engines,
+    /// The same, and Spark in Kubernetes: twenty minutes more from an empty cache.
     Data,
     /// What trains, builds and serves models: Kubernetes with Kaniko, MLflow, the API of ECR.
     Ml,
@@ -46,16 +48,24 @@ impl Live {
     /// Everything that the tests need, as variables of their environment.
     pub(crate) fn provide(&self) -> Result<Vec<(&'static str, PathBuf)>> {
         match self {
+            Self::Engines => engines(),
             Self::Data => data(),
             Self::Ml => ml(),
         }
     }
 }
 
-/// The parts are fetched side by side: registries answer slower than a machine unpacks.
 fn data() -> Result<Vec<(&'static str, PathBuf)>> {
-    let spark_python = thread::spawn(spark_python);
     let node = thread::spawn(kubernetes::node);
+    let mut provided = engines()?;
+    provided.extend(node.join().map_err(|_| anyhow!("making Kubernetes ended oddly"))??);
+    provided.extend(kubernetes::spark(&spark_jars()?)?);
+    Ok(provided)
+}
+
+/// The parts are fetched side by side: registries answer slower than a machine unpacks.
+fn engines() -> Result<Vec<(&'static str, PathBuf)>> {
+    let spark_python = thread::spawn(spark_python);
     let dbt = thread::spawn(|| python::environment("dbt", &DBT));
     let java = java::home(FOR_SERVERS)?;
     let spark_java = java::home(FOR_SPARK)?;
@@ -66,9 +76,7 @@ fn data() -> Result<Vec<(&'static str, PathBuf)>> {
     let spark_client = python::environment("spark-client", &[&format!("pyspark-client=={SPARK_CLIENT}")])?;
     let spark_python = spark_python.join().map_err(|_| anyhow!("making Spark's environment ended oddly"))??;
     let dbt = dbt.join().map_err(|_| anyhow!("making dbt's environment ended oddly"))??;
-    let mut provided = node.join().map_err(|_| anyhow!("making Kubernetes ended oddly"))??;
-    provided.extend(kubernetes::spark(&jars)?);
-    provided.extend([
+    Ok(vec![
         ("ASGARD_LIVE_DBT", dbt),
         ("ASGARD_LIVE_JAVA", java),
         ("ASGARD_LIVE_NESSIE", nessie),
@@ -77,8 +85,7 @@ fn data() -> Result<Vec<(&'static str, PathBuf)>> {
         ("ASGARD_LIVE_SPARK_PYTHON", spark_python),
         ("ASGARD_LIVE_SPARK_CLIENT", spark_client),
         ("ASGARD_LIVE_SPARK_JARS", jars),
-    ]);
-    Ok(provided)
+    ])
 }
 
 fn ml() -> Result<Vec<(&'static str, PathBuf)>> {

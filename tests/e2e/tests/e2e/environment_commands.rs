@@ -13,6 +13,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
         test(world, "a_file_is_planned_applied_compared_and_taken_back", lifecycle),
         test(world, "an_exported_environment_applies_as_it_is", exported),
+        test(world, "the_environments_that_come_with_the_project_fit_its_plugins", shipped),
         test(world, "a_promotion_is_shown_before_it_is_made", promoted),
         test(world, "a_check_ends_badly_when_something_is_wrong", checked),
         test(world, "a_document_that_does_not_fit_is_refused_with_its_line_or_its_field", misfit),
@@ -51,6 +52,14 @@ fn file(world: &World, name: &str) -> PathBuf {
     let light = asgard_journey::host::LIGHT.replace("name = \"local\"", &format!("name = \"{name}\""));
     std::fs::write(&file, light).unwrap();
     file
+}
+
+fn shipped(world: &World) {
+    for name in ["staging", "production"] {
+        let file = format!("../../deploy/environments/{name}.toml");
+        let (code, said) = asgard(world, &["plan", "-f", &file]);
+        assert!(code == 2 && said.contains(&format!("{name}: is new")), "{name}: {code}: {said}");
+    }
 }
 
 fn lifecycle(world: &World) {

@@ -32,6 +32,7 @@ use std::sync::Arc;
 use asgard_live::images::Image;
 use asgard_live::installed::Installed;
 use asgard_live::kubernetes::Home;
+use asgard_live::operator::Operator;
 use libtest_mimic::Arguments;
 
 use crate::world::World;
@@ -58,9 +59,11 @@ fn main() -> ExitCode {
             nessie::trials(&world),
             airbyte::trials(&world),
             dbt_trino::trials(&world),
-            spark_operator::trials(&world),
             spark_plugin::trials(&world),
         ]);
+    }
+    if Operator::asked_for() {
+        trials.push(spark_operator::trials(&world));
     }
     if Home::asked_for() {
         trials.push(kubernetes::trials(&world));

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use asgard_journey::s3::S3;
 use asgard_live::nessie::Nessie;
+use asgard_live::operator::Operator;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
@@ -110,11 +111,12 @@ fn operator(world: &World, image: &str) -> Value {
 }
 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
-    let mut trials = vec![
-        test(world, "a_job_program_that_runs_again_or_beside_itself_appends_once", once),
-        test(world, "an_image_that_is_not_there_ends_a_run_in_words", no_image),
-    ];
-    for way in Way::ALL {
+    let mut trials = vec![test(world, "a_job_program_that_runs_again_or_beside_itself_appends_once", once)];
+    let in_pods = Operator::asked_for();
+    if in_pods {
+        trials.push(test(world, "an_image_that_is_not_there_ends_a_run_in_words", no_image));
+    }
+    for way in Way::ALL.into_iter().filter(|way| in_pods || *way != Way::Operator) {
         let name = way.name();
         let named = |what: &str| format!("spark_by_{name}_{what}");
         trials.extend([

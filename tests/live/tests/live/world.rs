@@ -361,15 +361,21 @@ fn started<'a, T>(what: &str, server: &'a Server<T>, start: impl FnOnce() -> Res
 
 /// Starts all servers side by side.
 pub(crate) fn warm_up(world: &Arc<World>) -> Vec<JoinHandle<()>> {
-    let data: [fn(&World); 5] = [
+    let engines: [fn(&World); 4] = [
         |world| _ = world.bare_trino(),
         |world| _ = world.bare_spark(),
         |world| _ = world.nessie(),
         |world| _ = world.source(),
-        |world| _ = world.operator(),
     ];
-    let pods: [fn(&World); 1] = [|world| _ = world.kubernetes()];
-    let starts = if world.installed.is_some() { data.to_vec() } else { pods.to_vec() };
+    let mut starts: Vec<fn(&World)> = Vec::new();
+    if world.installed.is_some() {
+        starts.extend(engines);
+    }
+    if Operator::asked_for() {
+        starts.push(|world| _ = world.operator());
+    } else if Home::asked_for() {
+        starts.push(|world| _ = world.kubernetes());
+    }
     let start = |start: fn(&World)| {
         let world = Arc::clone(world);
         std::thread::spawn(move || start(&world))
