@@ -13,8 +13,9 @@ use crate::cached;
 use crate::debian::{self, Program};
 use crate::shell::{root, run};
 
-const PROGRAMS: [Program; 4] = [
+const PROGRAMS: [Program; 5] = [
     Program { name: "buildah", package: "buildah" },
+    Program { name: "skopeo", package: "skopeo" },
     Program { name: "mmdebstrap", package: "mmdebstrap" },
     Program { name: "/usr/share/keyrings/debian-archive-keyring.gpg", package: "debian-archive-keyring" },
     Program { name: "unshare", package: "util-linux" },
@@ -59,7 +60,7 @@ impl Image<'_> {
             let mut build = workshop.buildah();
             build.args(["bud", "--isolation", "chroot", "--format", "oci", "--tag", workshop.tag]);
             if let Some(base) = base {
-                build.arg("--build-arg").arg(format!("BASE=oci:{}:latest", base.display()));
+                build.args(["--pull-never", "--build-arg", &format!("BASE={}", workshop.load(&base)?)]);
             }
             for argument in self.arguments {
                 build.args(["--build-arg", argument]);
@@ -108,6 +109,19 @@ impl Workshop {
         command.args(["--mount", "buildah", "--storage-driver", "overlay", "--root"]);
         command.arg(self.folder.join("storage")).arg("--runroot").arg(self.folder.join("run"));
         command
+    }
+
+    /// Takes an image from its layout, as `localhost/base:latest`.
+    ///
+    /// buildah would name it by the layout's path, which may be no name of an image.
+    fn load(&self, layout: &Path) -> Result<&'static str> {
+        let name = "localhost/base:latest";
+        let (storage, run_folder) = (self.folder.join("storage"), self.folder.join("run"));
+        let mut copy = Command::new("unshare");
+        copy.args(["--mount", "skopeo", "copy", "--quiet", &format!("oci:{}:latest", layout.display())]);
+        copy.arg(format!("containers-storage:[overlay@{}+{}]{name}", storage.display(), run_folder.display()));
+        run(copy.stdout(std::io::stderr()))?;
+        Ok(name)
     }
 }
 
