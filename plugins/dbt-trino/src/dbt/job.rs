@@ -140,11 +140,21 @@ pub(super) fn look(host: &dyn Host, namespace: &str, name: &str, model: &str, ti
     };
     let (output, results) = divided(&written, model);
     let how = ended(&job, container, timeout_seconds);
-    let waits = container["state"]["waiting"]["reason"].as_str().map(|reason| {
-        let message = container["state"]["waiting"]["message"].as_str().unwrap_or_default();
-        format!("the pod of {namespace}/{name} waits: {reason} {message}").trim_end().to_owned()
-    });
+    let waits = waiting(&pod, container).map(|why| format!("the pod of {namespace}/{name} waits: {why}"));
     Ok(Seen { how, output, results, waits })
+}
+
+/// Why a pod does not run yet: no node has room for it, or its image cannot be fetched.
+fn waiting(pod: &Value, container: &Value) -> Option<String> {
+    let conditions = pod["status"]["conditions"].as_array();
+    let unscheduled = conditions
+        .into_iter()
+        .flatten()
+        .find(|condition| condition["type"] == "PodScheduled" && condition["status"] == "False");
+    let of = unscheduled.unwrap_or(&container["state"]["waiting"]);
+    let reason = of["reason"].as_str()?;
+    let message = of["message"].as_str().unwrap_or_default();
+    Some(format!("{reason} {message}").trim_end().to_owned())
 }
 
 /// Deletes the Job, with all that belongs to it.

@@ -96,6 +96,10 @@ pub fn failure(end: &End, target: &Name, left: &str) -> Error {
             None if message.contains("Compilation Error") => Error::invalid("sql_query", tidy(message)),
             None => Error::Conflict(format!("dbt: {}; {left}", tidy(message))),
         },
+        (How::Exited(0), None) => Error::Conflict(format!(
+            "dbt ended, and what it says of the model cannot be read; {left}{}",
+            after(&end.last_words)
+        )),
         (How::Exited(status), None) => Error::Internal(format!(
             "dbt ended with status {status} before it ran the model of {target}; {left}{}",
             after(&end.last_words)

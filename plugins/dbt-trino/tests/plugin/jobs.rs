@@ -109,6 +109,30 @@ fn a_job_is_woken_once_it_is_known_and_its_results_are_read_from_its_log() {
 }
 
 #[test]
+fn a_pod_that_cannot_run_says_why_and_one_whose_log_is_gone_is_no_success() {
+    let host = host();
+    let woken = gold(&host, &by_job()).advance(&begun(&host).state).unwrap();
+    let unscheduled = json!({"kind": "Pod", "metadata": {"name": "pod-1", "labels": {"job-name": "asgard-dbt-t-1"}}, "status": {
+        "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes are available"}],
+    }});
+    host.resources.borrow_mut().insert("Pod/pod-1".to_owned(), unscheduled);
+    let waiting = gold(&host, &by_job()).advance(&woken.state).unwrap();
+    assert!(
+        format!("{:?}", waiting.status).contains("waits: Unschedulable 0/1 nodes are available"),
+        "{:?}",
+        waiting.status
+    );
+    host.resources.borrow_mut().remove("Pod/pod-1");
+    job_ends(&host, &json!({"type": "Complete", "status": "True"}));
+    match finish(&host, waiting).status {
+        Status::Failed(Error::Conflict(message)) => {
+            assert!(message.contains("cannot be read; gold.totals is as it was"), "{message}")
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn a_job_that_ended_and_was_forgotten_is_not_made_again() {
     let host = host();
     let step = begun(&host);
