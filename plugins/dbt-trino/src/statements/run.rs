@@ -167,7 +167,7 @@ fn conclude(client: &Client<'_>, state: &State) -> Result<Now> {
         "rows_written": outcome.rows_written, "bytes_written": outcome.bytes_written,
         "rows_read": outcome.rows_read, "bytes_read": outcome.bytes_read,
     }});
-    Ok(Now::Succeeded { outcome: outcome, details })
+    Ok(Now::Succeeded { outcome, details })
 }
 
 fn running(message: String, details: Option<Value>, poll_after_ms: u32) -> Now {

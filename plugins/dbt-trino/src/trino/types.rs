@@ -1,7 +1,5 @@
 //! Types of columns, from the signature that Trino tells them by.
 
-use std::fmt::Write as _;
-
 use asgard_sdk::json::Value;
 
 use crate::names::quoted;
@@ -38,6 +36,37 @@ const PLAIN: [(&str, &str, &str); 15] = [
     ("uuid", "uuid", "uuid"),
 ];
 
+/// How types are written.
+struct Words {
+    plain: fn(&'static str, &'static str) -> &'static str,
+    list: &'static str,
+    structure: &'static str,
+    start: &'static str,
+    end: &'static str,
+    comma: &'static str,
+    field: fn(&str, &str) -> String,
+}
+
+const ICEBERG: Words = Words {
+    plain: |iceberg, _| iceberg,
+    list: "list<",
+    structure: "struct",
+    start: "<",
+    end: ">",
+    comma: ",",
+    field: |name, of| format!("{name}:{of}"),
+};
+
+const TRINO: Words = Words {
+    plain: |_, trino| trino,
+    list: "array(",
+    structure: "row",
+    start: "(",
+    end: ")",
+    comma: ", ",
+    field: |name, of| format!("{} {of}", quoted(name)),
+};
+
 impl Type {
     /// None for a signature that cannot be read.
     pub fn of(signature: &Value) -> Option<Self> {
@@ -61,41 +90,28 @@ impl Type {
 
     /// In Iceberg's words; none for a type that it does not have.
     pub fn iceberg(&self) -> Option<String> {
-        self.written(&|_, iceberg| iceberg.to_owned(), ("list<", ">"), ("map<", ">"), &|fields| {
-            let fields: Vec<String> = fields.iter().map(|(name, of)| format!("{name}:{of}")).collect();
-            format!("struct<{}>", fields.join(","))
-        })
+        self.written(&ICEBERG)
     }
 
     /// As a column of this type is declared; none for a type that no table of Iceberg has.
     pub fn declared(&self) -> Option<String> {
-        self.written(&|trino, _| trino.to_owned(), ("array(", ")"), ("map(", ")"), &|fields| {
-            let fields: Vec<String> = fields.iter().map(|(name, of)| format!("{} {of}", quoted(name))).collect();
-            format!("row({})", fields.join(", "))
-        })
+        self.written(&TRINO)
     }
 
-    fn written(
-        &self,
-        plain: &dyn Fn(&str, &str) -> String,
-        list: (&str, &str),
-        map: (&str, &str),
-        structure: &dyn Fn(&[(String, String)]) -> String,
-    ) -> Option<String> {
-        let inner = |of: &Self| of.written(plain, list, map, structure);
-        let mut out = String::new();
-        match self {
-            Self::Plain(iceberg, trino) => out.push_str(&plain(trino, iceberg)),
-            Self::Decimal(precision, scale) => write!(out, "decimal({precision},{scale})").ok()?,
-            Self::List(element) => write!(out, "{}{}{}", list.0, inner(element)?, list.1).ok()?,
-            Self::Map(key, value) => write!(out, "{}{},{}{}", map.0, inner(key)?, inner(value)?, map.1).ok()?,
+    fn written(&self, words: &Words) -> Option<String> {
+        let inner = |of: &Self| of.written(words);
+        Some(match self {
+            Self::Plain(iceberg, trino) => (words.plain)(iceberg, trino).to_owned(),
+            Self::Decimal(precision, scale) => format!("decimal({precision},{scale})"),
+            Self::List(element) => format!("{}{}{}", words.list, inner(element)?, words.end),
+            Self::Map(key, value) => format!("map{}{},{}{}", words.start, inner(key)?, inner(value)?, words.end),
             Self::Struct(fields) => {
-                let fields = fields.iter().map(|(name, of)| Some((name.clone(), inner(of)?)));
-                out.push_str(&structure(&fields.collect::<Option<Vec<_>>>()?));
+                let field = |(name, of): &(String, Self)| Some((words.field)(name, &inner(of)?));
+                let fields: Vec<String> = fields.iter().map(field).collect::<Option<_>>()?;
+                format!("{}{}{}{}", words.structure, words.start, fields.join(words.comma), words.end)
             }
             Self::Other(_) => return None,
-        }
-        Some(out)
+        })
     }
 
     /// As Trino writes one that Iceberg does not have.

@@ -1,12 +1,7 @@
 //! The plugin's logic against the answers of a real Trino 476 and a real dbt 1.11 (`answers/`), and a process and a cluster that live in
 //! memory.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test ends with the first thing that is not as it should be"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends with the first thing that is not as it should be")]
 
 mod dbt;
 mod faults;
