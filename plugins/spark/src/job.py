@@ -38,8 +38,34 @@ KEY, ROWS_READ, BYTES_READ = "asgard.commit-key", "asgard.rows-read", "asgard.by
 JSON_LINES = "*.{json,jsonl,ndjson}"
 # Attempts to append while others append to the same table.
 ATTEMPTS = 10
+# How Iceberg and Spark say that they lost a race.
+RACED = (
+    "Found conflicting files",
+    "Cannot determine history",
+    "TABLE_OR_VIEW_ALREADY_EXISTS",
+    "CommitFailedException",
+    "AlreadyExistsException",
+)
+# What is said of a backend that may be back in a moment.
+AWAY = ("Connection refused", "UNAVAILABLE", "UnknownHost", "timed out", "TimeoutException", "KubernetesClientException")
 # Kubernetes keeps 4096 bytes of what a container says at its end.
 LAST_WORDS = "/dev/termination-log"
+# Of a statement: strings, raw ones too, names, comments, and all else by the character.
+TOKEN = re.compile(
+    r"""r'[^']*' | r"[^"]*" | '(?:[^'\\]|\\.)*' | "(?:[^"\\]|\\.)*" | `(?:[^`]|``)*` | --[^\n]* | /\*.*?\*/ | .""",
+    re.DOTALL | re.VERBOSE | re.IGNORECASE,
+)
+# What Spark's messages are made of.
+CONDITION = re.compile(r"\[([A-Z][A-Z0-9_.]+)\] (.*?)\s*SQLSTATE: ([0-9A-Z]{5})", re.DOTALL)
+# Types that a column may change between. Iceberg has no whole numbers below `integer`.
+WIDER = (
+    ("byte", "integer"),
+    ("short", "integer"),
+    ("byte", "long"),
+    ("short", "long"),
+    ("integer", "long"),
+    ("float", "double"),
+)
 # SQLSTATE classes that the statement, or the data that it reads, is to blame for.
 OF_THE_STATEMENT = ("07", "0A", "20", "21", "22", "23", "38", "42", "44", "46", "54")
 
@@ -107,6 +133,8 @@ def session(request):
 def secrets(request):
     """Settings that the request must not have."""
     catalog, found = f"spark.sql.catalog.{CATALOG}", {}
+    # A session that is there already takes Hadoop's settings as its own, without the prefix.
+    hadoop = "" if request.get("remote") else "spark.hadoop."
     for name, of_iceberg, of_hadoop in [
         ("AWS_ACCESS_KEY_ID", "s3.access-key-id", "access.key"),
         ("AWS_SECRET_ACCESS_KEY", "s3.secret-access-key", "secret.key"),
@@ -115,16 +143,11 @@ def secrets(request):
         if value := os.environ.get(name):
             # Executors get the catalog's settings with the tables; their own environment has no keys.
             found[f"{catalog}.{of_iceberg}"] = value
-            found[f"{HADOOP(request)}fs.s3a.{of_hadoop}"] = value
+            found[f"{hadoop}fs.s3a.{of_hadoop}"] = value
     for name, of_iceberg in [("ICEBERG_TOKEN", "token"), ("ICEBERG_CREDENTIAL", "credential")]:
         if value := os.environ.get(name):
             found[f"{catalog}.{of_iceberg}"] = value
     return found
-
-
-def HADOOP(request):
-    """Before a setting of Hadoop's: a session that is there already takes it as its own."""
-    return "" if request.get("remote") else "spark.hadoop."
 
 
 def connect(remote, seconds, settings):
@@ -226,8 +249,9 @@ def append(spark, frame, target, request, notes):
 
 
 def raced(error):
+    """Whether somebody else wrote to the table, or made it, meanwhile."""
     text = str(error)
-    return any(mark in text for mark in ("Found conflicting files", "Cannot determine history", "TABLE_OR_VIEW_ALREADY_EXISTS", "CommitFailedException", "AlreadyExistsException"))
+    return any(mark in text for mark in RACED)
 
 
 def fitting(spark, frame, target):
@@ -242,7 +266,7 @@ def fitting(spark, frame, target):
             spark.sql(f"ALTER TABLE {target} ADD COLUMN {quoted(field.name)} {of}")
         elif wider(table[name].dataType, field.dataType):
             spark.sql(f"ALTER TABLE {target} ALTER COLUMN {quoted(table[name].name)} TYPE {of}")
-        elif not (table[name].dataType == field.dataType or wider(field.dataType, table[name].dataType) or nested(field)):
+        elif not fits(field.dataType, table[name].dataType):
             has = table[name].dataType.simpleString()
             raise Refused(f"column `{field.name}` is {has} in the table and {of} in the rows: cast it, or replace the table")
     columns = []
@@ -253,14 +277,15 @@ def fitting(spark, frame, target):
     return frame.select(*columns)
 
 
-def nested(field):
-    return field.dataType.typeName() in ("array", "map", "struct")
+def fits(rows, table):
+    """Whether values of the one type go into a column of the other. Of nested ones Spark knows more."""
+    return rows == table or wider(rows, table) or rows.typeName() == table.typeName() in ("array", "map", "struct")
 
 
 def wider(narrow, wide):
     """Whether Iceberg lets a column of the one type become the other."""
     names = narrow.typeName(), wide.typeName()
-    if names in (("integer", "long"), ("short", "long"), ("byte", "long"), ("byte", "integer"), ("short", "integer"), ("float", "double")):
+    if names in WIDER:
         return True
     return names == ("decimal", "decimal") and narrow.scale == wide.scale and narrow.precision < wide.precision
 
@@ -288,7 +313,7 @@ def register(spark, view, of):
         raise
     except Exception as error:
         text = told(error)
-        if text["kind"] == "invalid-input" or "S3AFileSystem not found" in str(error):
+        if text["kind"] in ("invalid-input", "unsupported"):
             raise Refused(text["message"], field) from None
         raise
 
@@ -305,7 +330,8 @@ def located(spark, location):
     if suffix in ("json", "jsonl", "ndjson"):
         return json_lines(spark, reader, files)
     try:
-        return reader.parquet(files) if suffix == "parquet" else reader.option("pathGlobFilter", "*.parquet").parquet(files)
+        of_parquet = reader if suffix == "parquet" else reader.option("pathGlobFilter", "*.parquet")
+        return looked_at(of_parquet.parquet(files))
     except Exception as error:
         if "UNABLE_TO_INFER_SCHEMA" not in str(error):
             raise
@@ -317,8 +343,14 @@ def located(spark, location):
         raise Refused(f"there is no Parquet and no JSON-lines file (.jsonl) at `{location}`") from None
 
 
+def looked_at(frame):
+    """Spark Connect looks at no file before it is asked for the columns."""
+    _ = frame.schema
+    return frame
+
+
 def json_lines(spark, reader, files):
-    frame = reader.json(files)
+    frame = looked_at(reader.json(files))
     first = reader.text(files).first()
     if not first or not frame.columns:
         return frame
@@ -357,7 +389,10 @@ def committed(spark, target, key):
         return None
     for snapshot, summary in summaries(spark, target):
         if summary.get(KEY) == key:
-            number = lambda name: int(summary.get(name, 0))
+
+            def number(name):
+                return int(summary.get(name, 0))
+
             return {
                 "rows_written": number("added-records"),
                 "bytes_written": number("added-files-size"),
@@ -386,9 +421,8 @@ def quoted(name):
 
 def statements(sql):
     """The statements of a script. Semicolons in strings, names and comments end none."""
-    pattern = r"""(?sx) r'[^']*' | r"[^"]*" | '(?:[^'\\]|\\.)*' | "(?:[^"\\]|\\.)*" | `(?:[^`]|``)*` | --[^\n]* | /\*.*?\*/ | ; | . """
     found, current = [], []
-    for token in re.finditer(pattern, sql, re.IGNORECASE):
+    for token in TOKEN.finditer(sql):
         if token[0] == ";":
             found.append("".join(current))
             current = []
@@ -403,14 +437,15 @@ def told(error):
     if isinstance(error, Refused):
         return {"kind": error.kind, "field": error.field if error.kind == "invalid-input" else None, "message": str(error)}
     text = str(error)
-    for condition, message, state in reversed(re.findall(r"\[([A-Z][A-Z0-9_.]+)\] (.*?)\s*SQLSTATE: ([0-9A-Z]{5})", text, re.DOTALL)):
+    for condition, message, state in reversed(CONDITION.findall(text)):
         if state[:2] in OF_THE_STATEMENT:
             place = re.search(r"\(line (\d+), pos (\d+)\)", text) or re.search(r"line (\d+), (?:pos|position) (\d+)", text)
             at = f" (line {place[1]}, column {int(place[2]) + 1})" if place else ""
             return {"kind": "invalid-input", "field": "sql", "message": f"{message.strip()}{at} [{condition}]"}
-    if "S3AFileSystem not found" in text:
-        return {"kind": "unsupported", "field": None, "message": "this Spark has no `hadoop-aws`, which reads files in S3: add it to Spark's jars, or read a table"}
-    kind = "unavailable" if re.search(r"Connection refused|UNAVAILABLE|UnknownHost|timed out|TimeoutException|KubernetesClientException", text) else "internal"
+    if "S3AFileSystem not found" in text or "software/amazon/awssdk" in text:
+        message = "this Spark has no `hadoop-aws`, which reads files in S3: add it to Spark's jars, or read a table"
+        return {"kind": "unsupported", "field": None, "message": message}
+    kind = "unavailable" if any(mark in text for mark in AWAY) else "internal"
     lines = [line for line in text.strip().splitlines() if line.strip() and not line.startswith("\tat ")]
     return {"kind": kind, "field": None, "message": f"{type(error).__name__}: " + "\n".join(lines[:6])}
 

@@ -297,8 +297,11 @@ impl<'a> Operator<'a> {
     }
 
     fn is_alone(&self, state: &mut State, application: &Application, now: u64) -> bool {
-        let works = application.executors().iter().any(|(_, state)| matches!(state.as_str(), "RUNNING" | "COMPLETED"));
-        if application.state() != "RUNNING" || works {
+        let executors = application.executors();
+        let works = executors.iter().any(|(_, state)| matches!(state.as_str(), "RUNNING" | "COMPLETED"));
+        // A driver that is still coming up has asked for none.
+        let asked = state.job.report.started.is_some() || !executors.is_empty();
+        if application.state() != "RUNNING" || works || !asked {
             state.alone_ms = None;
             return false;
         }
