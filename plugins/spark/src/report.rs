@@ -113,8 +113,6 @@ impl From<&Failed> for Error {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test ends with the first thing that is not as it should be")]
-
     use super::*;
 
     #[test]
