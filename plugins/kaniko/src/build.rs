@@ -292,12 +292,15 @@ fn failed(ending: &Ending, words: &str) -> Failure {
         let sentence = ending.words("joining the build context");
         return Failure::of("configuration.copy_image", with_last_words(&sentence, words));
     }
-    let sentence = ending.words("the builder");
-    let sentence = with_last_words(&sentence, words);
-    // `pip` starts its errors so, and Kaniko does not.
-    if words.lines().any(|line| line.starts_with("ERROR: ")) {
-        return Failure::of("requirements", sentence);
+    // `pip` starts its errors so, and Kaniko does not. What it tried before them is in the log.
+    let pips: Vec<&str> = words.lines().skip_while(|line| !line.starts_with("ERROR: ")).collect();
+    if !pips.is_empty() {
+        return Failure::of(
+            "requirements",
+            format!("pip could not install the model's packages:\n{}", pips.join("\n")),
+        );
     }
+    let sentence = with_last_words(&ending.words("the builder"), words);
     if words.contains("checking push permission") || words.contains("error pushing image") {
         return Failure::of("configuration.registry", sentence);
     }

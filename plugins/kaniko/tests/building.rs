@@ -364,7 +364,11 @@ fn a_failing_pip_ends_the_build_with_its_lines() {
     end_with(&host, 1, "");
     let (field, message) = failure(ended(&host, &configuration, state));
     assert_eq!(field, "requirements");
-    assert!(message.contains("No matching distribution found for nope==9"), "{message}");
+    assert!(message.starts_with("pip could not install the model's packages:\nERROR: Could not find"), "{message}");
+    assert!(
+        message.contains("No matching distribution found for nope==9") && message.contains("exit status 1"),
+        "{message}"
+    );
 }
 
 #[test]
