@@ -66,7 +66,8 @@ pub fn service(name: &str, namespace: &str, configuration: &Configuration) -> Va
     let mut specification = json!({
         "type": kind,
         "selector": { MODEL_LABEL: name },
-        "ports": [{ "name": "http", "port": asked.port, "targetPort": configuration.port, "protocol": "TCP" }],
+        // By its name, which each pod has for a port of its own: those of an older version listen where they did.
+        "ports": [{ "name": "http", "port": asked.port, "targetPort": "http", "protocol": "TCP" }],
     });
     if asked.kind == Kind::LoadBalancer {
         if let Some(class) = &asked.load_balancer_class {
@@ -142,6 +143,22 @@ pub fn deployment(name: &str, namespace: &str, record: &Record, configuration: &
             "template": { "metadata": metadata(name, deployed, configuration), "spec": pod(name, deployed, configuration) },
         },
     }))
+}
+
+/// The Deployment with its pods as they were before.
+///
+/// # Errors
+/// `internal`.
+pub fn deployment_as_it_was(
+    name: &str,
+    namespace: &str,
+    record: &Record,
+    template: Value,
+    configuration: &Configuration,
+) -> Result<Value> {
+    let mut manifest = deployment(name, namespace, record, configuration)?;
+    manifest["spec"]["template"] = template;
+    Ok(manifest)
 }
 
 fn metadata(name: &str, deployed: &Deployed, configuration: &Configuration) -> Value {

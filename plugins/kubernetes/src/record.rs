@@ -17,13 +17,21 @@ pub struct Deployed {
     pub replicas: u32,
 }
 
+/// What goes on if the current version does not come up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Previous {
+    pub deployed: Deployed,
+    /// The pods' template as it was, whatever the binding says now: its containers are not even started anew.
+    pub template: Value,
+}
+
 /// Whose the Deployment is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     pub environment: String,
     pub current: Deployed,
     /// What was served before, until the current one answers: it gets its place back when that does not happen.
-    pub previous: Option<Deployed>,
+    pub previous: Option<Previous>,
     /// Whether there is an Ingress.
     pub ingress: bool,
 }

@@ -17,7 +17,7 @@ use crate::address;
 use crate::configuration::Configuration;
 use crate::host::Host;
 use crate::manifest::{self, CONTAINER, DEPLOYMENT_LABEL};
-use crate::record::{Deployed, Record};
+use crate::record::{Deployed, Previous, Record};
 use crate::rollout::{self, Rollout};
 
 /// A container that was started anew this often will not come up.
@@ -52,7 +52,7 @@ pub struct Server<'a> {
 
 /// Whether a Deployment is this deployment's.
 enum Owned {
-    Ours(Record, Value),
+    Ours(Box<(Record, Value)>),
     Not(Error),
 }
 
@@ -112,7 +112,13 @@ impl<'a> Server<'a> {
                     Record { current, previous, .. } if current.deployment == state.wanted.deployment => previous,
                     // One that has not answered yet makes way, and hands on whom it would have given its place back to.
                     Record { previous: Some(answering), .. } => Some(answering),
-                    Record { current, .. } => Some(current),
+                    Record { current, .. } => {
+                        let mut template = deployment["spec"]["template"].clone();
+                        if let Some(metadata) = template["metadata"].as_object_mut() {
+                            metadata.remove("creationTimestamp");
+                        }
+                        Some(Previous { deployed: current, template })
+                    }
                 }
             }
         };
@@ -182,7 +188,7 @@ impl<'a> Server<'a> {
             return running(&state, message.to_owned(), None, 1000);
         }
         let (record, deployment) = match self.owned(&state)? {
-            Owned::Ours(record, deployment) => (record, deployment),
+            Owned::Ours(ours) => *ours,
             Owned::Not(superseded) => return finished(&state, Status::Failed(superseded)),
         };
         match rollout::of(&deployment) {
@@ -246,7 +252,7 @@ impl<'a> Server<'a> {
                 TroubleKind::Crash => self.last_words(state, &pod, trouble.restarts > 0),
                 _ => String::new(),
             };
-            return Ok(trouble.into_error("image", "model", &words));
+            return Ok(self.probed(state, &pod, trouble).into_error("image", "model", &words));
         }
         // Its containers run and do not answer.
         let mut told = vec![otherwise.to_owned()];
@@ -258,6 +264,18 @@ impl<'a> Server<'a> {
         }
         let sentence = format!("the model does not come up: {}", told.join("; "));
         Ok(Error::invalid("model", pods::with_last_words(&sentence, &words)))
+    }
+
+    /// A container that the kubelet ended, because it did not answer in time, does not know why: the kubelet does.
+    fn probed(&self, state: &State, pod: &str, trouble: Trouble) -> Trouble {
+        if trouble.kind != TroubleKind::Crash {
+            return trouble;
+        }
+        let warnings = pods::warnings(self.host, "v1", "Pod", &state.namespace, pod);
+        match warnings.into_iter().rev().find(|warning| warning.starts_with("Unhealthy: ")) {
+            Some(unhealthy) => Trouble { words: format!("{} ({unhealthy})", trouble.words), ..trouble },
+            None => trouble,
+        }
     }
 
     fn last_words(&self, state: &State, pod: &str, restarted: bool) -> String {
@@ -338,7 +356,7 @@ impl<'a> Server<'a> {
         let state: State = decode(state)?;
         match self.owned(&state)? {
             // It has answered already: then there is nothing under way.
-            Owned::Ours(record, _) => self.give_back(&state, record),
+            Owned::Ours(ours) => self.give_back(&state, ours.0),
             Owned::Not(_) => Ok(()),
         }
     }
@@ -350,7 +368,7 @@ impl<'a> Server<'a> {
     pub fn inspect(&self, state: &[u8]) -> Result<Status> {
         let state: State = decode(state)?;
         let deployment = match self.owned(&state)? {
-            Owned::Ours(_, deployment) => deployment,
+            Owned::Ours(ours) => ours.1,
             Owned::Not(superseded) => return Ok(Status::Failed(superseded)),
         };
         let answering = asgard_workloads::cluster::number(&deployment, "/status/availableReplicas");
@@ -372,7 +390,7 @@ impl<'a> Server<'a> {
     pub fn remove(&self, state: &[u8]) -> Result<()> {
         let state: State = decode(state)?;
         match self.owned(&state)? {
-            Owned::Ours(record, _) => self.end(&state, &record),
+            Owned::Ours(ours) => self.end(&state, &ours.0),
             Owned::Not(_) => Ok(()),
         }
     }
@@ -387,7 +405,7 @@ impl<'a> Server<'a> {
         }
         let record = Record::of(&deployment)?;
         Ok(if record.current.deployment == state.wanted.deployment {
-            Owned::Ours(record, deployment)
+            Owned::Ours(Box::new((record, deployment)))
         } else {
             Owned::Not(Error::Conflict(format!(
                 "deployment {} took its place, with version {} of the model",
@@ -397,9 +415,12 @@ impl<'a> Server<'a> {
     }
 
     fn give_back(&self, state: &State, record: Record) -> Result<()> {
-        let Some(previous) = record.previous.clone() else { return self.end(state, &record) };
-        let version = previous.version.clone();
-        self.apply(state, &Record { current: previous, previous: None, ..record })?;
+        let Some(Previous { deployed, template }) = record.previous.clone() else { return self.end(state, &record) };
+        let version = deployed.version.clone();
+        let record = Record { current: deployed, previous: None, ..record };
+        let (name, namespace) = (&state.name, &state.namespace);
+        let manifest = manifest::deployment_as_it_was(name, namespace, &record, template, self.configuration)?;
+        self.host.apply(&manifest)?;
         self.host.log(Level::Warn, &format!("version {version} goes on answering in its place"));
         Ok(())
     }

@@ -1,11 +1,6 @@
 //! Whose a model's Deployment is, through rollouts that succeed, stand still, are cancelled and removed.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test ends with the first thing that is not as it should be"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends with the first thing that is not as it should be")]
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -233,14 +228,32 @@ fn a_version_that_crashes_gives_its_place_back_and_is_told_in_its_own_words() {
     *host.logs.borrow_mut() = BTreeMap::from([(true, "ModuleNotFoundError: No module named 'xgboost'\n".to_owned())]);
     let (field, message) = failure(advance(&host, &mut new));
     assert_eq!(field, "model");
-    assert!(
-        message.contains("exited with status 1. Its last lines:\nModuleNotFoundError: No module named 'xgboost'"),
-        "{message}"
-    );
+    assert!(message.contains("exited with status 1 (Unhealthy: Readiness probe failed"), "{message}");
+    assert!(message.ends_with("Its last lines:\nModuleNotFoundError: No module named 'xgboost'"), "{message}");
     assert_eq!(host.image().as_deref(), Some("registry:5000/predictor@sha256:1"));
     host.pods.borrow_mut().clear();
     host.roll_out();
     assert!(matches!(with_server(&host, json!({}), |server| server.inspect(&old)).unwrap(), Status::Succeeded(_)));
+}
+
+#[test]
+fn what_goes_on_is_what_was_there_whatever_the_binding_says_now() {
+    let host = Memory::default();
+    served(&host, "d-1", "1");
+    let before = host.resources.borrow()[DEPLOYMENT]["spec"].clone();
+    let changed = json!({ "port": 9999, "drain_seconds": 60 });
+    let started = with_server(&host, changed.clone(), |server| server.start(request("d-2", "2"))).unwrap();
+    {
+        let resources = host.resources.borrow();
+        assert_eq!(
+            resources[DEPLOYMENT]["spec"]["template"]["spec"]["containers"][0]["ports"][0]["containerPort"],
+            9999
+        );
+        let target = &resources["Service/model-predictor"]["spec"]["ports"][0]["targetPort"];
+        assert_eq!(target, "http", "pods of both versions have a port of this name");
+    }
+    with_server(&host, changed, |server| server.cancel(&started.state)).unwrap();
+    assert_eq!(host.resources.borrow()[DEPLOYMENT]["spec"]["template"], before["template"]);
 }
 
 #[test]
@@ -388,7 +401,7 @@ fn each_way_to_a_model_has_its_url() {
             with_server(&host, configuration.clone(), |server| server.start(request("d-1", "1"))).unwrap().state;
         host.roll_out();
         let mut resources = host.resources.borrow_mut();
-        let service = resources.get_mut("Service/model-predictor").expect("the Service");
+        let service = resources.get_mut("Service/model-predictor").unwrap();
         service["status"] = status;
         service["spec"]["ports"][0]["nodePort"] = json!(31_000);
         drop(resources);
