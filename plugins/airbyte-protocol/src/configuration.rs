@@ -36,7 +36,7 @@ pub struct Definition {
     #[serde(default)]
     pub mismatch: Mismatch,
     #[serde(default)]
-    pub exact_states: bool,
+    pub states: States,
     #[serde(default)]
     pub memory_mb: Option<u64>,
 }
@@ -48,6 +48,19 @@ pub enum Mismatch {
     #[default]
     Fail,
     Null,
+}
+
+/// Which states of a connector may be gone on from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum States {
+    /// The last one of a run.
+    Final,
+    /// Any; records may come again.
+    #[default]
+    Repeatable,
+    /// Any, and none comes again.
+    Exact,
 }
 
 /// One connector, with the limits that its processes have.

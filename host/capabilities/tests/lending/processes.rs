@@ -251,3 +251,97 @@ async fn a_link_that_a_script_left_leads_nowhere() {
     assert_eq!(processes.read_file("k", "inside").await.unwrap(), b"x\n");
     assert_eq!(processes.list_files("k").await.unwrap(), [("real".to_owned(), 2)]);
 }
+
+const TOLD: &str = r#"
+    programs.sh = { type = "path", path = "sh" }
+    silver.grants.processes = [{ program = "sh", substitute_secrets = true }]
+"#;
+
+fn with_secrets() -> Spec {
+    let json = br#"{"user":"me","auth":[{"password":"secret://password"}],"note":"see secret://password"}"#;
+    Spec {
+        environment: vec![("TOKEN".to_owned(), "secret://password".to_owned())],
+        files: vec![
+            File { path: "config.json".to_owned(), content: Content::Inline(json.to_vec()) },
+            File { path: "notes.txt".to_owned(), content: Content::Inline(b"secret://password".to_vec()) },
+        ],
+        ..shell("cat config.json; echo; cat notes.txt; echo; echo $TOKEN")
+    }
+}
+
+#[tokio::test]
+async fn a_granted_program_is_told_secrets_in_its_variables_and_json_files() {
+    let host = TestHost::new(TOLD);
+    let lent = host.lent();
+    let processes = lent.processes.unwrap();
+    processes.start("k", with_secrets()).await.unwrap();
+    ended(&processes, "k").await;
+    let output = output(&processes, "k").await;
+    let lines: Vec<&str> = output.lines().collect();
+    let config: serde_json::Value = serde_json::from_str(lines[0]).unwrap();
+    assert_eq!(config["auth"][0]["password"], "pencil");
+    assert_eq!(config["note"], "see secret://password");
+    assert_eq!(lines[1..], ["secret://password", "pencil"]);
+    // What was looked up is kept out of what the call says.
+    assert_eq!(lent.used_secrets.conceal("it is pencil"), "it is **********");
+}
+
+#[tokio::test]
+async fn a_program_that_may_not_see_secrets_is_not_started_with_their_names() {
+    let processes = TestHost::new(SHELL).lent().processes.unwrap();
+    let denied = processes.start("k", with_secrets()).await.unwrap_err();
+    assert!(matches!(denied, Error::Forbidden { .. }), "{denied:?}");
+    let message = denied.to_string();
+    assert!(message.contains("substitute_secrets = true") && message.contains("silver.grants.processes"), "{message}");
+    assert!(matches!(processes.status("k").await, Err(Error::NotFound { .. })));
+    let told = TestHost::new(TOLD).lent().processes.unwrap();
+    let missing = Spec { environment: vec![("A".to_owned(), "secret://none".to_owned())], ..shell("") };
+    assert!(matches!(told.start("k", missing).await, Err(Error::NotFound { .. })));
+}
+
+fn stream(script: &str) -> Spec {
+    Spec { environment: vec![("ASGARD_OUTPUT".to_owned(), "stream".to_owned())], ..shell(script) }
+}
+
+#[tokio::test]
+async fn a_stream_waits_for_its_reader_and_loses_nothing() {
+    let processes = TestHost::new(SHELL).lent().processes.unwrap();
+    // 60 MiB in lines of 64 bytes, nearly twice what is kept.
+    let lines = 60 << 14;
+    processes.start("k", stream(&format!("seq -f '%063.0f' 1 {lines}; echo done > done"))).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(processes.status("k").await.unwrap(), ProcessStatus::Running);
+    let (mut offset, mut next, mut held) = (0, 1_u64, Vec::new());
+    loop {
+        let status = processes.status("k").await.unwrap();
+        let chunk = processes.output("k", offset, u32::MAX).await.unwrap();
+        assert_eq!(chunk.next, offset + chunk.data.len() as u64, "nothing is missing");
+        if chunk.data.is_empty() && status != ProcessStatus::Running {
+            break;
+        }
+        offset = chunk.next;
+        held.extend(chunk.data);
+        let whole = held.len() / 64 * 64;
+        for line in held.drain(..whole).collect::<Vec<u8>>().chunks(64) {
+            assert_eq!(std::str::from_utf8(line).unwrap().trim_end().parse::<u64>().unwrap(), next);
+            next += 1;
+        }
+    }
+    assert_eq!((next - 1, offset), (lines, lines * 64));
+    assert_eq!(processes.read_file("k", "done").await.unwrap(), b"done\n");
+}
+
+#[tokio::test]
+async fn standard_error_of_a_stream_is_kept_beside_its_output() {
+    let processes = TestHost::new(SHELL).lent().processes.unwrap();
+    let script = "echo data; env | grep -c ASGARD_OUTPUT; seq 1 40000 >&2; echo 'the last words' >&2; exit 3";
+    processes.start("k", stream(script)).await.unwrap();
+    assert_eq!(ended(&processes, "k").await, ProcessStatus::Exited(3));
+    assert_eq!(output(&processes, "k").await, "data\n0\n");
+    let newest = processes.read_file("k", ".asgard/stderr").await.unwrap();
+    let older = processes.read_file("k", ".asgard/stderr.before").await.unwrap();
+    assert!(newest.ends_with(b"the last words\n"));
+    assert!(newest.len() + older.len() < 200 << 10, "{} {}", newest.len(), older.len());
+    let unknown = Spec { environment: vec![("ASGARD_OUTPUT".to_owned(), "loud".to_owned())], ..shell("") };
+    assert!(processes.start("u", unknown).await.unwrap_err().to_string().contains("`log` or `stream`"));
+}

@@ -9,7 +9,8 @@
 //! A state of the protocol promises that everything before it was told, and no more: connectors that read in parallel tell records
 //! before the state that counts them. Going on from a state may repeat records, so it is only done where a repeated record changes
 //! nothing, in streams that are merged, or where the binding says that states are exact. Everything else is one commit at the
-//! stream's end, and a crash before it reads the stream again.
+//! stream's end, and a crash before it reads the stream again; so is everything of a connector whose states before the last one say
+//! nothing, which the binding has to tell.
 //!
 //! A stream is at its end when the process is: some connectors tell a last state after they said `COMPLETE`.
 

@@ -5,7 +5,7 @@ use asgard_sdk::{Error, Result};
 
 use crate::catalog::{DELETED_AT, is_incremental};
 use crate::checkpoint::{Kept, Stored};
-use crate::configuration::{Definition, Mismatch};
+use crate::configuration::{Definition, Mismatch, States};
 use crate::host::Host;
 use crate::messages::TraceError;
 use crate::values::{self, Fields, Misfit};
@@ -66,7 +66,11 @@ impl Stream {
             has_failed: false,
             has_ended: false,
             error: None,
-            commits_at_states: merges || (incremental && definition.exact_states),
+            commits_at_states: match definition.states {
+                States::Final => false,
+                States::Repeatable => merges,
+                States::Exact => incremental,
+            },
             uncommitted: 0,
             committed_ms: 0,
             since_state: 0,

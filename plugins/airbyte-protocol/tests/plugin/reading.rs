@@ -93,15 +93,15 @@ fn many(records: usize) -> String {
 
 #[test]
 fn states_are_committed_between_only_where_a_repeated_record_changes_nothing() {
-    for (mode, exact, expected) in [
-        (SyncMode::IncrementalMerge, false, vec![100_000, 200_000, 250_500]),
-        (SyncMode::IncrementalAppend, false, vec![250_500]),
-        (SyncMode::IncrementalAppend, true, vec![100_000, 200_000, 250_500]),
-        (SyncMode::FullRefreshOverwrite, true, vec![250_500]),
+    for (mode, states, expected) in [
+        (SyncMode::IncrementalMerge, "final", vec![250_500]),
+        (SyncMode::IncrementalMerge, "repeatable", vec![100_000, 200_000, 250_500]),
+        (SyncMode::IncrementalAppend, "repeatable", vec![250_500]),
+        (SyncMode::IncrementalAppend, "exact", vec![100_000, 200_000, 250_500]),
+        (SyncMode::FullRefreshOverwrite, "exact", vec![250_500]),
     ] {
         let host = Recorded::new(&[("discover", DISCOVER), ("read", &many(250_500))]);
-        let (read, ended) =
-            all(open(&host, connector(json!({"exact_states": exact})), vec![users(mode)], "t1").unwrap());
+        let (read, ended) = all(open(&host, connector(json!({"states": states})), vec![users(mode)], "t1").unwrap());
         ended.unwrap();
         assert_eq!(read.before, expected, "{mode:?}");
         let first: Value = serde_json::from_slice(&read.checkpoints[0].state).unwrap();

@@ -59,7 +59,8 @@ impl Server {
         match (method, parts.as_slice()) {
             ("GET", ["workspaces", _, "definitions", "sources"]) => {
                 let of = |name: &str| json!({"id": format!("def-{name}"), "name": name, "dockerRepository": format!("airbyte/source-{name}"), "dockerImageTag": "1.0.0"});
-                (200, json!({"data": ["postgres", "mysql", "mongodb-v2", "kafka", "hubspot"].map(of)}))
+                let all = ["postgres", "mysql", "mongodb-v2", "kafka", "hubspot"].map(of);
+                (200, json!({ "data": all }))
             }
             ("GET", ["jobs"]) => (200, json!({"data": self.0.jobs.borrow().iter().rev().take(1).collect::<Vec<_>>()})),
             ("POST", ["jobs"]) => {

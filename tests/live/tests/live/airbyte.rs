@@ -36,6 +36,8 @@ fn with_connectors(client: &Client) -> Value {
     let mut document = client.get("/environments/local").unwrap()["document"].clone();
     document["programs"]["faker"] = json!({"type": "python", "requirements": ["airbyte-source-faker==7.2.1"]});
     document["programs"]["low-code"] = json!({"type": "python", "requirements": ["airbyte-cdk==7.39.1"]});
+    // What it is asked for below, `always_updated = false`, takes any state for the end.
+    let faker = json!({"program": "faker", "script": "source-faker", "states": "final"});
     let items = json!({
         "program": "low-code", "script": "source-declarative-manifest",
         "options": ["--manifest-path", "manifest.yaml"], "files": {"manifest.yaml": include_str!("items.yaml")},
@@ -44,7 +46,7 @@ fn with_connectors(client: &Client) -> Value {
     });
     let binding = json!({
         "plugin": "airbyte-protocol",
-        "configuration": {"connectors": {"faker": {"program": "faker", "script": "source-faker"}, "items": items}},
+        "configuration": {"connectors": {"faker": faker, "items": items}},
         "grants": {"processes": ["faker", {"program": "low-code", "substitute_secrets": true}]},
     });
     document["ingestion"].as_array_mut().unwrap().push(binding);
