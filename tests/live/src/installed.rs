@@ -16,6 +16,8 @@ pub struct Installed {
     pub trino: PathBuf,
     /// An interpreter with dbt-core and dbt-trino.
     pub dbt: PathBuf,
+    /// An interpreter with the models of Airbyte's API.
+    pub airbyte_python: PathBuf,
     pub spark: SparkHome,
     /// An interpreter with the client of Spark Connect, and no Spark.
     pub spark_client: PathBuf,
@@ -94,6 +96,7 @@ impl Installed {
             nessie: path("NESSIE")?,
             trino: path("TRINO")?,
             dbt: path("DBT")?,
+            airbyte_python: path("AIRBYTE_PYTHON")?,
             spark: SparkHome { java: path("SPARK_JAVA")?, python: path("SPARK_PYTHON")?, jars: path("SPARK_JARS")? },
             spark_client: path("SPARK_CLIENT")?,
         })

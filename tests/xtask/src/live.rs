@@ -18,7 +18,7 @@ use crate::{cached, maven, python};
 /// Backends that the tests run against beside those of this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Live {
-    /// Nessie, Trino, dbt and Spark, on tables in a store that speaks S3's protocol.
+    /// Nessie, Trino, dbt and Spark, on tables in a store that speaks S3's protocol; Airbyte's connectors.
     Engines,
     /// The same, and Spark in Kubernetes: twenty minutes more from an empty cache.
     Data,
@@ -31,6 +31,8 @@ const NESSIE: &str = "0.99.0";
 const TRINO: &str = "476";
 /// The client of Spark Connect alone comes out a little after Spark.
 const SPARK_CLIENT: &str = "4.1.3";
+/// The models of Airbyte's API, which a stand-in for its server is made of.
+const AIRBYTE_API: &str = "1.0.1";
 const ICEBERG: &str = "1.12.0";
 /// dbt-core 1.12 has a parser that is downloaded while it is built.
 const DBT: [&str; 2] = ["dbt-core==1.11.16", "dbt-trino==1.11.0"];
@@ -74,6 +76,7 @@ fn engines() -> Result<Vec<(&'static str, PathBuf)>> {
     let jars = spark_jars()?;
     let trino = trino()?;
     let spark_client = python::environment("spark-client", &[&format!("pyspark-client=={SPARK_CLIENT}")])?;
+    let airbyte_python = python::environment("airbyte", &[&format!("airbyte-api=={AIRBYTE_API}")])?;
     let spark_python = spark_python.join().map_err(|_| anyhow!("making Spark's environment ended oddly"))??;
     let dbt = dbt.join().map_err(|_| anyhow!("making dbt's environment ended oddly"))??;
     Ok(vec![
@@ -81,6 +84,7 @@ fn engines() -> Result<Vec<(&'static str, PathBuf)>> {
         ("ASGARD_LIVE_JAVA", java),
         ("ASGARD_LIVE_NESSIE", nessie),
         ("ASGARD_LIVE_TRINO", trino),
+        ("ASGARD_LIVE_AIRBYTE_PYTHON", airbyte_python),
         ("ASGARD_LIVE_SPARK_JAVA", spark_java),
         ("ASGARD_LIVE_SPARK_PYTHON", spark_python),
         ("ASGARD_LIVE_SPARK_CLIENT", spark_client),

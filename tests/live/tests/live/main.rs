@@ -10,8 +10,9 @@
     reason = "a test ends with the first thing that is not as it should be"
 )]
 
-mod dbt_trino;
 mod airbyte;
+mod airbyte_server;
+mod dbt_trino;
 mod engine;
 mod kaniko;
 mod kubernetes;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
             races::trials(&world),
             nessie::trials(&world),
             airbyte::trials(&world),
+            airbyte_server::trials(&world),
             dbt_trino::trials(&world),
             spark_plugin::trials(&world),
         ]);

@@ -187,6 +187,11 @@ impl World {
         &self.built
     }
 
+    /// A Python with the models of Airbyte's API.
+    pub(crate) fn airbyte_python(&self) -> &Path {
+        &self.installed.airbyte_python
+    }
+
     /// The host, for environments of a test's own.
     pub(crate) fn host_client(&self) -> Client {
         self.host().client()
