@@ -89,8 +89,11 @@ impl Configuration {
     /// The connector of a source.
     ///
     /// # Errors
-    /// `not-found` when the binding names it no more.
+    /// `not-found` when the binding names it no more; `invalid-input` for a configuration that no connector reads.
     pub fn connector_of(&self, source: &Source) -> Result<Connector> {
+        if serde_json::from_str::<serde_json::Map<String, Value>>(&source.configuration).is_err() {
+            return Err(Error::invalid("config", "the configuration of a source is an object"));
+        }
         self.connectors().find(|connector| connector.name == source.source_type).ok_or_else(|| {
             let names: Vec<&str> = self.connectors.keys().map(String::as_str).collect();
             Error::NotFound(format!(

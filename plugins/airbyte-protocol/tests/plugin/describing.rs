@@ -2,7 +2,7 @@
 
 use asgard_plugin_airbyte_protocol::{command, specification};
 use asgard_sdk::Error;
-use asgard_sdk::connector::{StreamDescriptor, SyncMode};
+use asgard_sdk::connector::{Source, StreamDescriptor, SyncMode};
 use asgard_sdk::processes::{Ending, ProcessStatus};
 use serde_json::{Value, json};
 
@@ -118,4 +118,11 @@ fn a_cursor_that_the_user_chooses_may_be_any_ordered_column() {
     assert!(found[0].primary_key.is_empty());
     assert!(found[1].unsupported.as_deref().unwrap().contains("no properties"));
     assert_eq!(found[1].sync_modes.len(), 2);
+}
+
+#[test]
+fn a_configuration_that_is_no_object_is_refused_before_anything_is_started() {
+    let list = Source { configuration: "[]".to_owned(), ..source() };
+    let refused = configuration(json!({})).connector_of(&list).unwrap_err();
+    assert!(matches!(refused, Error::InvalidInput(wrong) if wrong.field.as_deref() == Some("config")));
 }
