@@ -31,6 +31,9 @@ pub struct Configuration {
     pub program: String,
     #[serde(default)]
     pub authentication: Authentication,
+    /// A reference to a secret.
+    #[serde(default)]
+    pub password: Option<String>,
     #[serde(default)]
     pub job: Option<Job>,
 }
@@ -64,8 +67,6 @@ pub struct Job {
     pub url: Option<String>,
     #[serde(default)]
     pub service_account: Option<String>,
-    #[serde(default)]
-    pub password: Option<String>,
     #[serde(default = "cpu")]
     pub cpu: String,
     #[serde(default = "memory")]
@@ -86,12 +87,8 @@ impl Configuration {
                 format!("`{}` is no address of a server: expected `http://…` or `https://…`", self.url),
             ));
         }
-        let password = self.job.as_ref().and_then(|job| job.password.as_deref());
-        if password.is_some_and(|password| !password.starts_with("secret://")) {
-            return Err(Error::invalid(
-                "configuration.job.password",
-                "expected a reference to a secret: `secret://NAME`",
-            ));
+        if self.password.as_deref().is_some_and(|password| !password.starts_with("secret://")) {
+            return Err(Error::invalid("configuration.password", "expected a reference to a secret: `secret://NAME`"));
         }
         // dbt's profile takes a user with a password, or a token, only over TLS.
         let url = self.job.as_ref().and_then(|job| job.url.as_deref()).unwrap_or(&self.url);

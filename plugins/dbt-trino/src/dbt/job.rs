@@ -46,7 +46,7 @@ pub(super) fn make(
     ]});
     let data: Map<String, Value> = files.iter().map(|(path, content)| (key(path), json!(content))).collect();
     host.apply(&json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data }).to_string())?;
-    if let Some(password) = &job.password {
+    if let Some(password) = &configuration.password {
         let data = json!({ SECRET_KEY: password });
         let secret =
             json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "stringData": data });
@@ -73,7 +73,7 @@ fn manifest(
         process::environment().into_iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
     environment.push(json!({ "name": "ASGARD_PRINT_RESULTS", "value": "1" }));
     environment.push(json!({ "name": "HOME", "value": "/tmp" }));
-    if job.password.is_some() {
+    if configuration.password.is_some() {
         environment
             .push(json!({ "name": SECRET, "valueFrom": { "secretKeyRef": { "name": name, "key": SECRET_KEY } } }));
     }

@@ -3,7 +3,7 @@
 use asgard_sdk::Result;
 use asgard_sdk::processes::{Content, Ending, File, ProcessStatus, Spec};
 
-use super::project::RUNNER;
+use super::project::{RUNNER, SECRET};
 use super::{How, Results, results};
 use crate::configuration::Configuration;
 use crate::host::Host;
@@ -21,12 +21,15 @@ pub(super) fn start(
     files: Vec<(String, String)>,
 ) -> Result<()> {
     let file = |(path, content): (String, String)| File { path, content: Content::Inline(content.into_bytes()) };
+    let mut environment = environment();
+    // A reference: the host puts the value in its place.
+    environment.extend(configuration.password.iter().map(|password| (SECRET.to_owned(), password.clone())));
     host.start(
         KEY,
         &Spec {
             program: configuration.program.clone(),
             arguments: vec![RUNNER.to_owned(), model.to_owned()],
-            environment: environment(),
+            environment,
             files: files.into_iter().map(file).collect(),
             timeout_ms: configuration.timeout_seconds.saturating_mul(1000),
             memory_bytes: None,

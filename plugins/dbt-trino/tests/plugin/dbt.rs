@@ -77,6 +77,14 @@ fn a_model_is_run_by_the_granted_program_and_its_results_are_read() {
 }
 
 #[test]
+fn a_process_is_told_where_its_password_is_and_not_what_it_is() {
+    let host = host();
+    gold(&host, &json!({"mode": "dbt", "password": "secret://trino"})).start(Request::Gold(model())).unwrap();
+    let told = ("DBT_ENV_SECRET_TRINO".to_owned(), "secret://trino".to_owned());
+    assert!(host.spec.borrow().as_ref().unwrap().environment.contains(&told));
+}
+
+#[test]
 fn errors_of_trino_come_through_dbt_as_they_are() {
     for (results, expected) in [
         (include_str!("answers/dbt-wrong-column.json"), "Column 'nope' cannot be resolved (COLUMN_NOT_FOUND)"),

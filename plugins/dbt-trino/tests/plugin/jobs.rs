@@ -9,8 +9,8 @@ use crate::recorded::{COUNT, EXISTING, PROPERTIES, Recorded, SCHEMA, SUMMARY, an
 const JOB: &str = "Job/asgard-dbt-t-1";
 
 fn by_job() -> Value {
-    json!({"mode": "dbt", "url": "http://127.0.0.1:28080", "authentication": "jwt", "job": {
-        "image": "registry/dbt:1.11", "namespace": "asgard", "url": "https://trino.data:8443", "password": "secret://trino",
+    json!({"mode": "dbt", "url": "http://127.0.0.1:28080", "authentication": "jwt", "password": "secret://trino", "job": {
+        "image": "registry/dbt:1.11", "namespace": "asgard", "url": "https://trino.data:8443",
     }})
 }
 
