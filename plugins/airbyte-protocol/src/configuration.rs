@@ -54,10 +54,10 @@ pub enum Mismatch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum States {
-    /// The last one of a run.
+    /// The last one of a run. What no connector gets wrong.
+    #[default]
     Final,
     /// Any; records may come again.
-    #[default]
     Repeatable,
     /// Any, and none comes again.
     Exact,

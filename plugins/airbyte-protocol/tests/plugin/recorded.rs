@@ -131,7 +131,11 @@ pub(crate) fn configuration(more: Value) -> Configuration {
     .unwrap()
 }
 
-pub(crate) fn connector(more: Value) -> Connector {
+/// One whose states may be gone on from, unless `more` says otherwise.
+pub(crate) fn connector(mut more: Value) -> Connector {
+    if more.get("states").is_none() {
+        more["states"] = json!("repeatable");
+    }
     configuration(more).connector_of(&source()).unwrap()
 }
 

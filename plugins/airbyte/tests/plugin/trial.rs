@@ -50,7 +50,7 @@ fn what_airbyte_says_is_wrong_is_told_as_it_says_it() {
 #[test]
 fn each_status_of_the_api_is_an_error_of_the_contract() {
     let (server, configuration) = (Server::default(), configuration(json!({})));
-    let mut answer = |status: u16, body: &str| {
+    let answer = |status: u16, body: &str| {
         server.0.instead.borrow_mut().push((status, Vec::new(), body.to_owned()));
         trial::check(&server, &configuration, &source()).unwrap_err()
     };
