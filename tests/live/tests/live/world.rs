@@ -189,7 +189,7 @@ impl World {
 
     /// A Python with the models of Airbyte's API.
     pub(crate) fn airbyte_python(&self) -> &Path {
-        &self.installed.airbyte_python
+        &self.installed().expect("the engines").airbyte_python
     }
 
     /// The host, for environments of a test's own.
@@ -213,7 +213,7 @@ impl World {
 
     /// An environment whose catalog is Nessie.
     pub(crate) fn branch(&self) -> Lake {
-        let base = started("the environment on Nessie", &self.branch, || self.on_nessie("nessie", &json!({})));
+        let base = started("the environment on Nessie", &self.branch, || Ok(self.branch_with("nessie", &json!({}))?.0));
         Lake(Client::new(base.base()))
     }
 
