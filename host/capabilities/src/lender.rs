@@ -15,7 +15,8 @@ use crate::objects::{self, ObjectSpace, Objects};
 use crate::policies::Policies;
 use crate::processes::Programs;
 use crate::{
-    Lent, credentials, files, http, key_value, kubernetes, lakehouse, placeholders, processes, secrets, services, sockets,
+    Lent, credentials, files, http, key_value, kubernetes, lakehouse, placeholders, processes, secrets, services,
+    sockets,
 };
 
 /// A call waits for a service that is starting at most this long: half of what a step may take by default.

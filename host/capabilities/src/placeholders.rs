@@ -61,11 +61,7 @@ pub(crate) fn fill(
     Ok(filled)
 }
 
-fn replace(
-    value: &mut Value,
-    field: &str,
-    replaced: &mut impl FnMut(&str, &str) -> Result<String>,
-) -> Result<()> {
+fn replace(value: &mut Value, field: &str, replaced: &mut impl FnMut(&str, &str) -> Result<String>) -> Result<()> {
     match value {
         Value::String(text) if text.contains("${") => *text = replaced(text, field)?,
         Value::Array(items) => {
@@ -153,7 +149,10 @@ fn lakehouse(text: &str, environment: &Environment, folder: &std::path::Path, fi
             "s3.secret" => s3.map(|s3| format!("secret://{}", s3.secret)).unwrap_or_default(),
             _ => {
                 let known = "catalog.uri, catalog.warehouse, storage, s3.endpoint, s3.region and s3.secret";
-                return Err(Error::invalid(field, format!("`{text}` cannot be read: of the lakehouse there are {known}")));
+                return Err(Error::invalid(
+                    field,
+                    format!("`{text}` cannot be read: of the lakehouse there are {known}"),
+                ));
             }
         })
     })
@@ -190,7 +189,10 @@ mod tests {
             })
         );
         let error = filled(&asked, &mut |_| Ok(1), "").unwrap_err();
-        assert!(matches!(&error, Error::InvalidInput { field: Some(field), .. } if field == "configuration.uri"), "{error:?}");
+        assert!(
+            matches!(&error, Error::InvalidInput { field: Some(field), .. } if field == "configuration.uri"),
+            "{error:?}"
+        );
         let own = filled(&json!("${lakehouse.storage}"), &mut |_| Ok(1), "").unwrap();
         assert_eq!(own, "file:///data/lakehouse");
         assert!(filled(&json!("${lakehouse.other}"), &mut |_| Ok(1), "").is_err());
@@ -226,7 +228,8 @@ mod tests {
                 "{error:?}"
             );
         }
-        let error = filled(&json!({"a": "${services.x.url}"}), &mut |_| Err(Error::not_found("no `x`")), "").unwrap_err();
+        let error =
+            filled(&json!({"a": "${services.x.url}"}), &mut |_| Err(Error::not_found("no `x`")), "").unwrap_err();
         assert!(matches!(error, Error::InvalidInput { field: Some(field), .. } if field == "configuration.a"));
     }
 }

@@ -64,7 +64,8 @@ pub(crate) fn tests(tests: Vec<Test>) -> Result<Vec<(String, ColumnTest)>> {
     }
     let one = |(index, test): (usize, Test)| {
         let needed = |part: &str, value: Option<String>| {
-            value.ok_or_else(|| Problem::field(format!("tests[{index}].{part}"), "is missing: `relationships` needs it"))
+            value
+                .ok_or_else(|| Problem::field(format!("tests[{index}].{part}"), "is missing: `relationships` needs it"))
         };
         let kind = match test.test {
             TestKind::NotNull => ColumnTest::NotNull,
@@ -95,7 +96,8 @@ pub(crate) struct CheckAnswer {
 
 /// What a run's checks found; empty before they were run.
 pub(crate) fn found(task: &Task) -> Vec<CheckAnswer> {
-    let found = task.details.get("checks").cloned().and_then(|found| serde_json::from_value::<Vec<Checked>>(found).ok());
+    let found =
+        task.details.get("checks").cloned().and_then(|found| serde_json::from_value::<Vec<Checked>>(found).ok());
     let answer = |check: Checked| CheckAnswer {
         status: if check.failures == 0 { "pass" } else { "fail" },
         name: check.name,

@@ -76,7 +76,9 @@ impl Connection {
         let (group, version) = reference.api_version.rsplit_once('/').unwrap_or(("", &reference.api_version));
         let kind = GroupVersionKind::gvk(group, version, &reference.kind);
         let unknown = || {
-            Error::not_found(format!("the cluster has no kind `{name}`: install what defines it, or name another version"))
+            Error::not_found(format!(
+                "the cluster has no kind `{name}`: install what defines it, or name another version"
+            ))
         };
         let (resource, abilities) = discovery::pinned_kind(&client, &kind).await.map_err(|error| match error {
             kube::Error::Discovery(_) => unknown(),

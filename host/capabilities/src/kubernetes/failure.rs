@@ -32,7 +32,9 @@ fn of_status(status: &Status, reference: &Reference) -> Error {
     let shown = reference.shown();
     let message = format!("{shown}: {}", status.message);
     match status.code {
-        401 => Error::Unauthenticated { message: format!("the API server does not know the host's account: {message}") },
+        401 => {
+            Error::Unauthenticated { message: format!("the API server does not know the host's account: {message}") }
+        }
         403 => Error::forbidden(format!("the cluster does not allow it: {message}")),
         404 => Error::not_found(message),
         409 => Error::conflict(message),

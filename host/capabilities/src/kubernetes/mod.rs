@@ -168,8 +168,9 @@ impl Resources {
                 }
                 // The watch only wakes: what is answered is read afterwards, so that nothing hangs on the order of events.
                 let seconds = u32::try_from(left.as_secs().max(1)).unwrap_or(u32::MAX);
-                let parameters =
-                    WatchParams::default().fields(&format!("metadata.name={}", reference.name)).timeout(seconds.min(290));
+                let parameters = WatchParams::default()
+                    .fields(&format!("metadata.name={}", reference.name))
+                    .timeout(seconds.min(290));
                 let event = async {
                     match api.watch(&parameters, &version).await {
                         Ok(events) => drop(Box::pin(events).next().await),
@@ -227,7 +228,8 @@ impl Resources {
             let answer = answer.map_err(|error| failure::of(error, &reference))?;
             let (status, limit) = (answer.status(), usize::try_from(self.largest_answer).unwrap_or(usize::MAX));
             let body = Limited::new(answer.into_body(), limit).collect().await.map_err(|error| {
-                let message = format!("the log of pod `{pod}` is longer than {limit} bytes, or cannot be read: {error}");
+                let message =
+                    format!("the log of pod `{pod}` is longer than {limit} bytes, or cannot be read: {error}");
                 Error::invalid("tail-lines", message)
             })?;
             let text = String::from_utf8_lossy(&body.to_bytes()).into_owned();
@@ -245,8 +247,7 @@ impl Resources {
             self.granted.decide(&self.holder, &reference.namespace, reference, Verb::Get)?;
             let kind = Reference { api_version: "v1".to_owned(), kind: "Event".to_owned(), ..reference.clone() };
             let api = self.connection.api(&kind).await?;
-            let about =
-                format!("involvedObject.kind={},involvedObject.name={}", reference.kind, reference.name);
+            let about = format!("involvedObject.kind={},involvedObject.name={}", reference.kind, reference.name);
             let mut events = self.pages(&api, ListParams::default().fields(&about), &kind).await?;
             events.sort_by_cached_key(|event| manifest::time_of_event(event));
             Ok(events)

@@ -49,9 +49,8 @@ impl Policy {
         if self.0.iter().any(covers) {
             return Ok(());
         }
-        let addition = format!(
-            r#"add `{{ namespaces = ["{namespace}"], kinds = ["{kind}"], verbs = ["{verb}"] }}` to"#
-        );
+        let addition =
+            format!(r#"add `{{ namespaces = ["{namespace}"], kinds = ["{kind}"], verbs = ["{verb}"] }}` to"#);
         Err(holder.forbidden(&format!("{verb} `{kind}` in namespace `{namespace}`"), "kubernetes", &addition))
     }
 

@@ -63,9 +63,7 @@ where
             let left = Left {
                 resource: reference.shown(),
                 task: resource.labels().get(TASK).cloned().unwrap_or_default(),
-                made: resource
-                    .creation_timestamp()
-                    .and_then(|time| DateTime::from_timestamp(time.0.as_second(), 0)),
+                made: resource.creation_timestamp().and_then(|time| DateTime::from_timestamp(time.0.as_second(), 0)),
             };
             if resource.metadata.deletion_timestamp.is_some() || !gone(left.clone()).await? {
                 continue;

@@ -83,7 +83,8 @@ impl Cached {
         let (from, to) = (partial.clone(), copy.clone());
         let moved = match downloaded {
             Ok(true) => {
-                blocking(move || std::fs::rename(&from, &to).map_err(|error| file_error("renaming", &from, &error))).await
+                blocking(move || std::fs::rename(&from, &to).map_err(|error| file_error("renaming", &from, &error)))
+                    .await
             }
             Ok(false) => Err(missing(key)),
             Err(error) => Err(error),

@@ -29,7 +29,8 @@ impl Cluster {
         assert_eq!(request.header("authorization"), Some("Bearer pencil"), "{line}");
         self.asked.push(format!("{method} {target}"));
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-        let missing = || (404, json!({"kind": "Status", "status": "Failure", "code": 404, "message": "it is not there"}));
+        let missing =
+            || (404, json!({"kind": "Status", "status": "Failure", "code": 404, "message": "it is not there"}));
         match (method, path) {
             ("GET", "/api/v1") => (200, kinds()),
             ("GET", path) if path.ends_with("/log") => {
@@ -63,7 +64,8 @@ impl Cluster {
                 Some(resource) => (200, resource.clone()),
                 None if ["pods", "secrets", "configmaps", "events"].iter().any(|kind| path.ends_with(kind)) => {
                     let folder = format!("{path}/");
-                    let items: Vec<_> = self.resources.iter().filter(|(at, _)| at.starts_with(&folder)).map(|(_, r)| r).collect();
+                    let items: Vec<_> =
+                        self.resources.iter().filter(|(at, _)| at.starts_with(&folder)).map(|(_, r)| r).collect();
                     (200, json!({"kind": "List", "apiVersion": "v1", "metadata": {}, "items": items}))
                 }
                 None => missing(),
@@ -74,9 +76,7 @@ impl Cluster {
 }
 
 fn kinds() -> Value {
-    let kind = |name: &str, kind: &str, namespaced: bool| {
-        json!({"name": name, "singularName": "", "namespaced": namespaced, "kind": kind, "verbs": ["get", "list", "patch", "delete", "watch"]})
-    };
+    let kind = |name: &str, kind: &str, namespaced: bool| json!({"name": name, "singularName": "", "namespaced": namespaced, "kind": kind, "verbs": ["get", "list", "patch", "delete", "watch"]});
     json!({"kind": "APIResourceList", "groupVersion": "v1", "resources": [
         kind("pods", "Pod", true), kind("secrets", "Secret", true), kind("configmaps", "ConfigMap", true),
         kind("events", "Event", true), kind("nodes", "Node", false),
@@ -106,7 +106,12 @@ async fn lent(grant: &str) -> (Server, Arc<Mutex<Cluster>>, TestHost, Resources)
 }
 
 fn reference(kind: &str, name: &str) -> Reference {
-    Reference { api_version: "v1".to_owned(), kind: kind.to_owned(), namespace: "jobs".to_owned(), name: name.to_owned() }
+    Reference {
+        api_version: "v1".to_owned(),
+        kind: kind.to_owned(),
+        namespace: "jobs".to_owned(),
+        name: name.to_owned(),
+    }
 }
 
 fn manifest(kind: &str, name: &str, more: &Value) -> String {
@@ -206,10 +211,21 @@ async fn a_watch_answers_when_the_resource_changes_and_at_the_latest_at_its_dead
 #[tokio::test]
 async fn logs_are_text_and_one_that_has_not_begun_can_be_asked_for_again() {
     let (_server, cluster, _host, resources) = lent(GRANT).await;
-    let options = LogOptions { container: Some("c".to_owned()), tail_lines: Some(2), since_ms: Some(1_700_000_000_999), previous: true };
+    let options = LogOptions {
+        container: Some("c".to_owned()),
+        tail_lines: Some(2),
+        since_ms: Some(1_700_000_000_999),
+        previous: true,
+    };
     assert_eq!(resources.logs("jobs", "a", options).await.unwrap(), "line 1\nline 2\n");
     let asked = cluster.lock().unwrap().asked.last().unwrap().clone();
-    for part in ["/api/v1/namespaces/jobs/pods/a/log?", "container=c", "tailLines=2", "previous=true", "sinceTime=2023-11-14T22%3A13%3A2"] {
+    for part in [
+        "/api/v1/namespaces/jobs/pods/a/log?",
+        "container=c",
+        "tailLines=2",
+        "previous=true",
+        "sinceTime=2023-11-14T22%3A13%3A2",
+    ] {
         assert!(asked.contains(part), "{asked}");
     }
     let error = resources.logs("jobs", "starting", LogOptions::default()).await.unwrap_err();
@@ -222,11 +238,12 @@ async fn the_sweep_deletes_what_nobody_needs_and_leaves_what_lasts_to_the_select
     for name in ["gone", "kept"] {
         resources.apply(&manifest("Pod", name, &json!({}))).await.unwrap();
     }
-    let grants: Vec<KubernetesGrant> =
-        toml::from_str::<BTreeMap<String, Vec<KubernetesGrant>>>(r#"g = [{ namespaces = ["jobs"], kinds = ["v1/Pod"], verbs = ["delete"] }]"#)
-            .unwrap()
-            .remove("g")
-            .unwrap();
+    let grants: Vec<KubernetesGrant> = toml::from_str::<BTreeMap<String, Vec<KubernetesGrant>>>(
+        r#"g = [{ namespaces = ["jobs"], kinds = ["v1/Pod"], verbs = ["delete"] }]"#,
+    )
+    .unwrap()
+    .remove("g")
+    .unwrap();
     let (connection, owner) = host.lender.cluster().unwrap();
     let gone = |left: asgard_capabilities::kubernetes::Left| async move {
         assert_eq!(left.task, "task-1");
@@ -237,5 +254,8 @@ async fn the_sweep_deletes_what_nobody_needs_and_leaves_what_lasts_to_the_select
     let left: Vec<_> = cluster.lock().unwrap().resources.keys().cloned().collect();
     assert_eq!(left, ["/api/v1/namespaces/jobs/pods/kept"]);
     let asked = cluster.lock().unwrap().asked.join("\n");
-    assert!(asked.contains("asgard.dev%2Flasts%21%3Dtrue") && asked.contains("asgard.dev%2Fowner%3Da-store"), "{asked}");
+    assert!(
+        asked.contains("asgard.dev%2Flasts%21%3Dtrue") && asked.contains("asgard.dev%2Fowner%3Da-store"),
+        "{asked}"
+    );
 }

@@ -18,11 +18,7 @@ use url::Url;
 use crate::storage::{Resolved, Stores};
 
 /// Writes rows to `location` (`file:///…`, `s3://…`); what is there is replaced when all rows are written. Answers rows and bytes.
-pub(super) async fn write(
-    stores: &Stores,
-    location: &str,
-    rows: SendableRecordBatchStream,
-) -> Result<(u64, u64)> {
+pub(super) async fn write(stores: &Stores, location: &str, rows: SendableRecordBatchStream) -> Result<(u64, u64)> {
     let machine = Url::parse(location).ok().filter(|url| url.scheme() == "file");
     match machine.and_then(|url| url.to_file_path().ok()) {
         Some(path) => write_file(location, &path, rows).await,

@@ -179,7 +179,8 @@ impl GroupsAccumulator for Groups {
     fn evaluate(&mut self, emit: EmitTo) -> Result<ArrayRef> {
         let sums = self.wide.evaluate(emit)?;
         let sums = sums.as_primitive::<Decimal128Type>();
-        let whole: std::result::Result<Int64Array, _> = sums.iter().map(|sum| sum.map(i64::try_from).transpose()).collect();
+        let whole: std::result::Result<Int64Array, _> =
+            sums.iter().map(|sum| sum.map(i64::try_from).transpose()).collect();
         match whole {
             Ok(whole) => Ok(Arc::new(whole)),
             Err(_) => exec_err!("{}", self.too_large),

@@ -41,7 +41,9 @@ async fn nessie(client: &Client) -> Result<Nessie> {
     let told = |name: &str| settings.overrides.get(name).or_else(|| settings.defaults.get(name)).cloned();
     let none = || {
         let uri = client.uri();
-        Error::unsupported(format!("the catalog at {uri} has no branches: only Nessie's are known here, so nothing can be audited apart"))
+        Error::unsupported(format!(
+            "the catalog at {uri} has no branches: only Nessie's are known here, so nothing can be audited apart"
+        ))
     };
     let trimmed = |url: String| url.trim_end_matches('/').to_owned();
     let api = told("nessie.core-base-uri").map(trimmed).ok_or_else(none)?;

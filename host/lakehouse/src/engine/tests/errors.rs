@@ -143,7 +143,10 @@ async fn a_sum_that_is_no_bigint_is_an_error_and_one_that_was_too_large_on_the_w
                 assert!(rows[0].ends_with("9223372036854775807"), "{dialect:?} {rest}: {rows:?}");
             }
         }
-        let moving = of("('a', 1), ('a', 2), ('a', 4)", "sum(v) OVER (ORDER BY v ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS s");
+        let moving = of(
+            "('a', 1), ('a', 2), ('a', 4)",
+            "sum(v) OVER (ORDER BY v ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS s",
+        );
         assert_eq!(test.rows(dialect, &format!("SELECT s FROM ({moving}) AS w ORDER BY s")).await, ["1", "3", "6"]);
         assert_eq!(test.value(dialect, &of("('a', 1), ('a', 1), ('a', 5)", "sum(DISTINCT v)")).await, "6");
         assert_eq!(test.types(dialect, &of("('a', 1)", "sum(v) AS s")).await, ["s long"]);
