@@ -45,9 +45,9 @@ async fn nessie(client: &Client) -> Result<Nessie> {
             "the catalog at {uri} has no branches: only Nessie's are known here, so nothing can be audited apart"
         ))
     };
-    let trimmed = |url: String| url.trim_end_matches('/').to_owned();
-    let api = told("nessie.core-base-uri").map(trimmed).ok_or_else(none)?;
-    let catalogs = told("nessie.iceberg-base-uri").map(trimmed).ok_or_else(none)?;
+    let address = |name: &str| Ok(client.here(&told(name).ok_or_else(none)?)?.as_str().trim_end_matches('/').to_owned());
+    let api: String = address("nessie.core-base-uri")?;
+    let catalogs: String = address("nessie.iceberg-base-uri")?;
     // `BRANCH`, or `BRANCH|WAREHOUSE`, written for a path.
     let prefix = told("prefix").ok_or_else(none)?;
     let prefix = percent_encoding::percent_decode_str(&prefix).decode_utf8_lossy().into_owned();

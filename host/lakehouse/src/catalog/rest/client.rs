@@ -123,15 +123,28 @@ impl Client {
         let told = self.configuration().await?;
         let prefix = told.overrides.get("prefix").or_else(|| told.defaults.get("prefix"));
         let prefix = prefix.map(|prefix| format!("{}/", prefix.trim_matches('/'))).unwrap_or_default();
+        // A catalog at `…/iceberg/BRANCH` says that all others are asked at `…/iceberg`.
+        let base = match told.overrides.get("uri") {
+            Some(uri) => self.here(&format!("{}/", uri.trim_end_matches('/')))?,
+            None => self.base.clone(),
+        };
         // The prefix is part of a path as it is; names are not.
-        let mut url = self
-            .base
+        let mut url = base
             .join(&format!("v1/{prefix}"))
             .map_err(|error| Error::internal(format!("the catalog's prefix `{prefix}` fits no URL: {error}")))?;
         url.path_segments_mut()
             .map_err(|()| Error::internal("the catalog's address has no path"))?
             .pop_if_empty()
             .extend(path);
+        Ok(url)
+    }
+
+    /// An address that the catalog told, on the host that it is known by here: it may know itself by another name, and credentials
+    /// are for this one.
+    pub(super) fn here(&self, told: &str) -> Result<Url> {
+        let odd = |error: url::ParseError| Error::internal(format!("the catalog tells the address `{told}`: {error}"));
+        let mut url = self.base.clone();
+        url.set_path(self.base.join(told).map_err(odd)?.path());
         Ok(url)
     }
 
