@@ -25,30 +25,30 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{/* What each plugin needs of the cluster: its page in docs/backends says for what. */}}
 {{- define "asgard.rules" -}}
 spark:
-  - { apiGroups: [sparkoperator.k8s.io], resources: [sparkapplications], verbs: [get, list, watch, create, patch, delete] }
-  - { apiGroups: [""], resources: [configmaps, secrets], verbs: [get, list, create, patch, delete] }
-  - { apiGroups: [""], resources: [pods, events], verbs: [get, list, watch] }
+  - { apiGroups: [sparkoperator.k8s.io], resources: [sparkapplications], verbs: [get, watch, create, patch, delete] }
+  - { apiGroups: [""], resources: [configmaps, secrets], verbs: [create, patch, delete] }
+  - { apiGroups: [""], resources: [pods], verbs: [get] }
   - { apiGroups: [""], resources: [pods/log], verbs: [get] }
-dbt-trino:
-  - { apiGroups: [batch], resources: [jobs], verbs: [get, list, watch, create, patch, delete] }
-  - { apiGroups: [""], resources: [configmaps, secrets], verbs: [get, list, create, patch, delete] }
-  - { apiGroups: [""], resources: [pods, events], verbs: [get, list, watch] }
-  - { apiGroups: [""], resources: [pods/log], verbs: [get] }
-mlflow:
-  - { apiGroups: [batch], resources: [jobs], verbs: [get, list, watch, create, patch, delete] }
-  - { apiGroups: [""], resources: [configmaps, secrets], verbs: [get, list, create, patch, delete] }
-  - { apiGroups: [""], resources: [pods, events], verbs: [get, list, watch] }
-  - { apiGroups: [""], resources: [pods/log], verbs: [get] }
-kaniko:
-  - { apiGroups: [batch], resources: [jobs], verbs: [get, list, watch, create, patch, delete] }
-  - { apiGroups: [""], resources: [configmaps, secrets], verbs: [get, list, create, patch, delete] }
-  - { apiGroups: [""], resources: [pods, events], verbs: [get, list, watch] }
-  - { apiGroups: [""], resources: [pods/log], verbs: [get] }
+  - { apiGroups: [""], resources: [events], verbs: [list] }
+dbt-trino: {{ include "asgard.jobs" . | nindent 2 }}
+mlflow: {{ include "asgard.jobs" . | nindent 2 }}
+kaniko: {{ include "asgard.jobs" . | nindent 2 }}
 kubernetes:
-  - { apiGroups: [apps], resources: [deployments], verbs: [get, list, watch, create, patch, delete] }
-  - { apiGroups: [apps], resources: [replicasets], verbs: [get, list] }
-  - { apiGroups: [""], resources: [services, configmaps, secrets], verbs: [get, list, watch, create, patch, delete] }
-  - { apiGroups: [networking.k8s.io], resources: [ingresses], verbs: [get, list, watch, create, patch, delete] }
-  - { apiGroups: [""], resources: [pods, events], verbs: [get, list, watch] }
+  - { apiGroups: [apps], resources: [deployments], verbs: [get, create, patch, delete] }
+  - { apiGroups: [""], resources: [services], verbs: [get, create, patch, delete] }
+  # For registries that ask who pulls, and for `service.type = "Ingress"`.
+  - { apiGroups: [""], resources: [secrets], verbs: [create, patch, delete] }
+  - { apiGroups: [networking.k8s.io], resources: [ingresses], verbs: [get, create, patch, delete] }
+  - { apiGroups: [""], resources: [pods], verbs: [get, list] }
   - { apiGroups: [""], resources: [pods/log], verbs: [get] }
+  - { apiGroups: [""], resources: [events], verbs: [list] }
+{{- end -}}
+
+{{/* A Job with its files and Secrets, and the log of its pod. */}}
+{{- define "asgard.jobs" -}}
+- { apiGroups: [batch], resources: [jobs], verbs: [get, create, patch, delete] }
+- { apiGroups: [""], resources: [configmaps, secrets], verbs: [create, patch] }
+- { apiGroups: [""], resources: [pods], verbs: [get, list] }
+- { apiGroups: [""], resources: [pods/log], verbs: [get] }
+- { apiGroups: [""], resources: [events], verbs: [list] }
 {{- end -}}

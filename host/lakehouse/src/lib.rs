@@ -35,8 +35,8 @@ use tokio::sync::watch;
 
 pub use browse::{RowsQuery, SnapshotInfo, TableColumn, TableDetails};
 pub use catalog::{Authorization, Kind as TableKind, Listed as TableEntry};
-pub use engine::check_statement;
 pub use engine::{Answer, Query};
+pub use engine::{check_statement, is_made_up};
 pub use rows::{rows_from_json, rows_to_json};
 pub use stream::{Checkpoint, Staged, StreamTarget, StreamWriter};
 pub use tables::maintenance::{Compacted, Due, Expired, Expiry, FEWEST_FILES, OrphanSearch, Orphans};

@@ -55,6 +55,7 @@ use asgard_contract::{Column, Progress, Result, TableName};
 use tokio::sync::watch;
 
 use self::output::Naming;
+pub use self::output::is_made_up;
 use self::run::Engine;
 pub(crate) use self::run::as_ipc;
 use self::session::Sessions;

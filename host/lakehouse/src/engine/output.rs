@@ -93,7 +93,7 @@ fn project(plan: LogicalPlan, exprs: Vec<Expr>) -> PlanResult<LogicalPlan> {
 }
 
 /// Trino's own names of columns without one.
-fn is_made_up(name: &str) -> bool {
+pub fn is_made_up(name: &str) -> bool {
     name.strip_prefix("_col").is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
 }
 

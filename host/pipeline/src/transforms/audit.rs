@@ -5,6 +5,7 @@ use std::sync::Arc;
 use asgard_contract::log::Discard;
 use asgard_contract::transform::{QueryPlan, Request};
 use asgard_contract::{Column, Error, Result, TableName};
+use asgard_lakehouse::is_made_up;
 
 use super::checks::Check;
 use super::run::TransformTask;
@@ -63,8 +64,13 @@ impl<T> Asked<T> {
         let transform = self.bound.plugin.transform(self.bound.call(caller, Arc::new(Discard)).await?);
         match transform.plan(request).await {
             Ok(plan) => {
+                let field = if matches!(request, Request::Gold(_)) { "sql_query" } else { "sql" };
                 if matches!(request, Request::Gold(_)) {
-                    sql::compiled("sql_query", &plan.compiled_sql)?;
+                    sql::compiled(field, &plan.compiled_sql)?;
+                }
+                if let Some(index) = plan.columns.iter().position(|column| is_made_up(&column.name)) {
+                    let message = format!("column {} has no name: add `AS name` to it", index + 1);
+                    return Err(Error::invalid(field, message));
                 }
                 Ok(Some(plan))
             }

@@ -82,19 +82,22 @@ fn silver_checks(world: &World) {
     let source = materials(world);
     let run = |table: &str, check: &str| {
         let body = json!({
-            "sql": "SELECT id FROM source_data", "source_path": source, "table": table,
+            "sql": "SELECT material_code, quantity_on_hand FROM source_data", "source_path": source, "table": table,
             "checks": [{"name": "ids", "sql": check}],
         });
         let run = client.post("/spark/transform", &body).unwrap();
         ended(world, "", run["run_id"].as_str().unwrap())
     };
-    let good = run("checked_good", "SELECT id FROM silver.checked_good WHERE id < 0");
+    let good = run("checked_good", "SELECT * FROM silver.checked_good WHERE material_code IS NULL");
     assert_eq!(
         (good["state"].as_str(), good["checks"][0]["status"].as_str()),
         (Some("COMPLETED"), Some("pass")),
         "{good}"
     );
-    let bad = run("checked_bad", "SELECT id FROM silver.checked_bad WHERE id <= 2");
+    let bad = run(
+        "checked_bad",
+        "SELECT * FROM (SELECT material_code FROM silver.checked_bad ORDER BY material_code LIMIT 2) AS t",
+    );
     assert_eq!((bad["state"].as_str(), bad["checks"][0]["failures"].as_u64()), (Some("FAILED"), Some(2)), "{bad}");
     assert!(bad["error_message"].as_str().unwrap().contains("`ids` finds 2 rows"), "{bad}");
     let broken = run("checked_broken", "SELECT nothing FROM silver.checked_broken");
@@ -106,8 +109,7 @@ fn silver_checks(world: &World) {
 fn dry_runs(world: &World) {
     let client = world.light();
     let source = materials(world);
-    let silver =
-        json!({"sql": "SELECT id, UPPER(name) AS name FROM source_data", "source_path": source, "table": "never_made"});
+    let silver = json!({"sql": "SELECT material_code, UPPER(description) AS name FROM source_data", "source_path": source, "table": "never_made"});
     let plan = client.post("/spark/transform?dry_run=true", &silver).unwrap();
     assert_eq!(
         (plan["status"].as_str(), plan["target"].as_str()),
@@ -125,7 +127,7 @@ fn dry_runs(world: &World) {
     for path in ["/lakehouse/tables/silver/never_made", "/lakehouse/tables/gold/never_made"] {
         assert_eq!(client.send("GET", path, None, &[]).unwrap().status, 404, "{path}");
     }
-    let wrong = json!({"sql": "SELECT nam FROM source_data", "source_path": source});
+    let wrong = json!({"sql": "SELECT material_cod FROM source_data", "source_path": source});
     let answer = client.send("POST", "/spark/transform?dry_run=true", Some(&wrong), &[]).unwrap();
     refused_field(&answer, "sql");
 }

@@ -45,7 +45,8 @@ async fn nessie(client: &Client) -> Result<Nessie> {
             "the catalog at {uri} has no branches: only Nessie's are known here, so nothing can be audited apart"
         ))
     };
-    let address = |name: &str| Ok(client.here(&told(name).ok_or_else(none)?)?.as_str().trim_end_matches('/').to_owned());
+    let address =
+        |name: &str| Ok(client.here(&told(name).ok_or_else(none)?)?.as_str().trim_end_matches('/').to_owned());
     let api: String = address("nessie.core-base-uri")?;
     let catalogs: String = address("nessie.iceberg-base-uri")?;
     // `BRANCH`, or `BRANCH|WAREHOUSE`, written for a path.
