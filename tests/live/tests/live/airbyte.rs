@@ -93,18 +93,9 @@ fn number(lake: &Lake, sql: &str) -> u64 {
 }
 
 fn faker(world: &World) {
-    let base = world.branch();
-    let client = world.host_client();
-    let mut document = with_connectors(&client);
-    let nessie = client.get("/environments/nessie").unwrap()["document"]["lakehouse"].clone();
-    (document["name"], document["lakehouse"]) = (json!("airbyte"), nessie);
-    put(
-        &client,
-        "/environments/airbyte/secrets/keys",
-        &json!({"value": format!("{}:{}", S3::ACCESS_KEY, S3::SECRET_KEY)}),
-    );
-    put(&client, "/environments/airbyte", &document);
-    let lake = Lake(Client::new(format!("{}/environments/airbyte", client.base())));
+    let document = with_connectors(&world.host_client());
+    let connectors = json!({"programs": document["programs"], "ingestion": document["ingestion"]});
+    let lake = world.branch_with("airbyte", &connectors).unwrap();
 
     let id = source(&lake.0, "people", "faker", &json!({"count": 2000, "seed": 1, "always_updated": false}));
     let refused = lake
@@ -138,7 +129,6 @@ fn faker(world: &World) {
     let second = ended(&lake.0, &made);
     assert_eq!(second["recordsCopied"], products, "{second}");
     assert_eq!(number(&lake, "SELECT count(*) FROM bronze.people_purchases"), purchases);
-    drop(base);
 }
 
 /// Pages of `{"data": […]}` for whoever has the token; answers with its address and the number of its items, which may grow.
