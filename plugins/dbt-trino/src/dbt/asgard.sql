@@ -20,12 +20,21 @@
   {{ return(quoted) }}
 {%- endmacro %}
 
+{#- Rows that take the place of others have all columns of the table: one that they lack would lose its values. -#}
+{% macro asgard_complete(target, dest_columns) -%}
+  {%- set given = dest_columns | map(attribute="name") | map("lower") | list -%}
+  {%- for column in adapter.get_columns_in_relation(target) if column.name | lower not in given -%}
+    {{ exceptions.raise_compiler_error("the rows lack column `" ~ column.name ~ "` of the table, whose values would be lost where rows take the place of others: select `" ~ column.name ~ "` too, drop the column, or make the table anew") }}
+  {%- endfor -%}
+{%- endmacro %}
+
 {#- One statement: no reader and no crash comes between deleting and inserting. Each row comes twice, once to be inserted, and the
     first of its key once more to delete what the table has of it. -#}
 {% macro trino__get_delete_insert_merge_sql(target, source, unique_key, dest_columns, incremental_predicates) -%}
   {%- if incremental_predicates -%}
     {{ exceptions.raise_compiler_error("delete+insert is one statement here, which takes no incremental_predicates") }}
   {%- endif -%}
+  {%- do asgard_complete(target, dest_columns) -%}
   {%- set names = asgard_quoted(dest_columns | map(attribute="name") | list) -%}
   {%- set keys = asgard_quoted(unique_key) -%}
   merge into {{ target }} as asgard_target using (
@@ -44,20 +53,17 @@
   values ({% for name in names %}asgard_rows.{{ name }}{{ ', ' if not loop.last }}{% endfor %})
 {%- endmacro %}
 
-{#- A row is replaced as a whole: columns that the model no longer has are null in it. A model that says which columns are updated has
-    dbt's own statement. -#}
+{#- A row is replaced as a whole. A model that says which columns are updated has dbt's own statement. -#}
 {% macro trino__get_merge_sql(target, source, unique_key, dest_columns, incremental_predicates) -%}
   {%- if incremental_predicates or config.get('merge_update_columns') or config.get('merge_exclude_columns') -%}
     {{ dbt_trino.trino__get_merge_sql(target, source, unique_key, dest_columns, incremental_predicates) }}
   {%- else -%}
+    {%- do asgard_complete(target, dest_columns) -%}
     {%- set names = asgard_quoted(dest_columns | map(attribute="name") | list) -%}
     {%- set keys = asgard_quoted(unique_key) -%}
     {%- set updates = [] -%}
     {%- for name in names if name | lower not in keys | map('lower') -%}
       {%- do updates.append(name ~ " = asgard_rows." ~ name) -%}
-    {%- endfor -%}
-    {%- for name in asgard_quoted(adapter.get_columns_in_relation(target) | map(attribute="name") | list) if name not in names -%}
-      {%- do updates.append(name ~ " = null") -%}
     {%- endfor -%}
     merge into {{ target }} as asgard_target using {{ source }} as asgard_rows
     on {% for key in keys %}asgard_target.{{ key }} = asgard_rows.{{ key }}{{ ' and ' if not loop.last }}{% endfor %}

@@ -9,8 +9,8 @@
 //! | merge | a table | `MERGE` |
 //! | delete+insert | a table | one `MERGE` that deletes and inserts, so that no reader and no crash is in between |
 //!
-//! A view that becomes a table is dropped first. Columns that the table lacks are added first, and narrower ones widened; columns that
-//! the rows lack are null in them: as the embedded engine has it.
+//! A view that becomes a table is dropped first. Columns that the table lacks are added first, and narrower ones widened. Rows that are
+//! appended are null in columns that they lack; rows that take the place of others have all of them: as the embedded engine has it.
 
 use asgard_dbt::Prepared;
 use asgard_sdk::transform::{GoldModel, IncrementalStrategy, Materialization};
@@ -31,7 +31,7 @@ type Columns<'a> = &'a [(String, Type)];
 /// The statements for a model. `new` are its columns, `old` those of its table, where there is one.
 ///
 /// # Errors
-/// `invalid-input` for a column whose type does not fit the table's.
+/// `invalid-input` for a column whose type does not fit the table's, or one that rows would lose.
 pub fn script(
     model: &GoldModel,
     prepared: &Prepared,
@@ -61,6 +61,9 @@ pub fn script(
         script.push(around(what, &head, query, ""));
         return Ok(script);
     }
+    if settings.strategy != IncrementalStrategy::Append {
+        complete(new, old)?;
+    }
     for change in changes(new, old)? {
         let sql = format!("ALTER TABLE {} {change}", target.sql());
         script.push(definition(format!("change the columns of {target}"), sql));
@@ -72,7 +75,7 @@ pub fn script(
             around(format!("append to {target}"), &head, query, "")
         }
         IncrementalStrategy::Merge => {
-            let (head, tail) = merge(&target, &settings.unique_key, new, old);
+            let (head, tail) = merge(&target, &settings.unique_key, new);
             around(format!("merge into {target} by {key}"), &head, query, &tail)
         }
         IncrementalStrategy::DeleteInsert => {
@@ -89,15 +92,27 @@ fn around(what: String, head: &str, query: &str, tail: &str) -> Statement {
     Statement { what, sql: format!("{head}{query}{tail}"), lines_before, kind: Kind::Rows }
 }
 
-fn merge(target: &Name, key: &[String], new: Columns<'_>, old: Columns<'_>) -> (String, String) {
+/// Rows that take the place of others have all columns of the table: one that they lack would lose its values.
+fn complete(new: Columns<'_>, old: Columns<'_>) -> Result<()> {
+    match old.iter().find(|(name, _)| !new.iter().any(|(given, _)| given.eq_ignore_ascii_case(name))) {
+        None => Ok(()),
+        Some((name, _)) => Err(Error::invalid(
+            "sql_query",
+            format!(
+                "the rows lack column `{name}` of the table, whose values would be lost where rows take the place of others: select \
+                 `{name}` too, drop the column, or make the table anew"
+            ),
+        )),
+    }
+}
+
+fn merge(target: &Name, key: &[String], new: Columns<'_>) -> (String, String) {
     let head = format!("MERGE INTO {} AS {TARGET} USING (\n", target.sql());
     let updates = new.iter().filter(|(name, _)| !has(key, name)).map(|(name, _)| {
         let name = quoted(name);
         format!("{name} = {ROWS}.{name}")
     });
-    // The row is replaced as a whole: what the model no longer has is null.
-    let lacking = old.iter().filter(|(name, _)| !new.iter().any(|(given, _)| given.eq_ignore_ascii_case(name)));
-    let updates: Vec<String> = updates.chain(lacking.map(|(name, _)| format!("{} = NULL", quoted(name)))).collect();
+    let updates: Vec<String> = updates.collect();
     let update = match updates.as_slice() {
         [] => String::new(),
         updates => format!("\nWHEN MATCHED THEN UPDATE SET {}", updates.join(", ")),
