@@ -14,6 +14,9 @@ use serde_json::{Value, json};
 const PUBLIC: &str = "http://airbyte.test/api/public/v1";
 const OWN: &str = "http://airbyte.test/api/v1";
 
+/// Status, headers, body.
+type Answered = (u16, Vec<(String, String)>, String);
+
 #[derive(Default)]
 pub(crate) struct State {
     /// `METHOD path` of every request, and its body.
@@ -21,8 +24,8 @@ pub(crate) struct State {
     /// By kind: `sources`, `destinations`, `connections`.
     pub(crate) things: RefCell<BTreeMap<String, Vec<Value>>>,
     pub(crate) jobs: RefCell<Vec<Value>>,
-    /// Answers to come before any other: status, headers, body.
-    pub(crate) instead: RefCell<Vec<(u16, Vec<(String, String)>, String)>>,
+    /// Answers to come before any other.
+    pub(crate) instead: RefCell<Vec<Answered>>,
     /// Answers of the server's own API, by path.
     pub(crate) own: RefCell<BTreeMap<String, Value>>,
     pub(crate) values: RefCell<BTreeMap<(String, String), Vec<u8>>>,
@@ -70,7 +73,7 @@ impl Server {
             }
             (_, ["jobs", id]) => {
                 let mut jobs = self.0.jobs.borrow_mut();
-                let Some(job) = jobs.iter_mut().find(|job| job["jobId"].to_string() == *id) else {
+                let Some(job) = jobs.iter_mut().find(|job| id.parse().is_ok_and(|id: u64| job["jobId"] == id)) else {
                     return (404, json!({}));
                 };
                 if method == "DELETE" {
