@@ -39,21 +39,24 @@ fn a_global_state_is_kept_for_every_stream_and_the_oldest_counts() {
     assert_eq!(read.checkpoints.len(), 2);
 
     let newer = [record("a", json!({"id": 3})), global(9)].join("\n");
-    let next = |a: &[u8], b: &[u8]| {
+    let next = |task: &str, a: &[u8], b: &[u8]| {
         let host = Recorded::new(&[("discover", &catalog()), ("read", &newer)]);
         let mut selected = both(SyncMode::IncrementalMerge);
         selected[0].checkpoint = Some(a.to_vec());
         selected[1].checkpoint = Some(b.to_vec());
-        let (read, ended) = all(open(&host, connector(json!({})), selected, "t2").unwrap());
+        let (read, ended) = all(open(&host, connector(json!({})), selected, task).unwrap());
         ended.unwrap();
         let lsn = host.file("read", "state.json").unwrap()[0]["global"]["shared_state"]["lsn"].clone();
         (read, lsn, host.said("RecordsRepeated"))
     };
     let (a, b) = (&read.checkpoints[0].state, &read.checkpoints[1].state);
-    let (second, lsn, repeated) = next(a, b);
+    let (second, lsn, repeated) = next("t2", a, b);
     assert_eq!((lsn, repeated), (json!(7), false));
     // The host died between the commits of two tables.
-    let (_, lsn, repeated) = next(&second.checkpoints[0].state, b);
+    let ahead = &second.checkpoints[0].state;
+    let (_, lsn, repeated) = next("t2", ahead, b);
+    assert_eq!((lsn, repeated), (json!(7), false), "the same sync has that table's end already");
+    let (_, lsn, repeated) = next("t3", ahead, b);
     assert_eq!((lsn, repeated), (json!(7), true));
 }
 

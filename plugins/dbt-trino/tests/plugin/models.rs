@@ -142,16 +142,31 @@ fn a_table_that_grows_gets_new_columns_and_wider_ones_first() {
 #[test]
 fn a_merge_replaces_whole_rows() {
     let merge = incremental(IncrementalStrategy::Merge, &["id"]);
-    let old = [("id", LONG), ("v", TEXT), ("new", Type::Decimal(4, 1)), ("gone", INT)];
+    let old = [("id", LONG), ("v", TEXT), ("new", Type::Decimal(4, 1))];
     let [statement] = written(&merge, Existing::Table, &old).try_into().unwrap();
     assert_eq!(
         statement,
         "MERGE INTO \"gold\".\"totals\" AS asgard_target USING (
 SELECT id, v, 'a' AS word FROM iceberg.silver.t
 ) AS asgard_rows ON asgard_target.\"id\" = asgard_rows.\"id\"
-WHEN MATCHED THEN UPDATE SET \"v\" = asgard_rows.\"v\", \"new\" = asgard_rows.\"new\", \"gone\" = NULL
+WHEN MATCHED THEN UPDATE SET \"v\" = asgard_rows.\"v\", \"new\" = asgard_rows.\"new\"
 WHEN NOT MATCHED THEN INSERT (\"id\", \"v\", \"new\") VALUES (asgard_rows.\"id\", asgard_rows.\"v\", asgard_rows.\"new\")"
     );
+}
+
+#[test]
+fn rows_that_lack_a_column_do_not_take_the_place_of_others() {
+    let new = columns(&[("id", LONG), ("v", TEXT)]);
+    let old = columns(&[("id", LONG), ("V", TEXT), ("gone", INT)]);
+    for strategy in [IncrementalStrategy::Merge, IncrementalStrategy::DeleteInsert] {
+        let model = incremental(strategy, &["id"]);
+        match script(&model, &ready(&model, Existing::Table), &new, &old, false) {
+            Err(Error::InvalidInput(input)) => assert!(input.message.contains("lack column `gone`"), "{input:?}"),
+            other => panic!("{:?}", other.map(|script| script.len())),
+        }
+    }
+    let append = incremental(IncrementalStrategy::Append, &[]);
+    assert!(script(&append, &ready(&append, Existing::Table), &new, &old, false).is_ok());
 }
 
 #[test]
