@@ -32,38 +32,16 @@ pub fn reference(text: &str) -> Option<&str> {
     text.strip_prefix("secret://").filter(|name| !name.is_empty())
 }
 
-/// The secret that a reference's name means. A name may end in `#access_key_id` or `#secret_access_key`: the two halves of a key that
-/// is kept as `ACCESS_KEY:SECRET_KEY`, for programs that want them apart.
-///
-/// # Errors
-/// Those of the secret store; `invalid-input` for another part, or a secret that has no two halves.
-pub async fn look_up(secrets: &dyn Secrets, environment: &str, name: &str) -> Result<String> {
-    let Some((name, part)) = name.split_once('#') else { return secrets.get(environment, name).await };
-    let value = secrets.get(environment, name).await?;
-    let Some((id, key)) = value.split_once(':') else {
-        let message = format!("secret `{name}` has no parts: `#{part}` is for a key kept as `ACCESS_KEY:SECRET_KEY`");
-        return Err(Error::invalid(format!("secret://{name}#{part}"), message));
-    };
-    match part {
-        "access_key_id" => Ok(id.to_owned()),
-        "secret_access_key" => Ok(key.to_owned()),
-        _ => {
-            let message = format!("a secret has no part `{part}`: there are `access_key_id` and `secret_access_key`");
-            Err(Error::invalid(format!("secret://{name}#{part}"), message))
-        }
-    }
-}
-
 /// Replaces every text of a JSON value that is a reference by the secret; whether there was any.
 ///
 /// # Errors
-/// As [`look_up`].
+/// Those of the secret store.
 pub(crate) async fn substitute(value: &mut Value, environment: &str, secrets: &dyn Secrets) -> Result<bool> {
     let mut names = BTreeSet::new();
     each_text(value, &mut |text| names.extend(reference(text).map(str::to_owned)));
     let mut found = HashMap::new();
     for name in names {
-        let secret = look_up(secrets, environment, &name).await?;
+        let secret = secrets.get(environment, &name).await?;
         found.insert(name, secret);
     }
     each_text(value, &mut |text| {
@@ -135,7 +113,10 @@ impl Used {
     }
 }
 
-/// Secrets that are noted as they are looked up.
+/// The secrets that a plugin's references mean, noted as they are looked up.
+///
+/// A name may end in `#access_key_id` or `#secret_access_key`: the two halves of a key that is kept as `ACCESS_KEY:SECRET_KEY`, for
+/// programs that want them apart.
 pub(crate) struct Noting {
     pub(crate) secrets: Arc<dyn Secrets>,
     pub(crate) used: Used,
@@ -144,9 +125,27 @@ pub(crate) struct Noting {
 #[async_trait]
 impl Secrets for Noting {
     async fn get(&self, environment: &str, name: &str) -> Result<String> {
-        let value = self.secrets.get(environment, name).await?;
+        let (whole, part) = name.split_once('#').map_or((name, None), |(whole, part)| (whole, Some(part)));
+        let value = self.secrets.get(environment, whole).await?;
         self.used.note(&value);
-        Ok(value)
+        match part {
+            Some(part) => half(whole, &value, part),
+            None => Ok(value),
+        }
+    }
+}
+
+fn half(name: &str, value: &str, part: &str) -> Result<String> {
+    let wrong = |message: String| Error::invalid(format!("secret://{name}#{part}"), message);
+    let Some((id, key)) = value.split_once(':') else {
+        return Err(wrong(format!(
+            "secret `{name}` has no parts: `#{part}` is for a key kept as `ACCESS_KEY:SECRET_KEY`"
+        )));
+    };
+    match part {
+        "access_key_id" => Ok(id.to_owned()),
+        "secret_access_key" => Ok(key.to_owned()),
+        _ => Err(wrong(format!("a secret has no part `{part}`: there are `access_key_id` and `secret_access_key`"))),
     }
 }
 
@@ -165,7 +164,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_reference_may_name_half_of_a_key() {
-        let of = |name| look_up(&One, "e", name);
+        let noting = Noting { secrets: Arc::new(One), used: Used::default() };
+        let of = |name| noting.get("e", name);
         assert_eq!(of("keys").await.unwrap(), "AKIA:wJalr:x");
         assert_eq!(of("keys#access_key_id").await.unwrap(), "AKIA");
         assert_eq!(of("keys#secret_access_key").await.unwrap(), "wJalr:x");

@@ -10,12 +10,15 @@ impl Store {
     /// # Errors
     /// Those of the database.
     pub async fn installation(&self) -> StoreResult<String> {
+        const KNOWN: &str = "SELECT id FROM installation WHERE one = 1";
+        if let Some(id) = sqlx::query_scalar(KNOWN).fetch_optional(&mut *self.read().await?).await? {
+            return Ok(id);
+        }
         // Whoever comes first decides: several hosts may start on an empty database.
         sqlx::query("INSERT INTO installation (one, id) VALUES (1, $1) ON CONFLICT DO NOTHING")
             .bind(Uuid::new_v4().to_string())
             .execute(self.writer())
             .await?;
-        let mut read = self.read().await?;
-        Ok(sqlx::query_scalar("SELECT id FROM installation WHERE one = 1").fetch_one(&mut *read).await?)
+        Ok(sqlx::query_scalar(KNOWN).fetch_one(&mut *self.read().await?).await?)
     }
 }

@@ -118,7 +118,7 @@ fn failure(method: &str, url: &str, response: &http::Response) -> Error {
         404 => Error::NotFound(message),
         409 => Error::Conflict(message),
         408 | 429 | 502 | 503 | 504 => {
-            Error::Unavailable(Unavailable { message, retry_after_ms: retry_after_ms(response) })
+            Error::Unavailable(Unavailable { message, retry_after_ms: response.retry_after_ms() })
         }
         _ => Error::internal(message),
     }
@@ -141,27 +141,9 @@ fn said(body: &Value) -> Option<String> {
     Some(if fields.is_empty() { first.to_owned() } else { format!("{first} ({})", fields.join("; ")) })
 }
 
-/// Seconds; a date is left to the host's own pause.
-fn retry_after_ms(response: &http::Response) -> Option<u64> {
-    let (_, seconds) = response.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("retry-after"))?;
-    seconds.trim().parse::<u64>().ok()?.checked_mul(1000)
-}
-
 fn parse<T: DeserializeOwned>(path: &str, body: &[u8]) -> Result<T> {
     serde_json::from_slice(body).map_err(|error| {
         let start: String = String::from_utf8_lossy(body).chars().take(SHOWN).collect();
         Error::internal(format!("Airbyte's answer to `{path}` is not what was expected ({error}): {start}"))
     })
-}
-
-/// Percent-encodes all but RFC 3986's unreserved characters.
-pub fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => escaped.push(char::from(byte)),
-            _ => escaped.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    escaped
 }

@@ -2,11 +2,12 @@
 //! crash: a thing is looked for by its id, then by its name, and made only when it is not there.
 
 use asgard_sdk::connector::{Ingestion, ResourceDefinition, Sink, Source, StreamSelection, SyncMode};
+use asgard_sdk::url::escape;
 use asgard_sdk::{Error, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::client::{Client, escape};
+use crate::client::Client;
 use crate::configuration::Configuration;
 use crate::destinations::{self, NAMESPACE};
 use crate::host::Host;

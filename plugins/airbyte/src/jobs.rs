@@ -10,10 +10,11 @@ use std::collections::VecDeque;
 use asgard_sdk::connector::{Event, Ingestion, Moved};
 use asgard_sdk::context::Level;
 use asgard_sdk::types::InvalidInput;
+use asgard_sdk::url::escape;
 use asgard_sdk::{Error, Progress, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::client::{Client, escape};
+use crate::client::Client;
 use crate::configuration::Configuration;
 use crate::host::Host;
 use crate::inventory::Inventory;

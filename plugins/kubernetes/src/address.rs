@@ -1,8 +1,9 @@
 //! Where a model is reached.
 
 use asgard_sdk::Result;
+use asgard_sdk::kubernetes::Reference;
 use asgard_sdk::serving::Outcome;
-use asgard_workloads::cluster::{Cluster, number, reference, text};
+use asgard_workloads::cluster::{Cluster, number, text};
 use serde_json::Value;
 
 use crate::configuration::{Configuration, Kind};
@@ -19,7 +20,7 @@ pub fn of(
     configuration: &Configuration,
 ) -> Result<Option<Outcome>> {
     let asked = &configuration.service;
-    let service = || cluster.find(&reference("v1", "Service", namespace, name));
+    let service = || cluster.find(&Reference::new("v1", "Service", namespace, name));
     Ok(match asked.kind {
         Kind::LoadBalancer => service()?.as_ref().and_then(balanced).map(|(host, ip)| Outcome {
             url: url("http", &host, asked.port),
@@ -36,7 +37,7 @@ pub fn of(
                 .map(|(port, node)| Outcome { url: url("http", node, port), external_ip: Some(node.clone()) })
         }
         Kind::Ingress => {
-            let ingress = cluster.find(&reference("networking.k8s.io/v1", "Ingress", namespace, name))?;
+            let ingress = cluster.find(&Reference::new("networking.k8s.io/v1", "Ingress", namespace, name))?;
             let scheme = if asked.tls_secret.is_some() { "https" } else { "http" };
             let address = ingress.as_ref().and_then(balanced).map(|(host, ip)| ip.unwrap_or(host));
             ingress

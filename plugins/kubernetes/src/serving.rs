@@ -2,10 +2,10 @@
 //! its place back.
 
 use asgard_sdk::context::Level;
-use asgard_sdk::kubernetes::LogOptions;
+use asgard_sdk::kubernetes::{LogOptions, Reference};
 use asgard_sdk::serving::{Outcome, Request, Status, Step};
 use asgard_sdk::{Error, Progress, Result, Running, decode, encode, http};
-use asgard_workloads::cluster::{reference, text};
+use asgard_workloads::cluster::text;
 use asgard_workloads::job::patience_ms;
 use asgard_workloads::logs::last_words;
 use asgard_workloads::names;
@@ -99,7 +99,7 @@ impl<'a> Server<'a> {
 
     /// Puts the wanted version in its place, unless the place is being cleared.
     fn place(&self, state: &mut State) -> Result<()> {
-        let existing = self.host.find(&reference("apps/v1", "Deployment", &state.namespace, &state.name))?;
+        let existing = self.host.find(&Reference::new("apps/v1", "Deployment", &state.namespace, &state.name))?;
         let environment = self.host.environment();
         let previous = match &existing {
             None => None,
@@ -135,7 +135,7 @@ impl<'a> Server<'a> {
             }
             // The binding said `Ingress` before, and says something else now.
             None if existing.as_ref().is_some_and(|there| Record::of(there).is_ok_and(|record| record.ingress)) => {
-                self.host.delete(&reference("networking.k8s.io/v1", "Ingress", &state.namespace, &state.name))?;
+                self.host.delete(&Reference::new("networking.k8s.io/v1", "Ingress", &state.namespace, &state.name))?;
             }
             None => {}
         }
@@ -398,7 +398,7 @@ impl<'a> Server<'a> {
     /// Whether the Deployment is this deployment's, and if not, why.
     fn owned(&self, state: &State) -> Result<Owned> {
         let gone = || Owned::Not(Error::NotFound("the model is not served any more".to_owned()));
-        let found = self.host.find(&reference("apps/v1", "Deployment", &state.namespace, &state.name))?;
+        let found = self.host.find(&Reference::new("apps/v1", "Deployment", &state.namespace, &state.name))?;
         let Some(deployment) = found else { return Ok(gone()) };
         if !text(&deployment, "/metadata/deletionTimestamp").is_empty() {
             return Ok(gone());
@@ -427,7 +427,7 @@ impl<'a> Server<'a> {
 
     /// The Deployment last: while it is there, the end is tried again.
     fn end(&self, state: &State, record: &Record) -> Result<()> {
-        let named = |api: &str, kind: &str, name: &str| reference(api, kind, &state.namespace, name);
+        let named = |api: &str, kind: &str, name: &str| Reference::new(api, kind, &state.namespace, name);
         if record.ingress {
             self.host.delete(&named("networking.k8s.io/v1", "Ingress", &state.name))?;
         }

@@ -4,6 +4,7 @@
 //! a 403 in plain text, although its `/health` answers; and fields that are empty are left out of answers.
 
 use asgard_sdk::types::Unavailable;
+use asgard_sdk::url::escape;
 use asgard_sdk::{Error, Result, http};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -118,7 +119,7 @@ impl<'a> Client<'a> {
             )),
             (403, _) => Error::Forbidden(message),
             (429 | 502 | 503 | 504, _) => {
-                Error::Unavailable(Unavailable { message, retry_after_ms: retry_after_ms(response) })
+                Error::Unavailable(Unavailable { message, retry_after_ms: response.retry_after_ms() })
             }
             (400, "INVALID_PARAMETER_VALUE" | "BAD_REQUEST" | "INVALID_STATE") => {
                 Error::InvalidInput(asgard_sdk::types::InvalidInput { field: None, message })
@@ -126,11 +127,6 @@ impl<'a> Client<'a> {
             (status, _) => Error::internal(format!("{message} (status {status})")),
         }
     }
-}
-
-fn retry_after_ms(response: &http::Response) -> Option<u64> {
-    let (_, seconds) = response.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("retry-after"))?;
-    seconds.trim().parse::<u64>().ok()?.checked_mul(1000)
 }
 
 fn parse<T: DeserializeOwned>(path: &str, body: &[u8]) -> Result<T> {
@@ -143,18 +139,6 @@ fn parse<T: DeserializeOwned>(path: &str, body: &[u8]) -> Result<T> {
 fn query_string(query: &[(&str, &str)]) -> String {
     let pairs: Vec<String> = query.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect();
     if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
-}
-
-/// Percent-encodes all but RFC 3986's unreserved characters.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => escaped.push(char::from(byte)),
-            _ => escaped.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    escaped
 }
 
 /// A text as MLflow's filters quote it.

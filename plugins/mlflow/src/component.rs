@@ -1,9 +1,7 @@
 //! What the component exports, and the host's capabilities as a [`Host`].
 
-use asgard_sdk::kubernetes::{LogOptions, Reference};
 use asgard_sdk::{Result, configuration, context, http, model_registry, objects, processes, training};
-use asgard_workloads::cluster::{self, Cluster};
-use serde_json::Value;
+use asgard_workloads::cluster;
 
 use crate::client::Client;
 use crate::configuration::Configuration;
@@ -16,29 +14,7 @@ struct Mlflow;
 /// The capabilities that this call was lent.
 struct Lent;
 
-impl Cluster for Lent {
-    fn apply(&self, manifest: &Value) -> Result<Value> {
-        cluster::Lent.apply(manifest)
-    }
-    fn patch(&self, reference: &Reference, patch: &Value) -> Result<Value> {
-        cluster::Lent.patch(reference, patch)
-    }
-    fn get(&self, reference: &Reference) -> Result<Value> {
-        cluster::Lent.get(reference)
-    }
-    fn list(&self, api_version: &str, kind: &str, namespace: &str, label_selector: &str) -> Result<Vec<Value>> {
-        cluster::Lent.list(api_version, kind, namespace, label_selector)
-    }
-    fn delete(&self, reference: &Reference) -> Result<()> {
-        cluster::Lent.delete(reference)
-    }
-    fn logs(&self, namespace: &str, pod: &str, options: &LogOptions) -> Result<String> {
-        cluster::Lent.logs(namespace, pod, options)
-    }
-    fn events(&self, reference: &Reference) -> Result<Vec<Value>> {
-        cluster::Lent.events(reference)
-    }
-}
+impl cluster::Lent for Lent {}
 
 impl Host for Lent {
     fn send(&self, request: &http::Request) -> Result<http::Response> {

@@ -198,22 +198,8 @@ pub fn concluded(host: &dyn Host, job: &Job, lost: impl FnOnce() -> Error) -> St
         Some(End::Failed(failed)) => Error::from(failed),
         None => lost(),
     };
-    host.log(Level::Error, &format!("{target} is left as it was: {}", words(&error)));
+    host.log(Level::Error, &format!("{target} is left as it was: {}", error.words()));
     Status::Failed(error)
-}
-
-/// An error's message.
-pub fn words(error: &Error) -> &str {
-    match error {
-        Error::InvalidInput(input) => &input.message,
-        Error::Unavailable(away) => &away.message,
-        Error::Unauthenticated(message)
-        | Error::Forbidden(message)
-        | Error::NotFound(message)
-        | Error::Conflict(message)
-        | Error::Unsupported(message)
-        | Error::Internal(message) => message,
-    }
 }
 
 /// Details that all ways tell.

@@ -161,7 +161,7 @@ fn succeeded(work: &Work, written: lakehouse::Written) -> Result<Step> {
 
 fn failed(work: &Work, error: Error) -> Result<Step> {
     let error = work.explained(error);
-    let message = format!("{} is left as it was: {}", work.target.name(), words(&error));
+    let message = format!("{} is left as it was: {}", work.target.name(), error.words());
     context::event("Warning", "Failed", &message);
     context::log(Level::Error, &message);
     Ok(Step { state: encode(work)?, status: Status::Failed(error), details: details("FAILED", Value::Null) })
@@ -215,17 +215,4 @@ fn result(work: &Work, written: &lakehouse::Written) -> String {
         "read {} rows, wrote {} rows ({} bytes) to {name}, which has {} now{snapshot}",
         written.rows_read, written.rows, written.bytes, written.total_rows
     )
-}
-
-fn words(error: &Error) -> &str {
-    match error {
-        Error::InvalidInput(input) => &input.message,
-        Error::Unavailable(away) => &away.message,
-        Error::Unauthenticated(message)
-        | Error::Forbidden(message)
-        | Error::NotFound(message)
-        | Error::Conflict(message)
-        | Error::Unsupported(message)
-        | Error::Internal(message) => message,
-    }
 }

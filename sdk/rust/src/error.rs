@@ -20,4 +20,18 @@ impl Error {
     pub fn internal(message: impl std::fmt::Display) -> Self {
         Self::Internal(message.to_string())
     }
+
+    /// What it says to people, whichever error it is.
+    pub fn words(&self) -> &str {
+        match self {
+            Self::InvalidInput(input) => &input.message,
+            Self::Unavailable(away) => &away.message,
+            Self::Unauthenticated(message)
+            | Self::Forbidden(message)
+            | Self::NotFound(message)
+            | Self::Conflict(message)
+            | Self::Unsupported(message)
+            | Self::Internal(message) => message,
+        }
+    }
 }

@@ -46,10 +46,13 @@
 
 #[expect(missing_docs, reason = "generated from wit/, where the documentation is")]
 pub mod bindings;
+
+mod backend;
 mod error;
 mod progress;
 mod rows;
 mod state;
+pub mod url;
 
 pub use bindings::imports::asgard::credentials::password as credentials;
 pub use bindings::imports::asgard::files::folders;

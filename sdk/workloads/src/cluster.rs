@@ -61,11 +61,10 @@ pub trait Cluster {
     }
 }
 
-/// The capability that this call was lent.
-#[derive(Debug, Clone, Copy)]
-pub struct Lent;
+/// What a component's own type is marked with, to have the cluster by the capability that its call was lent.
+pub trait Lent {}
 
-impl Cluster for Lent {
+impl<T: Lent> Cluster for T {
     fn apply(&self, manifest: &Value) -> Result<Value> {
         parsed(&kubernetes::apply(&manifest.to_string())?)
     }
@@ -91,16 +90,6 @@ impl Cluster for Lent {
 
 fn parsed(text: &str) -> Result<Value> {
     serde_json::from_str(text).map_err(|error| Error::internal(format!("the cluster's answer is no JSON: {error}")))
-}
-
-/// Names one resource.
-pub fn reference(api_version: &str, kind: &str, namespace: &str, name: &str) -> Reference {
-    Reference {
-        api_version: api_version.to_owned(),
-        kind: kind.to_owned(),
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-    }
 }
 
 /// The text at a JSON pointer, or an empty one.

@@ -6,11 +6,11 @@
 //!
 //! A pod that the cluster itself ended (a node that is drained or lost) is no failure of its work: it is started anew.
 
-use asgard_sdk::kubernetes::LogOptions;
+use asgard_sdk::kubernetes::{LogOptions, Reference};
 use asgard_sdk::{Error, Result};
 use serde_json::{Map, Value, json};
 
-use crate::cluster::{Cluster, condition, reference, text};
+use crate::cluster::{Cluster, condition, text};
 use crate::pods::{self, Ending, Trouble};
 
 const API: &str = "batch/v1";
@@ -182,8 +182,8 @@ impl Job<'_> {
         cluster.delete(&self.reference())
     }
 
-    fn reference(&self) -> asgard_sdk::kubernetes::Reference {
-        reference(API, "Job", self.namespace, self.name)
+    fn reference(&self) -> Reference {
+        Reference::new(API, "Job", self.namespace, self.name)
     }
 }
 

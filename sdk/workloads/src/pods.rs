@@ -1,9 +1,10 @@
 //! What holds a pod up, or ended it, in the pod's own words.
 
+use asgard_sdk::kubernetes::Reference;
 use asgard_sdk::{Error, Result};
 use serde_json::Value;
 
-use crate::cluster::{Cluster, items, number, reference, text};
+use crate::cluster::{Cluster, items, number, text};
 
 /// What kind of thing keeps a pod from running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,7 +193,7 @@ pub fn list(cluster: &dyn Cluster, namespace: &str, label_selector: &str) -> Res
 /// None when events may not be read: they are a help, not a need.
 #[must_use]
 pub fn warnings(cluster: &dyn Cluster, api_version: &str, kind: &str, namespace: &str, name: &str) -> Vec<String> {
-    let events = cluster.events(&reference(api_version, kind, namespace, name)).unwrap_or_default();
+    let events = cluster.events(&Reference::new(api_version, kind, namespace, name)).unwrap_or_default();
     let mut told: Vec<String> = Vec::new();
     for event in events.iter().filter(|event| text(event, "/type") == "Warning") {
         let message = match text(event, "/message") {

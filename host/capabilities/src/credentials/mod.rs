@@ -87,6 +87,6 @@ impl Passwords {
             // Not shown: it may be a password in the wrong place.
             Error::invalid("secret", "this is no reference to a secret: expected `secret://NAME`")
         })?;
-        secrets::look_up(self.secrets.as_ref(), &self.holder.caller.environment, name).await
+        self.secrets.get(&self.holder.caller.environment, name).await
     }
 }

@@ -62,7 +62,7 @@ pub(super) async fn resolve(credential: &Credential, environment: &str, store: &
             // Not shown: it may be a password in the wrong place.
             Error::invalid("credential", "this is no reference to a secret: expected `secret://NAME`")
         })?;
-        secrets::look_up(store, environment, name).await
+        store.get(environment, name).await
     };
     Ok(match credential {
         Credential::Bearer { secret } => Resolved::Authorization(format!("Bearer {}", value(secret).await?)),

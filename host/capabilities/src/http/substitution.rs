@@ -4,8 +4,6 @@
 //! value is encoded as its place demands. A reference inside of a longer text stays: nobody could tell where its name
 //! ends. Bodies of other types are left alone.
 
-use std::collections::{BTreeSet, HashMap};
-
 use asgard_contract::{Error, Result};
 use bytes::Bytes;
 use http::HeaderMap;
@@ -36,30 +34,20 @@ pub(super) async fn substitute(
         return Ok(filled.into());
     }
     if essence == "application/x-www-form-urlencoded" {
-        let fields: Vec<(String, String)> = form_urlencoded::parse(body).into_owned().collect();
-        let names: BTreeSet<String> =
-            fields.iter().filter_map(|(_, value)| reference(value).map(str::to_owned)).collect();
-        if names.is_empty() {
+        let mut fields: Vec<(String, String)> = form_urlencoded::parse(body).into_owned().collect();
+        let mut found = false;
+        for (_, value) in &mut fields {
+            if let Some(name) = reference(value) {
+                *value = secrets.get(environment, name).await?;
+                found = true;
+            }
+        }
+        if !found {
             return Ok(body.clone());
         }
-        let values = fetch(names, environment, secrets).await?;
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        for (name, value) in &fields {
-            let value = reference(value).and_then(|secret| values.get(secret)).unwrap_or(value);
-            form.append_pair(name, value);
-        }
-        return Ok(form.finish().into());
+        return Ok(form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish().into());
     }
     Ok(body.clone())
-}
-
-async fn fetch(names: BTreeSet<String>, environment: &str, secrets: &dyn Secrets) -> Result<HashMap<String, String>> {
-    let mut values = HashMap::new();
-    for name in names {
-        let value = secrets::look_up(secrets, environment, &name).await?;
-        values.insert(name, value);
-    }
-    Ok(values)
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessR
 use kube::Api;
 use kube::api::PostParams;
 
-use super::policy::{Policy, split};
-use super::{Connection, Reference, failure};
+use super::policy::Policy;
+use super::{Connection, failure};
 
 /// What is granted to a plugin, and the host itself may not do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,14 +26,8 @@ pub struct Missing {
 pub async fn missing_access(connection: &Connection, grants: &[KubernetesGrant]) -> Result<Vec<Missing>> {
     let policy = Policy::parse(grants)?;
     let mut missing = Vec::new();
-    for (namespace, kind, verb) in policy.each() {
-        let Some((api_version, name)) = split(kind) else { continue };
-        let reference = Reference {
-            api_version: api_version.to_owned(),
-            kind: name.to_owned(),
-            namespace: namespace.to_owned(),
-            name: String::new(),
-        };
+    for (reference, verb) in policy.each() {
+        let (namespace, kind) = (&reference.namespace, format!("{}/{}", reference.api_version, reference.kind));
         if verb == Verb::Logs && kind != "v1/Pod" {
             continue;
         }
@@ -42,7 +36,7 @@ pub async fn missing_access(connection: &Connection, grants: &[KubernetesGrant])
             let review = SelfSubjectAccessReview {
                 spec: SelfSubjectAccessReviewSpec {
                     resource_attributes: Some(ResourceAttributes {
-                        namespace: Some(namespace.to_owned()),
+                        namespace: Some(namespace.clone()),
                         verb: Some(needed.to_owned()),
                         group: Some(resource.group.clone()),
                         resource: Some(resource.plural.clone()),
@@ -58,7 +52,7 @@ pub async fn missing_access(connection: &Connection, grants: &[KubernetesGrant])
             let status = answer.map_err(|error| failure::of(error, &reference))?.status;
             let status = status.ok_or_else(|| Error::internal("the API server's review says nothing"))?;
             if !status.allowed {
-                missing.push(Missing { namespace: namespace.to_owned(), kind: kind.to_owned(), verb: needed });
+                missing.push(Missing { namespace: namespace.clone(), kind: kind.clone(), verb: needed });
             }
         }
     }

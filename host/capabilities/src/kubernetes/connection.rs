@@ -51,7 +51,17 @@ impl Connection {
     /// # Errors
     /// `invalid-input` for a cluster whose description cannot be used; those of the secret store.
     pub(super) async fn client(&self) -> Result<Client> {
-        Ok(self.opened().await?.0)
+        let credentials = Credentials::read(&self.cluster, &self.environment, &*self.secrets).await?;
+        let fingerprint = credentials.fingerprint();
+        let mut open = self.open.lock().await;
+        if let Some(open) = open.as_ref().filter(|open| open.fingerprint == fingerprint) {
+            return Ok(open.client.clone());
+        }
+        let mut config = credentials.config().await?;
+        config.connect_timeout = Some(CONNECT_WITHIN);
+        let client = Client::try_from(config).map_err(|error| unusable(format!("no client can be made: {error}")))?;
+        *open = Some(Open { fingerprint, client: client.clone(), kinds: HashMap::new() });
+        Ok(client)
     }
 
     /// The resources of a kind in a namespace.
@@ -68,10 +78,11 @@ impl Connection {
     /// # Errors
     /// As [`Connection::api`].
     pub(super) async fn resource(&self, reference: &Reference) -> Result<(Client, ApiResource)> {
-        let (client, known) = self.opened().await?;
+        let client = self.client().await?;
         let name = format!("{}/{}", reference.api_version, reference.kind);
-        if let Some(resource) = known.get(&name) {
-            return Ok((client, resource.clone()));
+        let known = self.open.lock().await.as_ref().and_then(|open| open.kinds.get(&name).cloned());
+        if let Some(resource) = known {
+            return Ok((client, resource));
         }
         let (group, version) = reference.api_version.rsplit_once('/').unwrap_or(("", &reference.api_version));
         let kind = GroupVersionKind::gvk(group, version, &reference.kind);
@@ -99,12 +110,7 @@ impl Connection {
     /// # Errors
     /// `not-found` for a secret or a key that is not there; those of the cluster.
     pub async fn secret(&self, namespace: &str, name: &str, key: &str) -> Result<String> {
-        let reference = Reference {
-            api_version: "v1".to_owned(),
-            kind: "Secret".to_owned(),
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-        };
+        let reference = Reference::new("v1", "Secret", namespace, name);
         let secret = self.api(&reference).await?.get(name).await.map_err(|error| failure::of(error, &reference))?;
         let value = secret.data.get("data").and_then(|data| data.get(key)).and_then(serde_json::Value::as_str);
         let value = value.ok_or_else(|| {
@@ -114,20 +120,6 @@ impl Connection {
         })?;
         let no_text = || Error::not_found(format!("key `{key}` of {} is no UTF-8 text", reference.shown()));
         String::from_utf8(STANDARD.decode(value).map_err(|_| no_text())?).map_err(|_| no_text())
-    }
-
-    async fn opened(&self) -> Result<(Client, HashMap<String, ApiResource>)> {
-        let credentials = Credentials::read(&self.cluster, &self.environment, &*self.secrets).await?;
-        let fingerprint = credentials.fingerprint();
-        let mut open = self.open.lock().await;
-        if let Some(open) = open.as_ref().filter(|open| open.fingerprint == fingerprint) {
-            return Ok((open.client.clone(), open.kinds.clone()));
-        }
-        let mut config = credentials.config().await?;
-        config.connect_timeout = Some(CONNECT_WITHIN);
-        let client = Client::try_from(config).map_err(|error| unusable(format!("no client can be made: {error}")))?;
-        *open = Some(Open { fingerprint, client: client.clone(), kinds: HashMap::new() });
-        Ok((client, HashMap::new()))
     }
 }
 

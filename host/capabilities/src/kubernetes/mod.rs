@@ -58,6 +58,15 @@ pub struct Reference {
 }
 
 impl Reference {
+    fn new(api_version: &str, kind: &str, namespace: &str, name: &str) -> Self {
+        Self {
+            api_version: api_version.to_owned(),
+            kind: kind.to_owned(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+
     fn shown(&self) -> String {
         format!("{}/{} {}/{}", self.api_version, self.kind, self.namespace, self.name)
     }
@@ -206,12 +215,7 @@ impl Resources {
     /// `not-found` for a pod or a container that is not there; `unavailable` for one that has not started; `invalid-input` for
     /// more than a plugin could hold.
     pub async fn logs(&self, namespace: &str, pod: &str, options: LogOptions) -> Result<String> {
-        let reference = Reference {
-            api_version: "v1".to_owned(),
-            kind: "Pod".to_owned(),
-            namespace: namespace.to_owned(),
-            name: pod.to_owned(),
-        };
+        let reference = Reference::new("v1", "Pod", namespace, pod);
         let reading = async {
             let api = self.granted_api(namespace, &reference, Verb::Logs).await?;
             let since = options.since_ms.and_then(|ms| Timestamp::from_millisecond(ms.try_into().ok()?).ok());

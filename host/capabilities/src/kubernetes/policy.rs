@@ -61,17 +61,20 @@ impl Policy {
         })
     }
 
-    /// Every namespace, kind and verb that is granted, once.
-    pub(super) fn each(&self) -> BTreeSet<(&str, &str, Verb)> {
+    /// Every namespace and kind that is granted, with each verb on it, once. The references name no resource.
+    pub(super) fn each(&self) -> Vec<(Reference, Verb)> {
         let mut all = BTreeSet::new();
         for grant in &self.0 {
             for namespace in &grant.namespaces {
                 for kind in &grant.kinds {
-                    all.extend(grant.verbs.iter().map(|verb| (namespace.as_str(), kind.as_str(), *verb)));
+                    all.extend(grant.verbs.iter().map(|verb| (namespace, kind, *verb)));
                 }
             }
         }
-        all
+        let named = |(namespace, kind, verb): (&String, &String, Verb)| {
+            split(kind).map(|(api_version, kind)| (Reference::new(api_version, kind, namespace, ""), verb))
+        };
+        all.into_iter().filter_map(named).collect()
     }
 }
 
@@ -115,7 +118,7 @@ fn only_logs(verbs: &BTreeSet<Verb>) -> bool {
 }
 
 /// `batch/v1/Job` as `batch/v1` and `Job`.
-pub(super) fn split(kind: &str) -> Option<(&str, &str)> {
+fn split(kind: &str) -> Option<(&str, &str)> {
     let (version, kind) = kind.rsplit_once('/')?;
     let good = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || ".-".contains(c));
     let parts = version.split('/').count();

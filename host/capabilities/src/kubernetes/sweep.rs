@@ -4,8 +4,6 @@
 //! labels still tell whose a resource is. What a plugin marked with `asgard.dev/lasts` (a model that is served) is none of this:
 //! it is not the task's but the environment's.
 
-use std::collections::BTreeSet;
-
 use asgard_contract::Result;
 use asgard_contract::environment::{KubernetesGrant, Verb};
 use chrono::{DateTime, Utc};
@@ -13,8 +11,8 @@ use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams, Preconditions};
 
 use super::manifest::{ENVIRONMENT, LASTS, OWNER, TASK};
-use super::policy::{Policy, split};
-use super::{Connection, Reference, failure};
+use super::policy::Policy;
+use super::{Connection, failure};
 
 /// A resource that a task made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,21 +39,11 @@ where
     F: Future<Output = Result<bool>>,
 {
     let policy = Policy::parse(grants)?;
-    let places: BTreeSet<_> = policy
-        .each()
-        .into_iter()
-        .filter_map(|(namespace, kind, verb)| (verb == Verb::Delete).then_some((namespace, kind)))
-        .collect();
+    let granted = policy.each().into_iter();
+    let places = granted.filter_map(|(reference, verb)| (verb == Verb::Delete).then_some(reference));
     let selector = format!("{OWNER}={owner},{ENVIRONMENT}={environment},{TASK},{LASTS}!=true");
     let mut swept = Vec::new();
-    for (namespace, kind) in places {
-        let Some((api_version, name)) = split(kind) else { continue };
-        let mut reference = Reference {
-            api_version: api_version.to_owned(),
-            kind: name.to_owned(),
-            namespace: namespace.to_owned(),
-            name: String::new(),
-        };
+    for mut reference in places {
         let api = connection.api(&reference).await?;
         let found = api.list(&ListParams::default().labels(&selector)).await;
         for resource in found.map_err(|error| failure::of(error, &reference))? {

@@ -8,7 +8,7 @@ use asgard_contract::{Error, Result};
 use serde_json::Value;
 
 use super::{Content, Processes, Spec};
-use crate::secrets::{look_up, reference, refers, substitute};
+use crate::secrets::{reference, refers, substitute};
 
 impl Processes {
     /// Puts the secrets in the places of their references.
@@ -27,7 +27,7 @@ impl Processes {
         for (_, value) in &mut spec.environment {
             if let Some(name) = reference(value) {
                 check()?;
-                *value = look_up(self.secrets.as_ref(), environment, name).await?;
+                *value = self.secrets.get(environment, name).await?;
             }
         }
         for file in &mut spec.files {

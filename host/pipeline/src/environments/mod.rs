@@ -25,6 +25,7 @@ use asgard_capabilities::lender::Backing;
 use asgard_capabilities::processes::Supervisor;
 use asgard_contract::environment::{Catalog, Environment};
 use asgard_contract::{Error, Result};
+use asgard_lakehouse::storage::Storage;
 use asgard_lakehouse::{Lakehouse, LakehouseConfig};
 use asgard_store::{EnvironmentRevision, Store};
 use tokio::sync::{Mutex, RwLock};
@@ -213,14 +214,16 @@ impl Environments {
         let document = Arc::new(document.clone());
         let folder = self.folder_of(&document.name);
         let secrets = self.secrets(&document);
-        let lakehouse = self.lakehouse(&document, &secrets, &folder).await?;
+        let storage = storage::of_environment(&secrets, &document).await?;
+        let bucket = storage.as_ref().and_then(Storage::objects);
+        let lakehouse = self.lakehouse(&document, &secrets, &folder, storage).await?;
         let backing = Backing {
             folder: folder.clone(),
             secrets: Arc::new(secrets.clone()),
             key_values: Arc::new(StoredKeyValues(self.store.clone())),
             engine: Arc::clone(&lakehouse) as Arc<dyn asgard_capabilities::lakehouse::Engine>,
             supervisor: Arc::clone(&self.supervisor),
-            bucket: storage::of_environment(&secrets, &document).await?.and_then(|storage| storage.objects()),
+            bucket,
             cluster: secrets.cluster(),
             owner: self.store.installation().await?.into(),
         };
@@ -273,10 +276,10 @@ impl Environments {
         document: &Environment,
         secrets: &EnvironmentSecrets,
         folder: &std::path::Path,
+        storage: Option<Storage>,
     ) -> Result<Arc<Lakehouse>> {
         let mut lakehouses = self.lakehouses.lock().await;
         let key = lakehouse_key(document);
-        let storage = storage::of_environment(secrets, document).await?;
         if let Some(open) = lakehouses.get(&key) {
             // The secret of the bucket may have changed.
             storage.iter().try_for_each(|storage| open.add_storage(storage))?;

@@ -202,12 +202,7 @@ fn divided(log: &str, model: &str) -> (String, Option<Results>) {
 }
 
 fn reference(namespace: &str, name: &str) -> Reference {
-    Reference {
-        api_version: "batch/v1".to_owned(),
-        kind: "Job".to_owned(),
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-    }
+    Reference::new("batch/v1", "Job", namespace, name)
 }
 
 fn parsed(resource: &str) -> Result<Value> {

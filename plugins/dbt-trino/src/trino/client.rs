@@ -5,6 +5,7 @@
 
 use asgard_sdk::json::{self, Value};
 use asgard_sdk::types::Unavailable;
+use asgard_sdk::url::escape;
 use asgard_sdk::{Error, Result, http};
 
 use super::wire::{Column, Results};
@@ -185,7 +186,7 @@ impl<'a> Client<'a> {
             401 => Error::Unauthenticated(format!("{message}: the grant for this host names the credential")),
             403 => Error::Forbidden(message),
             // The protocol's own wish: "try again".
-            429 | 502..=504 => Error::Unavailable(Unavailable { message, retry_after_ms: retry_after_ms(response) }),
+            429 | 502..=504 => Error::Unavailable(Unavailable { message, retry_after_ms: response.retry_after_ms() }),
             _ => Error::Internal(message),
         }
     }
@@ -206,25 +207,8 @@ fn column(column: &Column) -> (String, Type) {
     (column.name.clone(), Type::of(&column.type_signature).unwrap_or_else(|| Type::Other(column.written.clone())))
 }
 
-fn retry_after_ms(response: &http::Response) -> Option<u64> {
-    let (_, seconds) = response.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("retry-after"))?;
-    seconds.trim().parse::<u64>().ok()?.checked_mul(1000)
-}
-
 fn start_of(body: &[u8]) -> String {
     String::from_utf8_lossy(body).chars().take(300).collect::<String>().trim().to_owned()
-}
-
-/// Percent-encodes all but RFC 3986's unreserved characters: how session properties are written in a header.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => escaped.push(char::from(byte)),
-            _ => escaped.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    escaped
 }
 
 impl Rows {

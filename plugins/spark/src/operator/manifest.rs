@@ -4,7 +4,6 @@
 //! `driver.configMaps` and `volumes`. Executors get no keys: those of the catalog come with the tables that the driver hands them.
 
 use asgard_sdk::json::{Value, json};
-use asgard_sdk::kubernetes::Reference;
 use asgard_sdk::{Error, Result};
 
 use crate::configuration::{Configuration, REFERENCE, told};
@@ -168,15 +167,5 @@ impl Manifests<'_> {
 
     fn name(&self) -> String {
         self.job.request.name.clone()
-    }
-}
-
-/// A resource by its name.
-pub fn reference(api_version: &str, kind: &str, namespace: &str, name: &str) -> Reference {
-    Reference {
-        api_version: api_version.to_owned(),
-        kind: kind.to_owned(),
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
     }
 }

@@ -24,7 +24,7 @@ use crate::output;
 use crate::report::Report;
 use crate::run::{Job, Taken, concluded, details, running};
 use log::Place;
-use manifest::{API, DRIVER, Manifests, reference};
+use manifest::{API, DRIVER, Manifests};
 use observation::{Application, Event, Phase, Pod, Trouble};
 
 /// One look waits this long for something new: the log goes on meanwhile.
@@ -192,7 +192,7 @@ impl<'a> Operator<'a> {
         }
         self.tell_events(state, &self.reference(state))?;
         let Some(name) = state.driver_pod.clone() else { return Ok(None) };
-        let of_pod = reference("v1", "Pod", &state.namespace, &name);
+        let of_pod = Reference::new("v1", "Pod", &state.namespace, &name);
         self.tell_events(state, &of_pod)?;
         let pod = match self.host.get(&of_pod) {
             Ok(text) => Pod::parse(&text)?,
@@ -311,7 +311,7 @@ impl<'a> Operator<'a> {
 
     fn executor_reason(&self, state: &State, application: &Application) -> Result<String> {
         for (name, _) in application.executors() {
-            match self.host.get(&reference("v1", "Pod", &state.namespace, &name)) {
+            match self.host.get(&Reference::new("v1", "Pod", &state.namespace, &name)) {
                 Ok(pod) => match Pod::parse(&pod)?.trouble() {
                     Some(Trouble::Fatal(what) | Trouble::Passing(what) | Trouble::Unschedulable(what)) => {
                         return Ok(what);
@@ -360,16 +360,16 @@ impl<'a> Operator<'a> {
         self.host.delete(&self.reference(state))?;
         // They are the application's own, unless it was never made.
         let name = &state.job.request.name;
-        self.host.delete(&reference("v1", "ConfigMap", &state.namespace, name))?;
+        self.host.delete(&Reference::new("v1", "ConfigMap", &state.namespace, name))?;
         let manifests = Manifests { configuration: self.configuration, namespace: &state.namespace, job: &state.job };
         if manifests.has_secret()? {
-            self.host.delete(&reference("v1", "Secret", &state.namespace, name))?;
+            self.host.delete(&Reference::new("v1", "Secret", &state.namespace, name))?;
         }
         Ok(())
     }
 
     fn reference(&self, state: &State) -> Reference {
-        reference(API, "SparkApplication", &state.namespace, &state.job.request.name)
+        Reference::new(API, "SparkApplication", &state.namespace, &state.job.request.name)
     }
 
     fn taken(&self, state: State, status: Status) -> Taken<State> {

@@ -16,7 +16,7 @@ use crate::configuration::Configuration;
 use crate::host::Host;
 use crate::output;
 use crate::report::Report;
-use crate::run::{Job, Taken, concluded, details, poll_after_ms, running, words};
+use crate::run::{Job, Taken, concluded, details, poll_after_ms, running};
 use client::{Answer, Client, Submission};
 
 /// An operating system takes 128 KiB as one argument of a program, and 2 MiB of all of them.
@@ -222,7 +222,7 @@ impl<'a> Standalone<'a> {
             Err(error) if state.unread => return if ended { Err(error) } else { Ok(false) },
             Err(error) => {
                 state.unread = true;
-                let message = format!("the driver's output cannot be read: {}", words(&error));
+                let message = format!("the driver's output cannot be read: {}", error.words());
                 self.host.event("Warning", "OutputUnread", &message);
                 self.host.log(Level::Warn, &message);
                 return Ok(false);

@@ -24,6 +24,12 @@ struct Nessie {
     branch: String,
 }
 
+impl Nessie {
+    fn catalog(&self, branch: &str) -> String {
+        format!("{}/{branch}", self.catalogs)
+    }
+}
+
 #[derive(Deserialize)]
 struct Found {
     reference: Reference,
@@ -62,22 +68,27 @@ pub(super) async fn check(client: &Client) -> Result<()> {
     nessie(client).await.map(drop)
 }
 
-/// Makes a branch of the catalog as it is now, unless it is there; answers with the address of the catalog on it.
+/// The address of the catalog on a branch, if there is one.
+///
+/// # Errors
+/// As [`nessie`].
+pub(super) async fn find(client: &Client, name: &str) -> Result<Option<String>> {
+    let nessie = nessie(client).await?;
+    Ok(hash(client, &nessie, name).await?.map(|_| nessie.catalog(name)))
+}
+
+/// Makes a branch of the catalog as it is now; answers with the address of the catalog on it.
 ///
 /// # Errors
 /// As [`nessie`].
 pub(super) async fn make(client: &Client, name: &str) -> Result<String> {
     let nessie = nessie(client).await?;
-    let catalog = format!("{}/{name}", nessie.catalogs);
-    if hash(client, &nessie, name).await?.is_some() {
-        return Ok(catalog);
-    }
     let origin = hash(client, &nessie, &nessie.branch).await?.ok_or_else(|| gone(&nessie.branch))?;
     let url = url(&nessie, &["trees"], &[("name", name), ("type", "BRANCH")])?;
     let body = json!({"type": "BRANCH", "name": nessie.branch, "hash": origin});
     match client.send_to::<Value>(Method::POST, url, Some(&body)).await? {
         // Conflict: an earlier try made it.
-        Answer::Done(_) | Answer::Conflict(_) => Ok(catalog),
+        Answer::Done(_) | Answer::Conflict(_) => Ok(nessie.catalog(name)),
         Answer::Missing(message) | Answer::Unsupported(message) => Err(Error::unsupported(message)),
     }
 }

@@ -170,6 +170,9 @@ impl RestCatalog {
     /// # Errors
     /// `unsupported` for a catalog that has none.
     pub(crate) async fn make_branch(&self, name: &str, namespace: &str) -> Result<String> {
+        if let Some(address) = branches::find(&self.client, name).await? {
+            return Ok(address);
+        }
         // Two branches of an empty history have no commit in common, and cannot be merged.
         self.make_namespace(namespace).await?;
         branches::make(&self.client, name).await
