@@ -1,0 +1,30 @@
+//! The figures of `docs/sql.md` hold: nothing that was right has become refused or wrong.
+
+#![recursion_limit = "256"]
+
+use asgard_parity::{Engine, Outcome, Report, compare};
+
+async fn compared(engine: Engine) -> (Report, Vec<String>) {
+    let mut wrong = Vec::new();
+    let report = compare(engine, None, &mut |sql, outcome| {
+        if let Outcome::Wrong(how) = outcome {
+            wrong.push(format!("{sql}\n    {how}"));
+        }
+    })
+    .await;
+    (report.unwrap(), wrong)
+}
+
+#[tokio::test]
+async fn what_spark_answers_is_answered_the_same_or_refused() {
+    let (report, wrong) = compared(Engine::Spark).await;
+    assert!(wrong.len() <= 2, "{}", wrong.join("\n"));
+    assert!(report.same >= 525, "{report:?}");
+}
+
+#[tokio::test]
+async fn what_trino_answers_is_answered_the_same_or_refused() {
+    let (report, wrong) = compared(Engine::Trino).await;
+    assert!(wrong.len() <= 4, "{}", wrong.join("\n"));
+    assert!(report.same >= 175, "{report:?}");
+}
