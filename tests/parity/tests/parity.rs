@@ -2,29 +2,32 @@
 
 #![recursion_limit = "256"]
 
+use anyhow::Result;
 use asgard_parity::{Engine, Outcome, Report, compare};
 
-async fn compared(engine: Engine) -> (Report, Vec<String>) {
+async fn compared(engine: Engine) -> Result<(Report, Vec<String>)> {
     let mut wrong = Vec::new();
     let report = compare(engine, None, &mut |sql, outcome| {
         if let Outcome::Wrong(how) = outcome {
             wrong.push(format!("{sql}\n    {how}"));
         }
     })
-    .await;
-    (report.unwrap(), wrong)
+    .await?;
+    Ok((report, wrong))
 }
 
 #[tokio::test]
-async fn what_spark_answers_is_answered_the_same_or_refused() {
-    let (report, wrong) = compared(Engine::Spark).await;
+async fn what_spark_answers_is_answered_the_same_or_refused() -> Result<()> {
+    let (report, wrong) = compared(Engine::Spark).await?;
     assert!(wrong.len() <= 2, "{}", wrong.join("\n"));
     assert!(report.same >= 525, "{report:?}");
+    Ok(())
 }
 
 #[tokio::test]
-async fn what_trino_answers_is_answered_the_same_or_refused() {
-    let (report, wrong) = compared(Engine::Trino).await;
+async fn what_trino_answers_is_answered_the_same_or_refused() -> Result<()> {
+    let (report, wrong) = compared(Engine::Trino).await?;
     assert!(wrong.len() <= 4, "{}", wrong.join("\n"));
     assert!(report.same >= 175, "{report:?}");
+    Ok(())
 }
