@@ -15,6 +15,7 @@ mod component;
 mod connector;
 mod deployer;
 mod feature_source;
+mod readiness;
 mod report;
 mod setup;
 mod stepper;
@@ -64,6 +65,7 @@ pub async fn run(subject: Subject) -> Result<Report, RuntimeError> {
             Interface::ModelRegistry => deployer::model_registry(&mut suite, &bench).await,
             Interface::ImageBuild => deployer::image_build(&mut suite, &bench).await,
             Interface::Serving => deployer::serving(&mut suite, &bench).await,
+            Interface::Readiness => readiness::check(&mut suite, &bench).await,
         }
     }
     bench.close().await;

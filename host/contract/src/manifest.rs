@@ -16,6 +16,8 @@ pub enum Interface {
     ModelRegistry,
     ImageBuild,
     Serving,
+    /// Beside any of the others.
+    Readiness,
 }
 
 impl Interface {
@@ -29,6 +31,7 @@ impl Interface {
             Self::ModelRegistry => "model-registry",
             Self::ImageBuild => "image-build",
             Self::Serving => "serving",
+            Self::Readiness => "readiness",
         }
     }
 }

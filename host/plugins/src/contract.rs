@@ -4,7 +4,7 @@
 use asgard_contract::manifest::{Capability, Interface};
 
 /// The interfaces with the names under which components export them, less the version.
-pub(crate) const INTERFACES: [(Interface, &str); 7] = [
+pub(crate) const INTERFACES: [(Interface, &str); 8] = [
     (Interface::Connector, "asgard:connector/connector"),
     (Interface::Transform, "asgard:transform/transform"),
     (Interface::FeatureSource, "asgard:feature-source/feature-source"),
@@ -12,6 +12,7 @@ pub(crate) const INTERFACES: [(Interface, &str); 7] = [
     (Interface::ModelRegistry, "asgard:deployer/model-registry"),
     (Interface::ImageBuild, "asgard:deployer/image-build"),
     (Interface::Serving, "asgard:deployer/serving"),
+    (Interface::Readiness, "asgard:readiness/readiness"),
 ];
 
 /// The capabilities with the names under which components import them, less the version.
@@ -33,19 +34,6 @@ pub(crate) const ALWAYS_LENT: [&str; 2] = ["asgard:plugin/types", "asgard:plugin
 
 /// The contract's versions that this host runs, newest last. Each has its adapter.
 pub(crate) const VERSIONS: [semver::Version; 1] = [semver::Version::new(0, 1, 0)];
-
-/// An interface as in `plugin.toml`.
-pub(crate) fn name(interface: Interface) -> &'static str {
-    match interface {
-        Interface::Connector => "connector",
-        Interface::Transform => "transform",
-        Interface::FeatureSource => "feature-source",
-        Interface::Training => "training",
-        Interface::ModelRegistry => "model-registry",
-        Interface::ImageBuild => "image-build",
-        Interface::Serving => "serving",
-    }
-}
 
 /// Splits `asgard:http/client@0.1.0` into its name and its version.
 pub(crate) fn split(import: &str) -> (&str, Option<semver::Version>) {

@@ -52,6 +52,7 @@ pub use v0_1_0::connector::{Connector, Room, Sync};
 pub use v0_1_0::feature_source::FeatureSource;
 pub use v0_1_0::image_build::ImageBuild;
 pub use v0_1_0::model_registry::ModelRegistry;
+pub use v0_1_0::readiness::Readiness;
 pub use v0_1_0::serving::Serving;
 pub use v0_1_0::training::Training;
 pub use v0_1_0::transform::Transform;

@@ -11,7 +11,9 @@ use serde_json::Value;
 use crate::call::Call;
 use crate::runtime::Shared;
 use crate::schema::Schema;
-use crate::v0_1_0::{self, connector, feature_source, image_build, model_registry, serving, training, transform};
+use crate::v0_1_0::{
+    self, connector, feature_source, image_build, model_registry, readiness, serving, training, transform,
+};
 
 /// One version of a plugin. Cheap to clone.
 #[derive(Clone)]
@@ -90,6 +92,11 @@ impl Plugin {
         serving::Serving::new(self, call)
     }
 
+    /// Its interface `readiness`.
+    pub fn readiness(&self, call: Call) -> readiness::Readiness {
+        readiness::Readiness::new(self, call)
+    }
+
     pub(crate) fn exports(&self) -> &v0_1_0::Exports {
         &self.0.exports
     }
@@ -100,11 +107,7 @@ impl Plugin {
 
     /// In place of an interface that it does not export.
     pub(crate) fn lacks(&self, interface: Interface) -> Error {
-        Error::unsupported(format!(
-            "plugin `{}` does not export the interface `{}`",
-            self.0.manifest.name,
-            crate::contract::name(interface)
-        ))
+        Error::unsupported(format!("plugin `{}` does not export the interface `{interface}`", self.0.manifest.name))
     }
 }
 

@@ -87,8 +87,7 @@ pub enum RuntimeError {
 }
 
 fn names(interfaces: &BTreeSet<Interface>) -> String {
-    let names: Vec<String> =
-        interfaces.iter().map(|interface| format!("`{}`", crate::contract::name(*interface))).collect();
+    let names: Vec<String> = interfaces.iter().map(|interface| format!("`{interface}`")).collect();
     names.join(", ")
 }
 

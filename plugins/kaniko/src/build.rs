@@ -5,6 +5,7 @@
 
 use asgard_sdk::context::Level;
 use asgard_sdk::image_build::{Outcome, Request, Status, Step};
+use asgard_sdk::kubernetes::Reference;
 use asgard_sdk::{Error, Progress, Result, Running, decode, encode};
 use asgard_workloads::job::{self, Job};
 use asgard_workloads::logs::Seen;
@@ -74,6 +75,25 @@ impl<'a> Builder<'a> {
     /// A builder for the binding's configuration.
     pub fn new(host: &'a dyn Host, configuration: &'a Configuration) -> Self {
         Self { host, configuration }
+    }
+
+    /// Reaches the cluster, and ECR with its credentials. A registry that is none of Amazon's is reached by builds alone, from
+    /// inside of the cluster.
+    ///
+    /// # Errors
+    /// Those of the registry and the cluster.
+    pub fn check(&self) -> Result<String> {
+        let namespace = &self.configuration.namespace;
+        self.host.find(&Reference::new("batch/v1", "Job", namespace, "asgard-check"))?;
+        let cluster = format!("the cluster answers for Jobs of namespace `{namespace}`");
+        let registry = &self.configuration.registry;
+        match &self.configuration.ecr {
+            Some(ecr) => {
+                ecr::Client::new(self.host, ecr, self.configuration.request_timeout_seconds).token()?;
+                Ok(format!("{cluster}, and ECR gives a token for {registry}"))
+            }
+            None => Ok(format!("{cluster}; {registry} is reached by builds alone")),
+        }
     }
 
     /// Makes the repository where the registry needs it, and starts the build.

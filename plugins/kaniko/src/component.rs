@@ -1,6 +1,6 @@
 //! What the component exports, and the host's capabilities as a [`Host`].
 
-use asgard_sdk::{Result, configuration, context, http, image_build, objects};
+use asgard_sdk::{Result, configuration, context, http, image_build, objects, readiness};
 use asgard_workloads::cluster;
 
 use crate::build::Builder;
@@ -58,4 +58,11 @@ impl image_build::Guest for Kaniko {
     }
 }
 
+impl readiness::Guest for Kaniko {
+    fn check() -> Result<String> {
+        with_builder(|builder| builder.check())
+    }
+}
+
+asgard_sdk::export_readiness!(Kaniko with_types_in asgard_sdk::bindings::readiness);
 asgard_sdk::export_image_build!(Kaniko with_types_in asgard_sdk::bindings::image_build);

@@ -411,3 +411,15 @@ fn files_that_are_no_model_are_refused_before_anything_is_made() {
     assert!(matches!(&refused, Err(Error::InvalidInput(why)) if why.message.contains("MLmodel")), "{refused:?}");
     assert!(host.resources.borrow().is_empty());
 }
+
+#[test]
+fn cluster_and_registry_are_checked_without_making_anything() {
+    let (host, plain) = (host(), configuration(json!({})));
+    let told = Builder::new(&host, &plain).check().unwrap();
+    assert!(told.contains("reached by builds alone") && host.asked.borrow().is_empty(), "{told}");
+    let told = Builder::new(&host, &ecr(json!({}))).check().unwrap();
+    assert!(told.contains("ECR gives a token"), "{told}");
+    let asked: Vec<String> = host.asked.borrow().iter().map(|(operation, _)| operation.clone()).collect();
+    assert_eq!(asked, ["GetAuthorizationToken"]);
+    assert!(host.resources.borrow().is_empty());
+}

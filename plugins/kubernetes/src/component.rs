@@ -1,6 +1,6 @@
 //! What the component exports, and the host's capabilities as a [`Host`].
 
-use asgard_sdk::{Result, configuration, context, http, serving};
+use asgard_sdk::{Result, configuration, context, http, readiness, serving};
 use asgard_workloads::cluster;
 
 use crate::configuration::Configuration;
@@ -52,4 +52,11 @@ impl serving::Guest for Kubernetes {
     }
 }
 
+impl readiness::Guest for Kubernetes {
+    fn check() -> Result<String> {
+        with_server(|server| server.check())
+    }
+}
+
+asgard_sdk::export_readiness!(Kubernetes with_types_in asgard_sdk::bindings::readiness);
 asgard_sdk::export_serving!(Kubernetes with_types_in asgard_sdk::bindings::serving);

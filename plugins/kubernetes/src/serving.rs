@@ -50,6 +50,9 @@ pub struct Server<'a> {
     configuration: &'a Configuration,
 }
 
+/// Where models are served when neither the binding nor a request says.
+const NAMESPACE: &str = "asgard";
+
 /// Whether a Deployment is this deployment's.
 enum Owned {
     Ours(Box<(Record, Value)>),
@@ -64,6 +67,16 @@ impl<'a> Server<'a> {
     pub fn new(host: &'a dyn Host, configuration: &'a Configuration) -> Result<Self> {
         configuration.check()?;
         Ok(Self { host, configuration })
+    }
+
+    /// Reaches the cluster.
+    ///
+    /// # Errors
+    /// Those of the cluster.
+    pub fn check(&self) -> Result<String> {
+        let namespace = self.configuration.namespace.as_deref().unwrap_or(NAMESPACE);
+        self.host.find(&Reference::new("apps/v1", "Deployment", namespace, "asgard-check"))?;
+        Ok(format!("the cluster answers for Deployments of namespace `{namespace}`"))
     }
 
     /// Applies the model's resources, over those of an older version if there is one.

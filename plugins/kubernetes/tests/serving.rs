@@ -416,3 +416,11 @@ fn each_way_to_a_model_has_its_url() {
         matches!(&incomplete, Err(Error::InvalidInput(why)) if why.field.as_deref() == Some("configuration.service.host"))
     );
 }
+
+#[test]
+fn a_cluster_is_checked_without_making_anything() {
+    let host = Memory::default();
+    let told = with_server(&host, json!({ "namespace": "models" }), |server| server.check()).unwrap();
+    assert!(told.contains("`models`"), "{told}");
+    assert!(host.resources.borrow().is_empty());
+}

@@ -1,6 +1,6 @@
 //! What the component exports, and the host's capabilities as a [`Host`].
 
-use asgard_sdk::{Result, configuration, context, objects, services, serving};
+use asgard_sdk::{Result, configuration, context, objects, readiness, services, serving};
 
 use crate::host::Host;
 use crate::serving::Server;
@@ -59,4 +59,11 @@ impl serving::Guest for LocalServing {
     }
 }
 
+impl readiness::Guest for LocalServing {
+    fn check() -> Result<String> {
+        with_server(|server| server.check())
+    }
+}
+
+asgard_sdk::export_readiness!(LocalServing with_types_in asgard_sdk::bindings::readiness);
 asgard_sdk::export_serving!(LocalServing with_types_in asgard_sdk::bindings::serving);

@@ -31,6 +31,17 @@ impl<'a> Server<'a> {
         Self { host, configuration }
     }
 
+    /// Asks for a service that nobody made, as one that serves a model would be asked for.
+    ///
+    /// # Errors
+    /// `forbidden` without the grant.
+    pub fn check(&self) -> Result<String> {
+        match self.host.status("asgard-check") {
+            Ok(_) | Err(Error::NotFound(_)) => Ok("models are served by services of this host".to_owned()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Starts the model's service, beside the one of an older version if there is one.
     ///
     /// # Errors

@@ -185,3 +185,11 @@ fn a_cancelled_start_gives_back_to_the_last_one_that_answered() {
     with_server(&host, |server| server.cancel(&third)).unwrap();
     assert_eq!(host.version(SERVICE).as_deref(), Some("1"));
 }
+
+#[test]
+fn readiness_is_told_and_makes_no_service() {
+    let host = Memory::default();
+    let told = with_server(&host, |server| server.check()).unwrap();
+    assert!(told.contains("services of this host"), "{told}");
+    assert!(host.services.borrow().is_empty());
+}

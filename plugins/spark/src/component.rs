@@ -1,7 +1,9 @@
 //! The component's exports, and the host's capabilities as a [`Host`].
 
 use asgard_sdk::transform::{Guest, QueryPlan, Request, Step};
-use asgard_sdk::{Result, TableName, configuration, context, credentials, http, kubernetes, objects, processes};
+use asgard_sdk::{
+    Result, TableName, configuration, context, credentials, http, kubernetes, objects, processes, readiness,
+};
 
 use crate::configuration::Configuration;
 use crate::host::Host;
@@ -99,4 +101,11 @@ impl Guest for Spark {
     }
 }
 
+impl readiness::Guest for Spark {
+    fn check() -> Result<String> {
+        with_runs(|runs| runs.check())
+    }
+}
+
+asgard_sdk::export_readiness!(Spark with_types_in asgard_sdk::bindings::readiness);
 asgard_sdk::export_transform!(Spark with_types_in asgard_sdk::bindings::transform);

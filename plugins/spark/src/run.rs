@@ -84,6 +84,22 @@ impl<'a> Runs<'a> {
         Err(Error::Unsupported("Spark plans a statement when it runs it".to_owned()))
     }
 
+    /// Reaches the backend, as far as it can be asked without running a job.
+    ///
+    /// # Errors
+    /// `invalid-input` where the binding lacks what its way needs; `unsupported` for Spark Connect, which speaks to its own clients
+    /// only; those of the backend.
+    pub fn check(&self) -> Result<String> {
+        match self.configuration.mode {
+            Mode::Connect => {
+                self.connect().check()?;
+                Err(Error::Unsupported("a Spark Connect server is reached by runs alone: it was not asked".to_owned()))
+            }
+            Mode::Standalone => self.standalone().reach(),
+            Mode::Operator => self.operator().reach(),
+        }
+    }
+
     /// Starts the job program.
     ///
     /// # Errors

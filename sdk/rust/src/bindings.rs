@@ -128,3 +128,12 @@ exported_interface!(
     "export_serving",
     "asgard_sdk::bindings::serving"
 );
+
+exported_interface!(
+    /// Exports of a plugin that tells whether its backend is there.
+    readiness,
+    "../../wit/readiness/0.1.0",
+    "asgard:readiness/readiness-plugin",
+    "export_readiness",
+    "asgard_sdk::bindings::readiness"
+);

@@ -87,7 +87,8 @@ impl Connection {
         let (group, version) = reference.api_version.rsplit_once('/').unwrap_or(("", &reference.api_version));
         let kind = GroupVersionKind::gvk(group, version, &reference.kind);
         let unknown = || {
-            Error::not_found(format!(
+            // Not `not-found`, which plugins take for a resource that is gone.
+            Error::unsupported(format!(
                 "the cluster has no kind `{name}`: install what defines it, or name another version"
             ))
         };

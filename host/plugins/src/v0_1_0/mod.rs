@@ -1,7 +1,7 @@
 //! Version 0.1.0 of the contract: one module per package, of the same name. Converts and delegates; decides nothing.
 //!
 //! Imports ([`http`] to [`context`]) turn a guest's call into one of what was lent to it. Exports ([`connector`] to
-//! [`serving`]) turn a call of the host into one of the guest, in an instance of its own.
+//! [`readiness`]) turn a call of the host into one of the guest, in an instance of its own.
 
 mod bindings;
 mod types;
@@ -22,6 +22,7 @@ pub(crate) mod connector;
 pub(crate) mod feature_source;
 pub(crate) mod image_build;
 pub(crate) mod model_registry;
+pub(crate) mod readiness;
 pub(crate) mod serving;
 pub(crate) mod training;
 pub(crate) mod transform;
@@ -60,6 +61,7 @@ pub(crate) struct Exports {
     model_registry: Option<bindings::model_registry::ModelRegistryPluginPre<Host>>,
     image_build: Option<bindings::image_build::ImageBuildPluginPre<Host>>,
     serving: Option<bindings::serving::ServingPluginPre<Host>>,
+    readiness: Option<bindings::readiness::ReadinessPluginPre<Host>>,
 }
 
 impl Exports {
@@ -81,6 +83,7 @@ impl Exports {
                 .transpose()?,
             image_build: with(Interface::ImageBuild).map(b::image_build::ImageBuildPluginPre::new).transpose()?,
             serving: with(Interface::Serving).map(b::serving::ServingPluginPre::new).transpose()?,
+            readiness: with(Interface::Readiness).map(b::readiness::ReadinessPluginPre::new).transpose()?,
         })
     }
 }

@@ -85,6 +85,23 @@ impl<'a> Operator<'a> {
         self.configuration.needed("image", &self.configuration.image).map(drop)
     }
 
+    /// Reaches the cluster, and finds that it knows Spark applications.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check); `not-found` where no operator is installed; those of the cluster.
+    pub fn reach(&self) -> Result<String> {
+        self.check()?;
+        let namespace = self.configuration.needed("namespace", &self.configuration.namespace)?;
+        match self.host.get(&Reference::new(API, "SparkApplication", namespace, "asgard-check")) {
+            Ok(_) | Err(Error::NotFound(_)) => {
+                Ok(format!("the cluster answers for Spark applications of namespace `{namespace}`"))
+            }
+            // The cluster does not know the kind: the operator is not installed.
+            Err(Error::Unsupported(message)) => Err(Error::NotFound(message)),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Makes the SparkApplication with what it needs.
     ///
     /// # Errors

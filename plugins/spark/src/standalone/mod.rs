@@ -73,6 +73,18 @@ impl<'a> Standalone<'a> {
         Err(Error::invalid("configuration.job_program", message))
     }
 
+    /// Reaches the master, and finds workers.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check); `unavailable` when the master does not answer or has no workers.
+    pub fn reach(&self) -> Result<String> {
+        self.check()?;
+        match self.client()?.cluster()?.workers.len() {
+            0 => Err(Error::unavailable("the Spark master answers, and has no workers: start some")),
+            workers => Ok(format!("the Spark master answers and has {workers} workers")),
+        }
+    }
+
     /// Submits the driver.
     ///
     /// # Errors

@@ -274,3 +274,12 @@ fn a_cancelled_run_leaves_nothing() {
     Runs::new(&host, &operator(json!({}))).cancel(&state).unwrap();
     assert!(host.cluster.borrow().is_empty(), "{:?}", host.cluster);
 }
+
+#[test]
+fn a_cluster_is_checked_without_making_anything() {
+    let host = Recorded::default();
+    let configuration = operator(json!({}));
+    let told = Runs::new(&host, &configuration).check().unwrap();
+    assert!(told.contains("Spark applications of namespace"), "{told}");
+    assert!(host.changes.borrow().is_empty());
+}

@@ -151,3 +151,14 @@ fn a_master_that_is_away_or_does_not_let_us_in_is_told_as_such() {
         assert_eq!(kind, expected);
     }
 }
+
+#[test]
+fn a_master_is_checked_by_its_workers() {
+    let page = "GET http://spark:8080/json/";
+    let host = Recorded::default().answer(page, 200, include_str!("answers/cluster.json"));
+    let told = Runs::new(&host, &standalone()).check().unwrap();
+    assert!(told.contains("workers"), "{told}");
+    let host = Recorded::default().answer(page, 200, r#"{"workers": []}"#);
+    let alone = Runs::new(&host, &standalone()).check().unwrap_err();
+    assert!(matches!(alone, Error::Unavailable(_)), "{alone:?}");
+}

@@ -116,9 +116,14 @@ fn promoted(world: &World) {
 }
 
 fn checked(world: &World) {
-    done(world, &["apply", "-f", text(&file(world, "well"))]);
+    let well = file(world, "well");
+    let serving = "\n[programs.python]\ntype = \"python\"\nrequirements = []\n\n[serving]\nplugin = \"local-serving\"\n\
+                   grants = { services = [\"python\"], objects = true }\n";
+    std::fs::write(&well, std::fs::read_to_string(&well).unwrap() + serving).unwrap();
+    done(world, &["apply", "-f", text(&well)]);
     let said = done(world, &["check", "well"]);
     assert!(said.contains("passed") && said.contains("well at revision"), "{said}");
+    assert!(said.contains("models are served by services of this host"), "{said}");
     let file = file(world, "unwell");
     let text_of = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text_of + "\n[secrets.gone]\nfrom = \"file\"\npath = \"/no/such/file\"\n").unwrap();

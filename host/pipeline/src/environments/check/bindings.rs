@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use asgard_contract::environment::Binding;
 use asgard_contract::log::Discard;
-use asgard_contract::manifest::Role;
+use asgard_contract::manifest::{Interface, Role};
 use asgard_contract::transform::{
     Compute, GoldModel, IncrementalStrategy, Materialization, Request, SilverRun, WriteMode,
 };
@@ -53,6 +53,10 @@ pub(super) fn about(bound: &Bound, error: Error) -> Error {
 async fn ask(bound: &Bound, role: Role) -> Result<String> {
     let call = bound.call(CALLER, Arc::new(Discard)).await?;
     let (plugin, pin) = (&bound.plugin, bound.name());
+    if plugin.interfaces().contains(&Interface::Readiness) {
+        let told = plugin.readiness(call).check().await?;
+        return Ok(format!("{pin}: {told}"));
+    }
     match role {
         Role::Silver | Role::Gold => match plugin.transform(call).plan(&statement(role)).await {
             Ok(_) => Ok(format!("{pin} plans statements")),
@@ -69,9 +73,9 @@ async fn ask(bound: &Bound, role: Role) -> Result<String> {
             let backend = plugin.model_registry(call).information().await?;
             Ok(format!("{pin} answers at {}: {} models", backend.tracking_uri, backend.registered_models))
         }
-        Role::Build | Role::Serving => Err(Error::unsupported(format!(
-            "{pin} fits; the contract has no question to this role without an effect, so its backend was not asked"
-        ))),
+        Role::Build | Role::Serving => {
+            Err(Error::unsupported(format!("{pin} fits; it does not export `readiness`, so its backend was not asked")))
+        }
         Role::Ingestion => Err(Error::internal("connectors are asked together")),
     }
 }

@@ -10,9 +10,10 @@
 //! | cluster | asked whether it lets the host do what bindings grant |
 //! | every binding | the plugin fits its role and its configuration; what its manifest asks for is granted |
 //! | connectors | the source types are asked for; every stored source is connected to |
-//! | transforms | a statement of one row is planned |
-//! | feature sources, model registries | their backend is asked about itself |
-//! | image builds, serving | the contract has no question without an effect: said so, and not passed |
+//! | plugins that export `readiness` | asked whether their backend is there |
+//! | other transforms | a statement of one row is planned |
+//! | other feature sources, model registries | their backend is asked about itself |
+//! | other image builds, serving | nothing can be asked without an effect: said so, and not passed |
 //!
 //! The same checks of a binding decide whether a change may bind it: those of bindings that a change leaves alone are not asked
 //! then, so that a backend that is away keeps nobody from changing another one.
