@@ -9,6 +9,7 @@ mod merge;
 mod predict;
 mod process;
 mod serve;
+mod sql;
 mod step;
 
 use anyhow::{Context, Result};
@@ -44,6 +45,8 @@ enum Name {
     Merge,
     /// Changes a second and their lag, beside `pg_recvlogical`.
     Cdc,
+    /// The journey's statements and TPC-H, beside DuckDB, Sail and Spark.
+    Sql,
     /// Requests while a plugin is hostile, beside the same requests in peace.
     Hostile,
 }
@@ -118,6 +121,7 @@ impl Bench {
                 Name::Ingest => ingest::measure()?,
                 Name::Merge => merge::measure()?,
                 Name::Cdc => cdc::measure()?,
+                Name::Sql => sql::measure()?,
                 Name::Hostile => hostile::measure()?,
             };
             for measurement in &measurements {
