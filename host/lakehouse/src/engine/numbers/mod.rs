@@ -7,7 +7,7 @@ use std::any::Any;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray, new_null_array};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::compute::kernels::numeric;
 use datafusion::arrow::datatypes::{
@@ -177,6 +177,8 @@ impl ScalarUDFImpl for Arithmetic {
 
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
         match arguments {
+            // The optimizer puts NULL in the place of an aggregate, to learn what a subquery makes of no rows.
+            [DataType::Null, other] | [other, DataType::Null] => self.return_type(&[other.clone(), other.clone()]),
             [left, right] => match (decimal::parts(left), decimal::parts(right)) {
                 (Some(left), Some(right)) => decimal::result(self.operator, left, right, self.rules),
                 _ if left == right => Ok(left.clone()),
@@ -193,6 +195,9 @@ impl ScalarUDFImpl for Arithmetic {
         let length = if constant { 1 } else { args.number_rows };
         let [left, right] = args.args.as_slice() else { return internal_err!("arithmetic has two operands") };
         let (left, right) = alike(left.to_array(length)?, right.to_array(length)?)?;
+        if left.data_type().is_null() || right.data_type().is_null() {
+            return Ok(ColumnarValue::Array(new_null_array(args.return_field.data_type(), length)));
+        }
         let result = self.evaluate(&left, &right, args.return_field.data_type())?;
         if constant {
             return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?));

@@ -140,3 +140,16 @@ async fn names_keep_their_case_in_spark_and_lose_it_in_trino() {
     assert_eq!(test.types(Dialect::Trino, "SELECT * FROM silver.B").await, ["id int", "total units int"]);
     assert_eq!(test.value(Dialect::Trino, "SELECT \"Total Units\" + ID FROM silver.b").await, "3");
 }
+
+#[tokio::test]
+async fn arithmetic_on_an_aggregate_of_matching_rows_is_of_those_rows_or_null() {
+    let test = TestLakehouse::new().await;
+    for dialect in [Dialect::Spark, Dialect::Trino] {
+        let rows = "(SELECT 1 AS k, 1.5 AS v UNION ALL SELECT 1, 2.5 UNION ALL SELECT 2, 3.5)";
+        let sql = format!(
+            "SELECT a.k, (SELECT 0.5 * avg(b.v) FROM {rows} AS b WHERE b.k = a.k) FROM (SELECT 1 AS k UNION ALL SELECT 3) AS a ORDER BY 1"
+        );
+        let found = test.rows(dialect, &sql).await;
+        assert!(found[0].starts_with("1 | 1.0") && found[1].starts_with("3 |") && !found[1].contains('.'), "{found:?}");
+    }
+}

@@ -7,14 +7,15 @@ Writes one Parquet file a table into the folder, and prints the 22 queries as a 
 
 import json
 import sys
+from importlib.util import find_spec
+from pathlib import Path
 
 import duckdb
-import duckdb_extensions
 
 folder, scale = sys.argv[1], float(sys.argv[2])
-duckdb_extensions.import_extension("tpch")
+package = Path(find_spec("duckdb_extension_tpch").origin).parent
 session = duckdb.connect()
-session.execute("LOAD tpch")
+session.execute(f"LOAD '{next(package.rglob('tpch.duckdb_extension'))}'")
 session.execute(f"CALL dbgen(sf = {scale})")
 for (name,) in session.execute("SHOW TABLES").fetchall():
     session.execute(f"COPY {name} TO '{folder}/{name}.parquet' (FORMAT parquet)")
