@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use asgard_contract::manifest::Manifest;
-use asgard_threads::Threads;
+use asgard_threads::{Standing, Threads};
 use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
@@ -57,7 +57,7 @@ impl Runtime {
             .and_then(|()| v0_1_0::link(&mut linker))
             .map_err(|reason| RuntimeError::Engine { reason: format!("{reason:#}") })?;
         let ticker = Ticker::start(&engine).map_err(RuntimeError::Ticker)?;
-        let threads = Threads::start("guests", None).map_err(RuntimeError::Threads)?;
+        let threads = Threads::start("guests", Standing::Behind, None).map_err(RuntimeError::Threads)?;
         let cache = config.cache.and_then(|folder| Cache::open(&folder, &engine));
         Ok(Self(Arc::new(Shared {
             engine,

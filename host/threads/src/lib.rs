@@ -3,7 +3,8 @@
 //!
 //! On the threads that answer requests, a handful of either would leave none to answer `GET /health`. So there are sets of threads that
 //! only do such work, as many as the machine has cores. The operating system shares the cores between them and the threads of the API,
-//! and gives way to the latter ([`NICE`]): they compute for little and are waited for.
+//! and gives way to the latter: they compute for little and are waited for. What an open request waits for goes before what tasks do
+//! ([`Standing`]).
 //!
 //! Work is one spawned task with one owner: the future that waits for it. Dropping that future ends the task where it yields next.
 
@@ -13,9 +14,24 @@ use rustix::process::setpriority_process;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
-/// By how much these threads stand behind those of the API: on a machine that is busy with both they have a quarter of a core for each
-/// core of the other, and all of it on one that is not.
-const NICE: i32 = 5;
+/// How far threads stand behind those of the API, on a machine that is busy with both. On one that is not they have all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Somebody waits for it with an open request: a third of a core beside each core of the API.
+    Asked,
+    /// Steps of tasks, and guests, whose code nobody here wrote: a tenth of a core beside each of what is asked.
+    Behind,
+}
+
+impl Standing {
+    /// As `nice(2)` has it: each step is a quarter more or less.
+    fn nice(self) -> i32 {
+        match self {
+            Self::Asked => 5,
+            Self::Behind => 15,
+        }
+    }
+}
 
 /// A set of threads.
 pub struct Threads {
@@ -38,11 +54,11 @@ impl Threads {
     ///
     /// # Errors
     /// When the system gives no threads.
-    pub fn start(name: &'static str, stack_bytes: Option<usize>) -> std::io::Result<Self> {
+    pub fn start(name: &'static str, standing: Standing, stack_bytes: Option<usize>) -> std::io::Result<Self> {
         let mut builder = Builder::new_multi_thread();
-        builder.worker_threads(cores()).thread_name(name).enable_all().on_thread_start(|| {
+        builder.worker_threads(cores()).thread_name(name).enable_all().on_thread_start(move || {
             // On Linux a thread has a priority of its own. Where it cannot be had, nothing but latency is lost.
-            if let Err(error) = setpriority_process(None, NICE) {
+            if let Err(error) = setpriority_process(None, standing.nice()) {
                 tracing::debug!(%error, "a thread keeps its priority");
             }
         });
@@ -96,16 +112,16 @@ mod tests {
 
     #[tokio::test]
     async fn work_is_done_elsewhere_behind_the_others() {
-        let threads = Threads::start("elsewhere", None).unwrap();
+        let threads = Threads::start("elsewhere", Standing::Behind, None).unwrap();
         let here = rustix::process::getpriority_process(None).unwrap();
         let there = threads.run(async { rustix::process::getpriority_process(None).unwrap() }).await.unwrap();
-        assert!(there >= here && there >= NICE, "{there} there, {here} here");
+        assert!(there >= here && there >= Standing::Behind.nice(), "{there} there, {here} here");
         assert_eq!(threads.run(async { panic!("on purpose") }).await, Err::<(), _>(Ended::Panicked));
     }
 
     #[tokio::test]
     async fn work_that_nobody_waits_for_ends() {
-        let threads = Threads::start("abandoned", None).unwrap();
+        let threads = Threads::start("abandoned", Standing::Asked, None).unwrap();
         let ended = Arc::new(AtomicBool::new(false));
         struct Sets(Arc<AtomicBool>);
         impl Drop for Sets {

@@ -52,6 +52,7 @@ use std::sync::Arc;
 use asgard_contract::environment::Limits;
 use asgard_contract::lakehouse::{Dialect, Output, QueryPlan, Statement, Written};
 use asgard_contract::{Column, Progress, Result, TableName};
+use asgard_threads::Standing;
 use tokio::sync::watch;
 
 use self::output::Naming;
@@ -111,7 +112,7 @@ impl SqlEngine {
     /// The columns of a statement's result and the tables it reads, those under views included. Nothing is run.
     pub(crate) async fn plan(&self, statement: &Statement) -> Result<QueryPlan> {
         let (engine, statement) = (Arc::clone(&self.engine), statement.clone());
-        threads::run(async move {
+        threads::run(Standing::Asked, async move {
             let prepared = engine.prepare(&statement, Naming::Optional).await?;
             Ok(QueryPlan { columns: prepared.columns, tables: prepared.tables })
         })
@@ -121,13 +122,13 @@ impl SqlEngine {
     /// The first rows as an Arrow IPC stream.
     pub(crate) async fn query(&self, statement: &Statement, max_rows: u32) -> Result<Vec<u8>> {
         let (engine, statement) = (Arc::clone(&self.engine), statement.clone());
-        threads::run(async move { engine.query(&statement, max_rows).await }).await
+        threads::run(Standing::Asked, async move { engine.query(&statement, max_rows).await }).await
     }
 
     /// The first rows, for a person who asks; see [`Query`].
     pub(crate) async fn ask(&self, query: &Query) -> Result<Answer> {
         let (engine, query) = (Arc::clone(&self.engine), query.clone());
-        threads::run(async move { engine.ask(&query).await }).await
+        threads::run(Standing::Asked, async move { engine.ask(&query).await }).await
     }
 
     /// Runs to the end and writes. Dropping the future ends the statement within a second and undoes what it wrote.
@@ -139,6 +140,6 @@ impl SqlEngine {
         progress: watch::Sender<Progress>,
     ) -> Result<Written> {
         let (engine, key) = (Arc::clone(&self.engine), key.to_owned());
-        threads::run(async move { engine.run(&key, &statement, output, &progress).await }).await
+        threads::run(Standing::Behind, async move { engine.run(&key, &statement, output, &progress).await }).await
     }
 }

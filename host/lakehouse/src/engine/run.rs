@@ -7,6 +7,7 @@ use std::time::Duration;
 use arrow_ipc::writer::StreamWriter;
 use asgard_contract::lakehouse::{Output, Statement, TableWrite, Written};
 use asgard_contract::{Column, Error, Progress, Result, TableName};
+use asgard_threads::Standing;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::DataFusionError;
@@ -110,7 +111,7 @@ impl Engine {
                 .limit(0, Some(limit))
                 .and_then(LogicalPlanBuilder::build)
                 .map_err(|error| prepared.errors.planning(error))?;
-            let _place = threads::place().await?;
+            let _place = threads::place(Standing::Asked).await?;
             let running = start(&prepared).await?;
             let batches = collected(running.rows, &prepared.errors, self.sessions.memory_bytes).await?;
             as_ipc(&prepared.schema, &batches)
@@ -130,7 +131,7 @@ impl Engine {
                 .limit(offset, Some(limit.saturating_add(1)))
                 .and_then(LogicalPlanBuilder::build)
                 .map_err(|error| prepared.errors.planning(error))?;
-            let _place = threads::place().await?;
+            let _place = threads::place(Standing::Asked).await?;
             let running = start(&prepared).await?;
             let mut batches = collected(running.rows, &prepared.errors, memory_bytes).await?;
             let found: usize = batches.iter().map(RecordBatch::num_rows).sum();
@@ -237,7 +238,7 @@ impl Engine {
     /// Waits in line, and says so.
     async fn waiting(&self, progress: &watch::Sender<Progress>) -> Result<tokio::sync::SemaphorePermit<'static>> {
         progress.send_replace(Progress { message: "waiting for other statements to end".to_owned(), fraction: None });
-        threads::place().await
+        threads::place(Standing::Behind).await
     }
 
     async fn in_time<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
