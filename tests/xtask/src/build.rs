@@ -42,7 +42,7 @@ pub(crate) fn everything(profile: Profile) -> Result<Built> {
 ///
 /// In development it is built as `cargo test --workspace` builds it: Cargo chooses features of shared dependencies by what is
 /// built together, and another choice would build DataFusion and wasmtime a second time, which takes ten minutes.
-fn host(profile: Profile) -> Result<PathBuf> {
+pub(crate) fn host(profile: Profile) -> Result<PathBuf> {
     say("building the host (the first time, 700 crates: a quarter of an hour on two cores)");
     let (arguments, folder): (&[&str], _) = match profile {
         Profile::Dev => (&["build", "--workspace", "--bins", "--tests"], "debug"),
