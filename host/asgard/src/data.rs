@@ -16,6 +16,13 @@ pub(crate) struct DataFolder {
     /// The host's data folder: store, tables, objects, processes. Made when it does not exist.
     #[arg(long = "data", value_name = "DIR", default_value = ".asgard", env = "ASGARD_DATA")]
     path: PathBuf,
+    #[command(flatten)]
+    database: Database,
+}
+
+/// Where the store is, and the key of its secrets.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Database {
     /// The database, as `postgres://USER:PASSWORD@HOST/DATABASE`. Several hosts may share one. Default: a file in the data
     /// folder.
     #[arg(long, value_name = "URL", env = "ASGARD_DATABASE_URL", hide_env_values = true)]
@@ -39,12 +46,17 @@ impl DataFolder {
         Ok(Store::open_with(&self.open()?, self.store_config()).await.map_err(asgard_contract::Error::from)?)
     }
 
+    /// Which database it is, and where its key is from.
+    pub(crate) fn store_config(&self) -> StoreConfig {
+        self.database.config()
+    }
+
     /// As [`Self::store`], of a host that there is, with these environments. One that a slip of the keyboard made would hold what
     /// nobody finds. `new`: it is to come.
     pub(crate) async fn store_of(&self, environments: &[String], new: bool) -> Result<Store> {
         const OR_NEW: &str = "or say that it is to come, with `--new`";
         ensure!(
-            new || self.database_url.is_some() || Store::is_in(&self.path),
+            new || self.database.database_url.is_some() || Store::is_in(&self.path),
             "{} is no data folder of a host: name that with `--data`, {OR_NEW}",
             self.path.display()
         );
@@ -56,9 +68,11 @@ impl DataFolder {
         }
         Ok(store)
     }
+}
 
-    /// Which database it is, and where its key is from.
-    pub(crate) fn store_config(&self) -> StoreConfig {
+impl Database {
+    /// As the store is opened with.
+    pub(crate) fn config(&self) -> StoreConfig {
         let key = match (&self.secret_key_file, &self.secret_key_command, std::env::var(SECRET_KEY)) {
             (Some(file), _, _) => KeySource::File(file.clone()),
             (None, Some(command), _) => KeySource::Command(command.clone()),

@@ -11,6 +11,7 @@ mod secret;
 mod serve;
 mod tasks;
 mod token;
+mod trail;
 
 use std::process::ExitCode;
 

@@ -7,6 +7,7 @@ use asgard_store::Store;
 use clap::{Args, Subcommand};
 
 use crate::data::DataFolder;
+use crate::trail::{self, Done};
 
 /// Keep secrets that environments and sources name.
 #[derive(Debug, Args)]
@@ -62,6 +63,7 @@ impl Secret {
                     let store = place.store(new).await?;
                     let value = value()?;
                     store.set_secret(&place.environment, &name, &value).await.map_err(asgard_contract::Error::from)?;
+                    record(&store, "set", &name, Some(&place.environment)).await?;
                     eprintln!("stored `{name}` of environment `{}`; name it as secret://{name}", place.environment);
                 }
                 Command::List { place } => {
@@ -73,11 +75,13 @@ impl Secret {
                 Command::RotateKey { data } => {
                     let store = data.store_of(&[], false).await?;
                     let changed = store.rotate_key().await.map_err(asgard_contract::Error::from)?;
+                    record(&store, "rotate-key", "", None).await?;
                     eprintln!("{changed} secrets are encrypted with the new key");
                 }
                 Command::Remove { name, place } => {
                     let store = place.store(false).await?;
                     store.delete_secret(&place.environment, &name).await.map_err(asgard_contract::Error::from)?;
+                    record(&store, "remove", &name, Some(&place.environment)).await?;
                 }
             }
             Ok(())
@@ -89,6 +93,11 @@ impl Place {
     async fn store(&self, new: bool) -> Result<Store> {
         self.data.store_of(std::slice::from_ref(&self.environment), new).await
     }
+}
+
+async fn record(store: &Store, what: &str, name: &str, environment: Option<&str>) -> Result<()> {
+    let command = format!("asgard secret {what}");
+    trail::record(store, Done { command: &command, name, environment, subject: None }).await
 }
 
 /// From standard input, so that it stands in no process list and no shell history.

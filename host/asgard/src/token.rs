@@ -4,14 +4,12 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use asgard_store::{AccessRole, ApiToken, AuditOutcome, NewAuditEntry, NewToken, Reach, Store};
+use asgard_store::{AccessRole, ApiToken, NewToken, Reach, Store};
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, Subcommand};
 
 use crate::data::DataFolder;
-
-/// Who made it, in lists and in the audit trail: whoever can write the data folder.
-const AUTHOR: &str = "local";
+use crate::trail::{self, AUTHOR, Done};
 
 /// Read at once from the store.
 const PAGE: u32 = 1000;
@@ -121,20 +119,10 @@ async fn revoke(store: &Store, name_or_id: &str) -> Result<()> {
     Ok(())
 }
 
-/// In the audit trail, beside what is done through the API.
 async fn record(store: &Store, what: &str, token: &ApiToken) -> Result<()> {
-    let entry = NewAuditEntry {
-        who: AUTHOR.to_owned(),
-        token_id: None,
-        method: "CLI".to_owned(),
-        route: format!("asgard token {what}"),
-        path: token.name.clone(),
-        environment: None,
-        subject: Some(token.id.clone()),
-        outcome: AuditOutcome::Done,
-        status: None,
-    };
-    Ok(store.record(&entry).await.map_err(asgard_contract::Error::from)?)
+    let command = format!("asgard token {what}");
+    let done = Done { command: &command, name: &token.name, environment: None, subject: Some(&token.id) };
+    trail::record(store, done).await
 }
 
 fn validity(token: &ApiToken) -> String {

@@ -1,8 +1,8 @@
 //! Puts together what one call may reach.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use asgard_contract::environment::{Environment, Grants, Program};
@@ -14,6 +14,7 @@ use crate::holder::Holder;
 use crate::objects::{self, ObjectSpace, Objects};
 use crate::policies::Policies;
 use crate::processes::Programs;
+use crate::secrets::Used;
 use crate::{
     Lent, credentials, files, http, key_value, kubernetes, lakehouse, placeholders, processes, secrets, services,
     sockets,
@@ -59,6 +60,8 @@ pub struct Lender {
     programs: Programs,
     /// Of all bindings, by their grants.
     policies: Arc<Vec<(Grants, Arc<Policies>)>>,
+    /// What each plugin was told, by its name: what one call was told another may say.
+    used: Arc<Mutex<HashMap<String, Used>>>,
 }
 
 impl Lender {
@@ -83,6 +86,7 @@ impl Lender {
             environment,
             backing,
             policies: Arc::new(policies),
+            used: Arc::default(),
         })
     }
 
@@ -107,7 +111,7 @@ impl Lender {
         let objects = policies.objects.then(|| self.objects.clone());
         let asked = |capability| asks.contains(&capability);
 
-        let mut lent = Lent::default();
+        let mut lent = Lent { used_secrets: self.used_by(&holder.caller.plugin), ..Lent::default() };
         let secrets: Arc<dyn secrets::Secrets> =
             Arc::new(secrets::Noting { secrets: Arc::clone(&self.backing.secrets), used: lent.used_secrets.clone() });
         if asked(Capability::Http) && !grants.http.is_empty() {
@@ -137,6 +141,7 @@ impl Lender {
                 granted: Arc::clone(&policies.processes),
                 substituting: Arc::clone(&policies.substituting),
                 secrets: Arc::clone(&secrets),
+                used: lent.used_secrets.clone(),
                 programs: self.programs.clone(),
                 objects: objects.clone(),
                 supervisor: Arc::clone(&self.backing.supervisor),
@@ -190,6 +195,11 @@ impl Lender {
             });
         }
         Ok(lent)
+    }
+
+    fn used_by(&self, plugin: &str) -> Used {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.entry(plugin.to_owned()).or_default().clone()
     }
 
     /// Whether a location of this machine, `file:///…`, is in a folder that grants name.

@@ -1,13 +1,14 @@
 //! Secrets by name. A configuration carries references, `secret://NAME`; only capabilities resolve them.
 //!
-//! What was looked up on behalf of a plugin's call is kept out of what that call says: a plugin that was told a secret may log it,
-//! and a backend may answer with the credentials that the host attached. See [`Used`].
+//! What was looked up on behalf of a plugin is kept out of what it says, in this call and in later ones: a plugin that was told a
+//! secret may log it, a process that was told one may print it an hour later, and a backend may answer with the credentials that the
+//! host attached. See [`Used`].
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use asgard_contract::{Error, Result};
+use asgard_contract::{Error, Progress, Result, Status, Step};
 use async_trait::async_trait;
 use serde_json::Value;
 
@@ -71,27 +72,77 @@ fn each_text(value: &mut Value, visit: &mut impl FnMut(&mut String)) {
     }
 }
 
-/// Secrets that were looked up for one call. Values are compared as they are: one that was encoded on the way (Base64, a URL) is not
-/// recognised.
+/// Secrets that were looked up for one plugin. Values are compared as they are: one that was encoded on the way (Base64, a URL) is
+/// not recognised.
 #[derive(Clone, Default)]
-pub struct Used(Arc<RwLock<BTreeSet<String>>>);
+pub struct Used(Arc<RwLock<Noted>>);
+
+#[derive(Default)]
+struct Noted {
+    names: BTreeSet<String>,
+    values: BTreeSet<String>,
+}
 
 impl Used {
-    fn note(&self, value: &str) {
-        let mut values = self.0.write().unwrap_or_else(PoisonError::into_inner);
+    fn note(&self, name: &str, value: &str) {
+        let mut noted = self.0.write().unwrap_or_else(PoisonError::into_inner);
         // An S3 key is two in one, and the second half is the secret one.
         let parts = [value.trim(), value.split_once(':').map_or("", |(_, secret)| secret.trim())];
-        values.extend(parts.into_iter().filter(|part| part.len() >= SHORTEST).map(str::to_owned));
+        noted.values.extend(parts.into_iter().filter(|part| part.len() >= SHORTEST).map(str::to_owned));
+        if !noted.names.contains(name) {
+            noted.names.insert(name.to_owned());
+        }
+    }
+
+    /// The names of all that were looked up.
+    pub(crate) fn names(&self) -> BTreeSet<String> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).names.clone()
     }
 
     /// The text with [`MASK`] in the place of every secret.
     pub fn conceal<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let values = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let noted = self.0.read().unwrap_or_else(PoisonError::into_inner);
         // Longest first: one may be the start of another.
-        let mut found: Vec<&String> = values.iter().filter(|value| text.contains(value.as_str())).collect();
+        let mut found: Vec<&String> = noted.values.iter().filter(|value| text.contains(value.as_str())).collect();
         found.sort_by_key(|value| std::cmp::Reverse(value.len()));
         let mask = |text: Cow<'a, str>, value: &String| Cow::Owned(text.replace(value.as_str(), MASK));
         found.into_iter().fold(Cow::Borrowed(text), mask)
+    }
+
+    /// A JSON value without secrets in its texts.
+    #[must_use]
+    pub fn conceal_value(&self, mut value: Value) -> Value {
+        each_text(&mut value, &mut |text| {
+            if let Cow::Owned(clean) = self.conceal(text) {
+                *text = clean;
+            }
+        });
+        value
+    }
+
+    /// What a step says, without secrets in its words. Its state is the plugin's own, and is shown to nobody.
+    #[must_use]
+    pub fn conceal_step<T>(&self, step: Step<T>) -> Step<T> {
+        let details = self.conceal_value(step.details);
+        Step { status: self.conceal_status(step.status), details, ..step }
+    }
+
+    /// As [`conceal_step`](Self::conceal_step).
+    #[must_use]
+    pub fn conceal_status<T>(&self, status: Status<T>) -> Status<T> {
+        match status {
+            Status::Running { progress, poll_after_ms } => {
+                Status::Running { progress: self.conceal_progress(progress), poll_after_ms }
+            }
+            Status::Failed { error } => Status::Failed { error: self.conceal_error(error) },
+            succeeded @ Status::Succeeded { .. } => succeeded,
+        }
+    }
+
+    /// As [`conceal_step`](Self::conceal_step).
+    #[must_use]
+    pub fn conceal_progress(&self, progress: Progress) -> Progress {
+        Progress { message: self.conceal(&progress.message).into_owned(), ..progress }
     }
 
     /// An error without secrets in its words.
@@ -127,7 +178,7 @@ impl Secrets for Noting {
     async fn get(&self, environment: &str, name: &str) -> Result<String> {
         let (whole, part) = name.split_once('#').map_or((name, None), |(whole, part)| (whole, Some(part)));
         let value = self.secrets.get(environment, whole).await?;
-        self.used.note(&value);
+        self.used.note(whole, &value);
         match part {
             Some(part) => half(whole, &value, part),
             None => Ok(value),
@@ -177,7 +228,7 @@ mod tests {
     fn secrets_that_were_used_are_masked_wherever_they_stand() {
         let used = Used::default();
         for value in ["hunter2", "hunter2-longer", "AKIA:wJalr/key", "abc", " \n"] {
-            used.note(value);
+            used.note(value, value);
         }
         for (text, expected) in [
             ("nothing", "nothing"),

@@ -15,17 +15,94 @@ pub struct Concealed {
 }
 
 /// Takes the secrets out of `configuration`. Their names start with `owner`, such as `source-3f2a`. A secret that is the
-/// mask keeps the reference that `before` has in the same place, so that a client may send back what it was shown.
-pub fn conceal(schema: &Value, configuration: Value, before: Option<&Value>, owner: &str) -> Concealed {
-    let mut concealed = Concealed { configuration, secrets: Vec::new() };
-    let mut configuration = std::mem::take(&mut concealed.configuration);
-    walk(schema, &mut configuration, before, owner, &mut concealed.secrets);
-    concealed.configuration = configuration;
-    concealed
+/// mask keeps the reference that `before` has in the same place, so that a client may send back what it was shown; in a list,
+/// whose elements may have moved, that of the element which was shown so.
+pub fn conceal(schema: &Value, mut configuration: Value, before: Option<&Value>, owner: &str) -> Concealed {
+    let mut found = Found { schema, fresh: Vec::new() };
+    found.walk(schema, &mut configuration, before, owner, 0);
+    // A reference that moved within a list keeps its name: nothing new may take it.
+    let mut taken = owned_secrets(&configuration, owner);
+    let mut secrets = Vec::with_capacity(found.fresh.len());
+    for Fresh { path, pointer, text } in found.fresh {
+        let mut name = path.clone();
+        let mut number = 2;
+        while taken.contains(&name) {
+            name = format!("{path}-{number}");
+            number += 1;
+        }
+        if let Some(value) = configuration.pointer_mut(pointer.strip_prefix(owner).unwrap_or_default()) {
+            *value = Value::String(format!("secret://{name}"));
+        }
+        taken.push(name.clone());
+        secrets.push((name, text));
+    }
+    Concealed { configuration, secrets }
 }
 
-fn walk(schema: &Value, value: &mut Value, before: Option<&Value>, path: &str, secrets: &mut Vec<(String, String)>) {
-    if schema.get("writeOnly").and_then(Value::as_bool) == Some(true) {
+/// Schemas refer to others, and to themselves; no configuration is as deep.
+const DEEPEST: usize = 32;
+
+struct Found<'a> {
+    /// The whole, which references point into.
+    schema: &'a Value,
+    fresh: Vec<Fresh>,
+}
+
+/// A secret that stands in a configuration as it is.
+struct Fresh {
+    /// Its name, with dots.
+    path: String,
+    /// Its place: the owner, then a JSON pointer.
+    pointer: String,
+    text: String,
+}
+
+impl Found<'_> {
+    fn walk(&mut self, schema: &Value, value: &mut Value, before: Option<&Value>, at: &str, depth: usize) {
+        if depth > DEEPEST {
+            return;
+        }
+        if schema.get("writeOnly").and_then(Value::as_bool) == Some(true) {
+            self.secret(value, before, at);
+            return;
+        }
+        let whole = self.schema;
+        let referred = schema.get("$ref").and_then(Value::as_str).and_then(|to| whole.pointer(to.strip_prefix('#')?));
+        if let Some(referred) = referred {
+            self.walk(referred, value, before, at, depth + 1);
+        }
+        match value {
+            Value::Object(object) => {
+                let properties = schema.get("properties").and_then(Value::as_object);
+                for (name, inner) in object.iter_mut() {
+                    let of = properties.and_then(|all| all.get(name)).or_else(|| schema.get("additionalProperties"));
+                    if let Some(of) = of {
+                        let at = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
+                        self.walk(of, inner, before.and_then(|before| before.get(name)), &at, depth + 1);
+                    }
+                }
+            }
+            Value::Array(items) => {
+                let before = before.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+                let before: Vec<Option<&Value>> =
+                    (0..items.len()).map(|index| shown_as(items, index, before)).collect();
+                for (index, item) in items.iter_mut().enumerate() {
+                    let first = schema.get("prefixItems").and_then(|first| first.get(index));
+                    if let Some(of) = first.or_else(|| schema.get("items")) {
+                        self.walk(of, item, before[index], &format!("{at}/{index}"), depth + 1);
+                    }
+                }
+            }
+            _ => {}
+        }
+        for keyword in ["oneOf", "anyOf", "allOf"] {
+            for option in schema.get(keyword).and_then(Value::as_array).into_iter().flatten() {
+                self.walk(option, value, before, at, depth + 1);
+            }
+        }
+    }
+
+    fn secret(&mut self, value: &mut Value, before: Option<&Value>, at: &str) {
         let text = match &*value {
             Value::String(text) => text.clone(),
             Value::Null => return,
@@ -39,24 +116,18 @@ fn walk(schema: &Value, value: &mut Value, before: Option<&Value>, path: &str, s
             *value = kept.clone();
             return;
         }
-        *value = Value::String(format!("secret://{path}"));
-        secrets.push((path.to_owned(), text));
-        return;
-    }
-    if let (Some(properties), Some(object)) =
-        (schema.get("properties").and_then(Value::as_object), value.as_object_mut())
-    {
-        for (name, property) in properties {
-            if let Some(inner) = object.get_mut(name) {
-                walk(property, inner, before.and_then(|b| b.get(name)), &format!("{path}.{name}"), secrets);
-            }
+        // Two branches of a schema may name one secret.
+        if self.fresh.iter().all(|fresh| fresh.pointer != at) {
+            let path = at.replace('/', ".").replace("~1", "/").replace("~0", "~");
+            self.fresh.push(Fresh { path, pointer: at.to_owned(), text });
         }
     }
-    for keyword in ["oneOf", "anyOf", "allOf"] {
-        for option in schema.get(keyword).and_then(Value::as_array).into_iter().flatten() {
-            walk(option, value, before, path, secrets);
-        }
-    }
+}
+
+/// What an element of a list was before: the one that was shown as it is now, or the one in its place where none came or went.
+fn shown_as<'b>(items: &[Value], index: usize, before: &'b [Value]) -> Option<&'b Value> {
+    let shown = before.iter().find(|before| masked(before) == items[index]);
+    shown.or_else(|| before.get(index).filter(|_| before.len() == items.len()))
 }
 
 /// The place of the first secret that stands in a configuration as it is, and not as a reference. For documents, which are kept and
@@ -68,13 +139,10 @@ pub(crate) fn exposed(schema: &Value, configuration: &Value) -> Option<String> {
 
 /// Where the secret of a configuration is, below `prefix`; `prefix` itself where it has several, or none.
 pub(crate) fn place_of_secret(schema: &Value, configuration: &Value, prefix: &str) -> String {
-    let mut configuration = unreferenced(configuration);
-    let mut secrets = Vec::new();
-    walk(schema, &mut configuration, None, prefix, &mut secrets);
-    secrets.sort();
-    secrets.dedup();
-    match secrets.as_slice() {
-        [(path, _)] => path.clone(),
+    let mut found = Found { schema, fresh: Vec::new() };
+    found.walk(schema, &mut unreferenced(configuration), None, prefix, 0);
+    match found.fresh.as_slice() {
+        [Fresh { path, .. }] => path.clone(),
         _ => prefix.to_owned(),
     }
 }
@@ -86,6 +154,7 @@ fn unreferenced(configuration: &Value) -> Value {
         Value::Object(fields) => {
             Value::Object(fields.iter().map(|(key, value)| (key.clone(), unreferenced(value))).collect())
         }
+        Value::Array(items) => Value::Array(items.iter().map(unreferenced).collect()),
         other => other.clone(),
     }
 }
@@ -143,6 +212,33 @@ mod tests {
         assert_eq!(again.configuration, first.configuration);
         assert!(again.secrets.is_empty());
         assert_eq!(owned_secrets(&first.configuration, "source-1").len(), 2);
+    }
+
+    #[test]
+    fn secrets_in_lists_and_under_any_name_leave_too() {
+        let schema = json!({"$defs": {"login": {"properties": {"password": {"writeOnly": true}}}}, "properties": {
+            "logins": {"items": {"$ref": "#/$defs/login"}},
+            "keys": {"additionalProperties": {"writeOnly": true}},
+        }});
+        let given = json!({"logins": [{"user": "a", "password": "one"}, {"user": "b", "password": "two"}], "keys": {"x/y": "k"}});
+        let first = conceal(&schema, given, None, "source-1");
+        assert_eq!(
+            first.configuration,
+            json!({"logins": [{"user": "a", "password": "secret://source-1.logins.0.password"},
+                {"user": "b", "password": "secret://source-1.logins.1.password"}], "keys": {"x/y": "secret://source-1.keys.x/y"}})
+        );
+        // The first went, and a new one came behind the second, which keeps its own secret.
+        let mut shown = masked(&first.configuration);
+        let logins = shown["logins"].as_array_mut().unwrap();
+        logins.remove(0);
+        logins.push(json!({"user": "c", "password": "three"}));
+        let again = conceal(&schema, shown, Some(&first.configuration), "source-1");
+        assert_eq!(
+            again.configuration["logins"],
+            json!([{"user": "b", "password": "secret://source-1.logins.1.password"},
+                {"user": "c", "password": "secret://source-1.logins.1.password-2"}])
+        );
+        assert_eq!(again.secrets, [("source-1.logins.1.password-2".to_owned(), "three".to_owned())]);
     }
 
     #[test]

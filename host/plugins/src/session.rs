@@ -60,6 +60,11 @@ pub(crate) enum Lifetime {
 }
 
 impl Session {
+    /// Whose it is.
+    pub(crate) fn call(&self) -> &Call {
+        &self.call
+    }
+
     /// Waits for a free place, as long as a step may take.
     pub(crate) async fn open(plugin: &Plugin, call: &Arc<Call>, lifetime: Lifetime) -> Result<Self> {
         let runtime = plugin.runtime();

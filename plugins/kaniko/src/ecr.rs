@@ -161,11 +161,11 @@ fn failure(operation: &str, response: &http::Response) -> Error {
         | "IncompleteSignatureException" => Error::Unauthenticated(message),
         "InvalidParameterException" => Error::invalid("configuration.ecr", message),
         "LimitExceededException" => Error::Forbidden(message),
-        "ThrottlingException" => Error::Unavailable(Unavailable { message, retry_after_ms: None }),
+        "ThrottlingException" => Error::Unavailable(Unavailable { message, retry_after_ms: response.retry_after_ms() }),
         _ => match response.status {
             401 => Error::Unauthenticated(message),
             403 => Error::Forbidden(message),
-            429 | 500..=599 => Error::Unavailable(Unavailable { message, retry_after_ms: None }),
+            429 | 500..=599 => Error::Unavailable(Unavailable { message, retry_after_ms: response.retry_after_ms() }),
             status => Error::internal(format!("{message} (status {status})")),
         },
     }

@@ -4,10 +4,21 @@ use crate::http::Response;
 use crate::kubernetes::Reference;
 
 impl Response {
-    /// The server's own wish for a pause (`Retry-After`, in seconds; a date is left to the host's own pause).
+    /// The server's own wish for a pause: `Retry-After` in seconds, or as a date, which counts from the answer's own `Date`.
     pub fn retry_after_ms(&self) -> Option<u64> {
-        let (_, seconds) = self.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("retry-after"))?;
-        seconds.trim().parse::<u64>().ok()?.checked_mul(1000)
+        let wish = self.header("retry-after")?.trim();
+        if let Ok(seconds) = wish.parse::<u64>() {
+            return seconds.checked_mul(1000);
+        }
+        let until = httpdate::parse_http_date(wish).ok()?;
+        let now = httpdate::parse_http_date(self.header("date")?.trim()).ok()?;
+        let pause = until.duration_since(now).unwrap_or_default();
+        u64::try_from(pause.as_millis()).ok()
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(each, _)| each.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
     }
 }
 
@@ -34,7 +45,19 @@ mod tests {
             Response { status: 503, headers, body: Vec::new() }.retry_after_ms()
         };
         assert_eq!(wish(" 7 "), Some(7000));
-        assert_eq!(wish("Wed, 21 Oct 2026 07:28:00 GMT"), None);
+        assert_eq!(wish("Wed, 21 Oct 2026 07:28:00 GMT"), None, "there is no date that it counts from");
+        assert_eq!(wish("soon"), None);
         assert_eq!(wish("99999999999999999999"), None);
+    }
+
+    #[test]
+    fn a_wish_as_a_date_counts_from_the_answers_own() {
+        let of = |date: &str| {
+            let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+            let headers = vec![header("date", "Wed, 21 Oct 2026 07:28:00 GMT"), header("retry-after", date)];
+            Response { status: 503, headers, body: Vec::new() }.retry_after_ms()
+        };
+        assert_eq!(of("Wed, 21 Oct 2026 07:30:00 GMT"), Some(120_000));
+        assert_eq!(of("Wed, 21 Oct 2026 07:00:00 GMT"), Some(0));
     }
 }

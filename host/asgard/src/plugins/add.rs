@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::{Host, Target, fetch};
 use crate::client::text;
+use crate::trail::{self, Done};
 
 /// Register a plugin with a host, which can bind it at once. Versions are side by side; one that is registered keeps its bytes.
 #[derive(Debug, Args)]
@@ -46,7 +47,12 @@ impl Add {
                 // Compiled here, so that a component that cannot run is refused before it is stored.
                 let plugin = runtime.load(&fetched.component, &manifest).await?;
                 let added = store.add_plugin(&manifest, plugin.digest(), &fetched.component).await;
-                added.map_err(asgard_contract::Error::from)?.digest
+                let digest = added.map_err(asgard_contract::Error::from)?.digest;
+                let name = format!("{}@{}", manifest.name, manifest.version);
+                let done =
+                    Done { command: "asgard plugin add", name: &name, environment: None, subject: Some(&digest) };
+                trail::record(&store, done).await?;
+                digest
             }
             Host::Remote(client) => {
                 let body = json!({"manifest": fetched.manifest, "component": STANDARD.encode(&fetched.component)});

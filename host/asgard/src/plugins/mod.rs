@@ -16,6 +16,7 @@ use asgard_store::Store;
 use clap::{Args, Subcommand};
 
 use crate::client::Place;
+use crate::data::Database;
 
 /// Inspect, test, register, list and remove plugins.
 #[derive(Debug, Args)]
@@ -49,9 +50,12 @@ impl Plugin {
 /// A running host, or the data folder of one that need not run.
 #[derive(Debug, Args)]
 struct Target {
-    /// Work on a data folder of this machine instead of over REST; a host that runs on it sees the change at once.
+    /// Work on a data folder of this machine, or on the database beside it, instead of over REST; a host that runs on it sees the
+    /// change at once.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    #[command(flatten)]
+    database: Database,
     #[command(flatten)]
     place: Place,
 }
@@ -67,7 +71,8 @@ impl Target {
         match &self.data {
             Some(folder) => {
                 let folder = crate::data::opened(folder)?;
-                let store = Store::open(&folder).await.map_err(asgard_contract::Error::from)?;
+                let store =
+                    Store::open_with(&folder, self.database.config()).await.map_err(asgard_contract::Error::from)?;
                 Ok(Host::Folder(store, folder))
             }
             None => Ok(Host::Remote(self.place.client()?)),

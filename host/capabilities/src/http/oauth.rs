@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use asgard_contract::{Error, Result};
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use serde::Deserialize;
@@ -85,19 +85,21 @@ impl TokenSource {
 
     /// Servers must accept the client's name and secret as Basic credentials. Those that do not want them in the form.
     async fn fetch(&self, password: &str) -> Result<Token> {
-        let (status, body) = self.ask(password, true).await?;
-        let (status, body) = match status {
-            StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST => self.ask(password, false).await?,
-            _ => (status, body),
-        };
+        let mut answer = self.ask(password, true).await?;
+        if matches!(answer.status(), StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST) {
+            answer = self.ask(password, false).await?;
+        }
+        let (parts, body) = answer.into_parts();
+        let status = parts.status;
         if !status.is_success() {
+            let retry_after_ms = retry_after_ms(&parts.headers);
             let text = String::from_utf8_lossy(&body).chars().take(300).collect::<String>();
             let message = format!("`{}` gives no token ({status}): {text}", self.url);
             return Err(match status {
                 StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                     Error::unauthenticated(message)
                 }
-                _ => Error::unavailable(message),
+                _ => Error::Unavailable { message, retry_after_ms },
             });
         }
         let answer: Answer = serde_json::from_slice(&body)
@@ -109,7 +111,7 @@ impl TokenSource {
         Ok(Token { value: answer.access_token, until: Instant::now() + useful })
     }
 
-    async fn ask(&self, password: &str, in_header: bool) -> Result<(StatusCode, Bytes)> {
+    async fn ask(&self, password: &str, in_header: bool) -> Result<http::Response<Bytes>> {
         // In a block of its own: the serializer may not be held across an await.
         let form = {
             let mut form = form_urlencoded::Serializer::new(String::new());
@@ -141,8 +143,13 @@ impl TokenSource {
             use std::error::Error as _;
             error.source().map_or_else(|| away(&error), |cause| away(&cause))
         })?;
-        let status = answer.status();
-        let body = Limited::new(answer.into_body(), LARGEST_ANSWER).collect().await.map_err(|error| away(&error))?;
-        Ok((status, body.to_bytes()))
+        let (parts, body) = answer.into_parts();
+        let body = Limited::new(body, LARGEST_ANSWER).collect().await.map_err(|error| away(&error))?;
+        Ok(http::Response::from_parts(parts, body.to_bytes()))
     }
+}
+
+/// The server's own wish for a pause; a date is left to our own pause.
+fn retry_after_ms(headers: &http::HeaderMap) -> Option<u64> {
+    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse::<u64>().ok()?.checked_mul(1000)
 }

@@ -1,5 +1,6 @@
 //! The folder of one process: what host and keeper tell each other. [`super::keep`] has the list of its files.
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -94,6 +95,19 @@ impl Folder {
 
     pub(super) fn read_launch(&self) -> io::Result<Launch> {
         read_json(&self.0.join("launch.json"))?.ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// Names of secrets that the process may have been told.
+    pub(super) fn write_told(&self, names: &BTreeSet<String>) -> io::Result<()> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        write_json(&self.0.join("told.json"), names)
+    }
+
+    /// Empty where it was told none.
+    pub(super) fn read_told(&self) -> io::Result<BTreeSet<String>> {
+        Ok(read_json(&self.0.join("told.json"))?.unwrap_or_default())
     }
 
     pub(super) fn write_keeper(&self, mark: &KeeperMark) -> io::Result<()> {

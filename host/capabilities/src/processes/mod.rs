@@ -46,7 +46,7 @@ pub(crate) use supervisor::{check_strings, children, delete};
 use crate::blocking::{blocking, file_error};
 use crate::holder::Holder;
 use crate::objects::{self, ObjectSpace};
-use crate::secrets::Secrets;
+use crate::secrets::{Secrets, Used};
 
 /// How long a call waits for a Python environment that is being made: half of what a step may take by default.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -119,6 +119,8 @@ pub struct Processes {
     /// Those of them whose processes see secrets.
     pub(crate) substituting: Arc<BTreeSet<String>>,
     pub(crate) secrets: Arc<dyn Secrets>,
+    /// What the plugin was told so far, and so may have told the process.
+    pub(crate) used: Used,
     pub(crate) programs: Programs,
     /// Where there is a grant for them.
     pub(crate) objects: Option<ObjectSpace>,
@@ -160,7 +162,8 @@ impl Processes {
             output_segments: if is_stream { STREAM_SEGMENTS } else { OUTPUT_SEGMENTS },
             stream: is_stream,
         };
-        self.supervisor.start(&folder, files, launch).await
+        let told = self.used.names();
+        self.supervisor.start(&folder, files, launch, &told).await
     }
 
     /// How far the process is.
@@ -187,6 +190,7 @@ impl Processes {
     pub async fn output(&self, key: &str, offset: u64, max: u32) -> Result<Chunk> {
         let reading = async {
             let folder = self.known(key)?;
+            self.remember(&folder).await;
             read_output(&folder, offset, max).await
         };
         self.holder.using("processes", "output", key, reading).await
@@ -199,6 +203,7 @@ impl Processes {
     pub async fn read_file(&self, key: &str, path: &str) -> Result<Vec<u8>> {
         let reading = async {
             let folder = self.known(key)?;
+            self.remember(&folder).await;
             let (path, largest) = (path.to_owned(), self.largest_file);
             blocking(move || {
                 let (real, size) = files::find(&folder.work(), &path)?;
@@ -261,6 +266,15 @@ impl Processes {
             self.supervisor.delete(&folder).await
         };
         self.holder.using("processes", "remove", key, removing).await
+    }
+
+    /// Looks the secrets up that the process was told, on a host that has not: what is read of it is kept clean of them.
+    async fn remember(&self, folder: &Folder) {
+        let known = self.used.names();
+        for name in folder.read_told().unwrap_or_default().difference(&known) {
+            // One that is gone by now is nobody's secret any more.
+            let _ = self.secrets.get(&self.holder.caller.environment, name).await;
+        }
     }
 
     fn known(&self, key: &str) -> Result<Folder> {

@@ -1,5 +1,6 @@
 //! The owner of every process and service of the host.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -96,14 +97,22 @@ impl Supervisor {
         Ok(Folder::new(&path))
     }
 
-    /// Starts a process in `folder`, unless one was started there before.
-    pub(super) async fn start(&self, folder: &Folder, files: Vec<Ready>, launch: Launch) -> Result<()> {
+    /// Starts a process in `folder`, unless one was started there before. `told`: names of the secrets that it may have been told.
+    pub(super) async fn start(
+        &self,
+        folder: &Folder,
+        files: Vec<Ready>,
+        launch: Launch,
+        told: &BTreeSet<String>,
+    ) -> Result<()> {
+        let told = told.clone();
         let partial = Folder::new(&self.partial.join(uuid::Uuid::new_v4().simple().to_string()));
         let prepared = partial.clone();
         let filled = blocking(move || {
             let failed = |error: std::io::Error| file_error("making", prepared.path(), &error);
             prepared.make().map_err(failed)?;
             files::write(&files, &prepared.work())?;
+            prepared.write_told(&told).map_err(failed)?;
             prepared.write_launch(&launch).map_err(failed)
         });
         let started = match filled.await {

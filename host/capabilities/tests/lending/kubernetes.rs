@@ -167,7 +167,7 @@ async fn what_is_not_granted_never_reaches_the_cluster() {
     assert_eq!(cluster.lock().unwrap().asked, Vec::<String>::new());
     assert_eq!(server.connections(), 0);
     assert!(matches!(resources.get(&reference("Node", "a")).await, Err(Error::Unsupported { .. })));
-    assert!(matches!(resources.get(&reference("Other", "a")).await, Err(Error::NotFound { .. })));
+    assert!(matches!(resources.get(&reference("Other", "a")).await, Err(Error::Unsupported { .. })));
 }
 
 #[tokio::test]

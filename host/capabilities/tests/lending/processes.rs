@@ -282,8 +282,14 @@ async fn a_granted_program_is_told_secrets_in_its_variables_and_json_files() {
     assert_eq!(config["auth"][0]["password"], "pencil");
     assert_eq!(config["note"], "see secret://password");
     assert_eq!(lines[1..], ["secret://password", "pencil"]);
-    // What was looked up is kept out of what the call says.
+    // What was looked up is kept out of what the call says, and later ones of the plugin.
     assert_eq!(lent.used_secrets.conceal("it is pencil"), "it is **********");
+    assert_eq!(host.lent_to("another").used_secrets.conceal("it is pencil"), "it is **********");
+    // A host that did not start the process knows what it was told once its output was read.
+    let later = host.apply(TOLD).lent();
+    assert_eq!(later.used_secrets.conceal("it is pencil"), "it is pencil");
+    later.processes.unwrap().output("k", 0, 10).await.unwrap();
+    assert_eq!(later.used_secrets.conceal("it is pencil"), "it is **********");
 }
 
 #[tokio::test]

@@ -141,7 +141,12 @@ impl Sync {
                 Box::pin(async move { instance.asgard_connector_connector().sync().call_next(store, resource).await })
             })
             .await?;
-        Ok(event.into())
+        let used = &self.session.call().lent.used_secrets;
+        Ok(match event.into() {
+            Event::StreamFailed { stream, error } => Event::StreamFailed { stream, error: used.conceal_error(error) },
+            Event::Progress(progress) => Event::Progress(used.conceal_progress(progress)),
+            event => event,
+        })
     }
 }
 

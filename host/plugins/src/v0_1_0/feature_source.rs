@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::v0_1_0::bindings::feature_source::FeatureSourcePluginPre;
 use crate::v0_1_0::bindings::feature_source::exports::asgard::feature_source::feature_source as wit;
 use crate::v0_1_0::types::list;
-use crate::v0_1_0::{handle, step, step_types};
+use crate::v0_1_0::{concealed, handle, step, step_types};
 
 handle!(
     /// Feature views over gold tables.
@@ -65,7 +65,7 @@ impl FeatureSource {
     /// The plugin's own.
     pub async fn start(&self, request: &Request) -> Result<Step<Outcome>> {
         let request = wit::Request::from(request.clone());
-        Ok(step!(self, asgard_feature_source_feature_source.call_start(&request))?.into())
+        Ok(concealed(&self.call, step!(self, asgard_feature_source_feature_source.call_start(&request))?.into()))
     }
 
     /// The next step.
@@ -74,7 +74,7 @@ impl FeatureSource {
     /// The plugin's own.
     pub async fn advance(&self, state: &[u8]) -> Result<Step<Outcome>> {
         let state = state.to_vec();
-        Ok(step!(self, asgard_feature_source_feature_source.call_advance(&state))?.into())
+        Ok(concealed(&self.call, step!(self, asgard_feature_source_feature_source.call_advance(&state))?.into()))
     }
 
     /// Ends the work. May be repeated.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::v0_1_0::bindings::image_build::ImageBuildPluginPre;
 use crate::v0_1_0::bindings::image_build::exports::asgard::deployer::image_build as wit;
-use crate::v0_1_0::{handle, step, step_types};
+use crate::v0_1_0::{concealed, handle, step, step_types};
 
 handle!(
     /// Makes container images of models.
@@ -24,7 +24,7 @@ impl ImageBuild {
     pub async fn start(&self, request: &BuildRequest) -> Result<Step<Outcome>> {
         let BuildRequest { deployment_id, model_name, model_version, model_files, requirements } = request.clone();
         let request = wit::Request { deployment_id, model_name, model_version, model_files, requirements };
-        Ok(step!(self, asgard_deployer_image_build.call_start(&request))?.into())
+        Ok(concealed(&self.call, step!(self, asgard_deployer_image_build.call_start(&request))?.into()))
     }
 
     /// The next step.
@@ -33,7 +33,7 @@ impl ImageBuild {
     /// The plugin's own.
     pub async fn advance(&self, state: &[u8]) -> Result<Step<Outcome>> {
         let state = state.to_vec();
-        Ok(step!(self, asgard_deployer_image_build.call_advance(&state))?.into())
+        Ok(concealed(&self.call, step!(self, asgard_deployer_image_build.call_advance(&state))?.into()))
     }
 
     /// Ends the build. May be repeated.

@@ -29,9 +29,11 @@ pub(crate) mod transform;
 
 use std::collections::BTreeSet;
 
+use asgard_contract::Step;
 use asgard_contract::manifest::Interface;
 use wasmtime::component::{HasSelf, InstancePre, Linker};
 
+use crate::call::Call;
 use crate::host::Host;
 
 /// Links all that a guest may import. Whether it was lent is asked when it is called.
@@ -109,6 +111,11 @@ macro_rules! handle {
             }
         }
     };
+}
+
+/// What a step says, without the secrets that its plugin was told.
+fn concealed<T>(call: &Call, step: Step<T>) -> Step<T> {
+    call.lent.used_secrets.conceal_step(step)
 }
 
 /// One step: a fresh instance, one call of `$guest`'s `$function`, and the instance is gone. The answer is still the

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::v0_1_0::bindings::serving::ServingPluginPre;
 use crate::v0_1_0::bindings::serving::exports::asgard::deployer::serving as wit;
-use crate::v0_1_0::{handle, step, step_types};
+use crate::v0_1_0::{concealed, handle, step, step_types};
 
 handle!(
     /// Serves models over HTTP.
@@ -23,7 +23,7 @@ impl Serving {
     /// The plugin's own.
     pub async fn start(&self, request: &ServingRequest) -> Result<Step<Outcome>> {
         let request = wit::Request::from(request.clone());
-        Ok(step!(self, asgard_deployer_serving.call_start(&request))?.into())
+        Ok(concealed(&self.call, step!(self, asgard_deployer_serving.call_start(&request))?.into()))
     }
 
     /// The next step.
@@ -32,7 +32,7 @@ impl Serving {
     /// The plugin's own.
     pub async fn advance(&self, state: &[u8]) -> Result<Step<Outcome>> {
         let state = state.to_vec();
-        Ok(step!(self, asgard_deployer_serving.call_advance(&state))?.into())
+        Ok(concealed(&self.call, step!(self, asgard_deployer_serving.call_advance(&state))?.into()))
     }
 
     /// Ends the work. May be repeated.
@@ -50,7 +50,8 @@ impl Serving {
     /// The plugin's own.
     pub async fn inspect(&self, state: &[u8]) -> Result<Status<Outcome>> {
         let state = state.to_vec();
-        Ok(step!(self, asgard_deployer_serving.call_inspect(&state))?.into())
+        let status = step!(self, asgard_deployer_serving.call_inspect(&state))?.into();
+        Ok(self.call.lent.used_secrets.conceal_status(status))
     }
 
     /// Ends what is served; nothing happens if it has ended.

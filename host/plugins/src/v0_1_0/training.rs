@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::v0_1_0::bindings::training::TrainingPluginPre;
 use crate::v0_1_0::bindings::training::exports::asgard::deployer::training as wit;
-use crate::v0_1_0::{handle, step, step_types};
+use crate::v0_1_0::{concealed, handle, step, step_types};
 
 handle!(
     /// Runs training scripts.
@@ -23,7 +23,7 @@ impl Training {
     /// The plugin's own.
     pub async fn start(&self, request: &TrainingRequest) -> Result<Step<Outcome>> {
         let request = wit::Request::from(request.clone());
-        Ok(step!(self, asgard_deployer_training.call_start(&request))?.into())
+        Ok(concealed(&self.call, step!(self, asgard_deployer_training.call_start(&request))?.into()))
     }
 
     /// The next step.
@@ -32,7 +32,7 @@ impl Training {
     /// The plugin's own.
     pub async fn advance(&self, state: &[u8]) -> Result<Step<Outcome>> {
         let state = state.to_vec();
-        Ok(step!(self, asgard_deployer_training.call_advance(&state))?.into())
+        Ok(concealed(&self.call, step!(self, asgard_deployer_training.call_advance(&state))?.into()))
     }
 
     /// Ends the script and all that it started.

@@ -8,7 +8,7 @@ use asgard_contract::{Error, Result, Step, TableName};
 use crate::v0_1_0::bindings::transform::TransformPluginPre;
 use crate::v0_1_0::bindings::transform::exports::asgard::transform::transform as wit;
 use crate::v0_1_0::types::list;
-use crate::v0_1_0::{handle, step, step_types};
+use crate::v0_1_0::{concealed, handle, step, step_types};
 
 handle!(
     /// SQL that makes tables.
@@ -35,7 +35,8 @@ impl Transform {
     /// The plugin's own.
     pub async fn start(&self, request: &Request) -> Result<Step<Outcome>> {
         let request = wit::Request::from(request.clone());
-        step!(self, asgard_transform_transform.call_start(&request))?.try_into()
+        let step = step!(self, asgard_transform_transform.call_start(&request))?.try_into()?;
+        Ok(concealed(&self.call, step))
     }
 
     /// The next step.
@@ -44,7 +45,8 @@ impl Transform {
     /// The plugin's own.
     pub async fn advance(&self, state: &[u8]) -> Result<Step<Outcome>> {
         let state = state.to_vec();
-        step!(self, asgard_transform_transform.call_advance(&state))?.try_into()
+        let step = step!(self, asgard_transform_transform.call_advance(&state))?.try_into()?;
+        Ok(concealed(&self.call, step))
     }
 
     /// Ends the work. May be repeated.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use asgard_sdk::http::{self, Credential, Request, Response};
+use asgard_sdk::types::Unavailable;
 use asgard_sdk::{Error, Result};
 
 /// A part of four MiB comes in this time over any line that is of use.
@@ -34,16 +35,22 @@ pub(super) fn send(
             None => http::send(&request),
         };
         let failure = match answer {
-            Ok(response) if response.status == 429 || response.status >= 500 => {
-                Error::unavailable(format!("`{}` answers with {}{}", shown(url), response.status, said(&response)))
-            }
+            Ok(response) if response.status == 429 || response.status >= 500 => Error::Unavailable(Unavailable {
+                message: format!("`{}` answers with {}{}", shown(url), response.status, said(&response)),
+                retry_after_ms: response.retry_after_ms(),
+            }),
             Ok(response) => return Ok(response),
             Err(failure @ Error::Unavailable(_)) => failure,
             Err(error) => return Err(error),
         };
+        // A server that wants more than a short pause is left alone for as long, by the host.
+        let wish = match &failure {
+            Error::Unavailable(Unavailable { retry_after_ms, .. }) => retry_after_ms.map(Duration::from_millis),
+            _ => None,
+        };
         match pauses.next() {
-            Some(pause) => std::thread::sleep(*pause),
-            None => return Err(failure),
+            Some(pause) if wish.is_none_or(|wish| wish <= *pause) => std::thread::sleep(*pause),
+            _ => return Err(failure),
         }
     }
 }

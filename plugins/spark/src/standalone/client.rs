@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use asgard_sdk::types::Unavailable;
 use asgard_sdk::{Error, Result, http};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -170,7 +171,10 @@ impl<'a> Client<'a> {
             200..300 => Ok(response.body),
             401 => Err(Error::Unauthenticated(format!("{url} does not accept the credentials"))),
             403 => Err(Error::Forbidden(format!("{url} does not allow it: {}", start(&response.body)))),
-            429 | 502..=504 => Err(Error::unavailable(format!("{url} answered with {}", response.status))),
+            429 | 502..=504 => Err(Error::Unavailable(Unavailable {
+                message: format!("{url} answered with {}", response.status),
+                retry_after_ms: response.retry_after_ms(),
+            })),
             // Its own words are JSON also with other statuses.
             status => match serde_json::from_slice::<Value>(&response.body) {
                 Ok(Value::Object(answer)) if answer.contains_key("success") => Ok(response.body),
