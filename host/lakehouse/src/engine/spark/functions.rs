@@ -221,6 +221,8 @@ fn collected() -> (Functions, Vec<String>) {
     for (names, function) in own() {
         all.scalar(names, &function);
     }
+    super::bytes::register(&mut all);
+    super::numbers::register(&mut all);
     if let Some(engine) = all.aggregates.get("sum").cloned() {
         let sum = Sum::new(engine, "long overflow: the sum is no bigint; try_sum makes a null of it");
         all.aggregate(&["sum"], &Arc::new(AggregateUDF::new_from_impl(sum)));
@@ -232,7 +234,7 @@ pub(super) fn all() -> Functions {
     collected().0
 }
 
-fn function(name: &'static str, parameters: &'static [Kind], returns: DataType, rows: Rows) -> Function {
+pub(super) fn function(name: &'static str, parameters: &'static [Kind], returns: DataType, rows: Rows) -> Function {
     Function::new(name, parameters, Always(returns), rows).lenient()
 }
 

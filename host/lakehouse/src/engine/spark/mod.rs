@@ -1,7 +1,10 @@
 //! Spark's SQL, as version 4 has it: ANSI mode, time zone UTC.
 
+mod bytes;
+mod calls;
 mod functions;
 mod meaning;
+mod numbers;
 mod rewrites;
 mod syntax;
 mod types;

@@ -39,6 +39,9 @@ impl Rewriter for Rewrites {
     }
 
     fn expr(&self, expr: &mut Expr) -> Result<()> {
+        if super::calls::rewritten(expr)? {
+            return Ok(());
+        }
         match expr {
             Expr::Value(value) => number(value).map(|changed| {
                 if let Some(changed) = changed {
