@@ -20,7 +20,7 @@ use datafusion::common::{Result, exec_err, plan_err};
 const LENGTH_AT_MOST: usize = 1 << 24;
 
 /// The bytes of a row: of a text, in UTF-8.
-pub(super) fn bytes_at(array: &ArrayRef, row: usize) -> Option<&[u8]> {
+pub(in crate::engine) fn bytes_at(array: &ArrayRef, row: usize) -> Option<&[u8]> {
     if array.is_null(row) {
         return None;
     }

@@ -91,6 +91,11 @@ impl Hash for Murmur {
     }
 }
 
+/// Of bytes, with a seed.
+pub(in crate::engine) fn murmur_bytes(value: &[u8], seed: i32) -> i32 {
+    Murmur.bytes(value, seed)
+}
+
 struct Xx;
 
 impl Hash for Xx {

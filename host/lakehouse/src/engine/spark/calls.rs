@@ -1,9 +1,15 @@
 //! Calls that Spark writes differently from the functions here: by how many arguments there are, or in words between them.
 
-use asgard_contract::Result;
-use sqlparser::ast::{DataType, ExactNumberInfo, Expr, Spanned};
+use std::ops::ControlFlow;
 
-use crate::engine::rewrite::{arguments, call, cast, name_of, rename, text, with_arguments};
+use asgard_contract::Result;
+use sqlparser::ast::{
+    DataType, DuplicateTreatment, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentClause, FunctionArguments, GroupByExpr, NullTreatment, OrderByExpr, Select, SelectItem, Spanned,
+    Value, ValueWithSpan, visit_expressions_mut,
+};
+
+use crate::engine::rewrite::{arguments, call, cast, name_of, place, refused, rename, text, whole, with_arguments};
 
 /// True: the expression was rewritten, and is done.
 pub(super) fn rewritten(expr: &mut Expr) -> Result<bool> {
@@ -23,7 +29,7 @@ pub(super) fn rewritten(expr: &mut Expr) -> Result<bool> {
         Expr::Position { expr: part, r#in: value } => {
             *expr = call("locate", part.span(), vec![(**part).clone(), (**value).clone()]);
         }
-        Expr::Function(_) => return function(expr),
+        Expr::Function(_) => return Ok(aggregate(expr)? || function(expr)?),
         _ => return Ok(false),
     }
     Ok(true)
@@ -45,4 +51,141 @@ fn function(expr: &mut Expr) -> Result<bool> {
         _ => return Ok(false),
     }
     Ok(true)
+}
+
+/// All arguments of a call, also of one with DISTINCT.
+fn plain_arguments(function: &Function) -> Option<Vec<Expr>> {
+    let FunctionArguments::List(list) = &function.args else { return None };
+    if !list.clauses.is_empty() {
+        return None;
+    }
+    let arguments = list.args.iter().map(|argument| match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
+        _ => None,
+    });
+    arguments.collect()
+}
+
+fn truth(value: bool) -> Expr {
+    Expr::Value(ValueWithSpan { value: Value::Boolean(value), span: sqlparser::tokenizer::Span::empty() })
+}
+
+fn aggregate(expr: &mut Expr) -> Result<bool> {
+    let at = place(expr);
+    let Expr::Function(function) = expr else { return Ok(false) };
+    let name = name_of(function);
+    let Some(arguments) = plain_arguments(function) else { return Ok(false) };
+    let order = function.within_group.clone();
+    match (name.as_str(), arguments.as_slice(), order.as_slice()) {
+        ("median", [value], []) => {
+            let half = Expr::Value(ValueWithSpan {
+                value: Value::Number("0.5".to_owned(), false),
+                span: sqlparser::tokenizer::Span::empty(),
+            });
+            replace(function, "$percentile", vec![value.clone(), half]);
+        }
+        ("percentile", [_, _, ..], []) => rename(function, "$percentile"),
+        ("percentile_cont", [percentage], [order]) => ordered(function, "$percentile", percentage, order),
+        ("percentile_disc", [percentage], [order]) => ordered(function, "$percentile_disc", percentage, order),
+        ("percentile_cont" | "percentile_disc", ..) => {
+            return refused(at, format!("`{name}` is written {name}(0.5) WITHIN GROUP (ORDER BY value)"));
+        }
+        ("mode", [], [order]) => {
+            let arguments = vec![order.expr.clone(), truth(true), truth(order.options.asc == Some(false))];
+            replace(function, "mode", arguments);
+        }
+        ("first" | "first_value" | "last" | "last_value" | "any_value", [value, Expr::Value(flag)], []) => {
+            let Value::Boolean(ignores) = flag.value else { return Ok(false) };
+            if ignores {
+                function.null_treatment = Some(NullTreatment::IgnoreNulls);
+            }
+            with_arguments(function, vec![value.clone()]);
+        }
+        ("listagg" | "string_agg", [value, rest @ ..], order) if rest.len() < 2 => {
+            let delimiter = rest.first().cloned().unwrap_or_else(|| text(""));
+            listed(function, value, delimiter, order.to_vec());
+            let listed = cast(expr.clone(), DataType::String(None));
+            *expr = listed;
+        }
+        ("try_avg", [_], []) => rename(function, "avg"),
+        ("rank" | "dense_rank" | "percent_rank", [_, ..], []) if function.over.is_some() => {
+            // Spark takes them, and looks at the window's order alone.
+            with_arguments(function, Vec::new());
+            return Ok(false);
+        }
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+fn replace(function: &mut Function, name: &str, arguments: Vec<Expr>) {
+    rename(function, name);
+    with_arguments(function, arguments);
+    function.within_group.clear();
+}
+
+fn ordered(function: &mut Function, name: &str, percentage: &Expr, order: &OrderByExpr) {
+    let descending = truth(order.options.asc == Some(false));
+    replace(function, name, vec![order.expr.clone(), percentage.clone(), whole(1), descending]);
+}
+
+/// `listagg(text, delimiter) WITHIN GROUP (ORDER BY …)`: the planner writes the order among the arguments.
+fn listed(function: &mut Function, value: &Expr, delimiter: Expr, mut order: Vec<OrderByExpr>) {
+    let span = function.name.span();
+    let text = call("$text", span, vec![value.clone()]);
+    let FunctionArguments::List(list) = &function.args else { return };
+    let is_distinct = list.duplicate_treatment == Some(DuplicateTreatment::Distinct);
+    let name = if is_distinct && order.is_empty() { "$listagg" } else { "$string_agg" };
+    replace(function, name, vec![text.clone(), delimiter]);
+    for key in &mut order {
+        if key.expr == *value {
+            key.expr = text.clone();
+        }
+    }
+    if !order.is_empty()
+        && let FunctionArguments::List(list) = &mut function.args
+    {
+        list.clauses.push(FunctionArgumentClause::OrderBy(order));
+    }
+}
+
+/// `grouping_id()` is of all that the query groups by, in that order.
+pub(super) fn grouping_ids(select: &mut Select) {
+    let GroupByExpr::Expressions(keys, _) = &select.group_by else { return };
+    let mut all: Vec<Expr> = Vec::new();
+    for key in keys {
+        let parts: Vec<Expr> = match key {
+            Expr::Cube(sets) | Expr::Rollup(sets) | Expr::GroupingSets(sets) => {
+                sets.iter().flatten().cloned().collect()
+            }
+            other => vec![other.clone()],
+        };
+        for part in parts {
+            if !all.contains(&part) {
+                all.push(part);
+            }
+        }
+    }
+    let put = |expr: &mut Expr| {
+        let _ = visit_expressions_mut(expr, |inner| {
+            if let Expr::Function(function) = inner
+                && name_of(function) == "grouping_id"
+            {
+                let given = arguments(function).unwrap_or_default();
+                replace(function, "grouping", if given.is_empty() { all.clone() } else { given });
+                let id = cast(inner.clone(), DataType::BigInt(None));
+                *inner = id;
+                return ControlFlow::<()>::Continue(());
+            }
+            ControlFlow::Continue(())
+        });
+    };
+    for item in &mut select.projection {
+        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+            put(expr);
+        }
+    }
+    if let Some(having) = &mut select.having {
+        put(having);
+    }
 }

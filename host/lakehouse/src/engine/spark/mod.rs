@@ -1,5 +1,6 @@
 //! Spark's SQL, as version 4 has it: ANSI mode, time zone UTC.
 
+mod aggregates;
 mod bytes;
 mod calls;
 mod functions;

@@ -1,0 +1,48 @@
+//! Lists and texts of all values of a group.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, ListArray};
+use datafusion::arrow::buffer::OffsetBuffer;
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::{Result, ScalarValue, plan_err};
+
+use super::percentiles::item;
+use super::{Call, distinct};
+use crate::engine::functions::type_word;
+
+pub(in crate::engine) fn set_types(given: &[DataType]) -> Result<(Vec<DataType>, DataType)> {
+    match given {
+        [DataType::Map(..)] => plan_err!("collect_set is not of maps"),
+        [value] => Ok((vec![value.clone()], DataType::new_list(value.clone(), true))),
+        _ => plan_err!("collect_set takes one value"),
+    }
+}
+
+/// `collect_set`: each value once, in the order in which they first came.
+pub(in crate::engine) fn set(columns: &[ArrayRef], _call: &Call) -> Result<ScalarValue> {
+    let values = distinct(columns)?.swap_remove(0);
+    let offsets = OffsetBuffer::from_lengths([values.len()]);
+    let list = ListArray::try_new(item(values.data_type().clone()), offsets, values, None)?;
+    Ok(ScalarValue::List(Arc::new(list)))
+}
+
+pub(in crate::engine) fn text_types(given: &[DataType]) -> Result<(Vec<DataType>, DataType)> {
+    match given.first() {
+        Some(DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null) => {
+            Ok((vec![DataType::Utf8; given.len()], DataType::Utf8))
+        }
+        Some(other) => plan_err!("listagg takes text, not {}: cast it", type_word(other)),
+        None => plan_err!("listagg takes text"),
+    }
+}
+
+/// `listagg(DISTINCT text[, delimiter])`, in the order in which they first came.
+pub(in crate::engine) fn joined(columns: &[ArrayRef], call: &Call) -> Result<ScalarValue> {
+    let delimiter = match call.constant(1, "the delimiter")? {
+        Some(value) => value.try_as_str().flatten().unwrap_or_default().to_owned(),
+        None => String::new(),
+    };
+    let texts: Vec<&str> = columns[0].as_string::<i32>().iter().flatten().collect();
+    Ok(ScalarValue::Utf8((!texts.is_empty()).then(|| texts.join(&delimiter))))
+}
