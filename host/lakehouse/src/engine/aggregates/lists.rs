@@ -9,7 +9,7 @@ use datafusion::common::{Result, ScalarValue, plan_err};
 
 use super::percentiles::item;
 use super::{Call, distinct};
-use crate::engine::functions::type_word;
+use crate::engine::functions::{type_word, variants};
 
 pub(in crate::engine) fn set_types(given: &[DataType]) -> Result<(Vec<DataType>, DataType)> {
     match given {
@@ -45,4 +45,13 @@ pub(in crate::engine) fn joined(columns: &[ArrayRef], call: &Call) -> Result<Sca
     };
     let texts: Vec<&str> = columns[0].as_string::<i32>().iter().flatten().collect();
     Ok(ScalarValue::Utf8((!texts.is_empty()).then(|| texts.join(&delimiter))))
+}
+
+pub(in crate::engine) fn variant_types(given: &[DataType]) -> Result<(Vec<DataType>, DataType)> {
+    variants::schema_type(given).map(|result| (given.to_vec(), result))
+}
+
+/// `schema_of_variant_agg`.
+pub(in crate::engine) fn schema(columns: &[ArrayRef], _call: &Call) -> Result<ScalarValue> {
+    Ok(ScalarValue::Utf8(Some(variants::schema_of_all(&columns[0]))))
 }

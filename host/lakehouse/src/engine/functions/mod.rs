@@ -8,6 +8,7 @@ pub(super) mod bytes;
 mod check;
 pub(super) mod ciphers;
 pub(super) mod dates;
+pub(super) mod documents;
 pub(super) mod hashes;
 pub(super) mod lists;
 pub(super) mod masks;

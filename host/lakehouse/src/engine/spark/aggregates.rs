@@ -46,6 +46,10 @@ pub(super) fn register(all: &mut Functions) {
             &["approx_top_k_combine"],
             Aggregate::new("approx_top_k_combine", 1, 2, frequent::combine_types, Gather(frequent::combined)),
         ),
+        (
+            &["schema_of_variant_agg"],
+            Aggregate::new("schema_of_variant_agg", 1, 1, lists::variant_types, Gather(lists::schema)),
+        ),
         (&["count_min_sketch"], Aggregate::new("count_min_sketch", 4, 4, count_min::types, Fold(count_min::start))),
         (
             &["bitmap_construct_agg"],

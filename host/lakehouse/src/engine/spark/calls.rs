@@ -149,6 +149,36 @@ fn listed(function: &mut Function, value: &Expr, delimiter: Expr, mut order: Vec
     }
 }
 
+/// `json_tuple(document, 'a', 'b')` makes a column of each name: `c0`, `c1`.
+pub(super) fn json_tuples(select: &mut Select) {
+    let is_tuple = |item: &SelectItem| {
+        matches!(item, SelectItem::UnnamedExpr(Expr::Function(function))
+            | SelectItem::ExprWithAlias { expr: Expr::Function(function), .. } if name_of(function) == "json_tuple")
+    };
+    if !select.projection.iter().any(is_tuple) {
+        return;
+    }
+    let items = std::mem::take(&mut select.projection);
+    for item in items {
+        let (SelectItem::UnnamedExpr(Expr::Function(function))
+        | SelectItem::ExprWithAlias { expr: Expr::Function(function), .. }) = &item
+        else {
+            select.projection.push(item);
+            continue;
+        };
+        match arguments(function).as_deref() {
+            Some([document, names @ ..]) if name_of(function) == "json_tuple" && !names.is_empty() => {
+                for (index, name) in names.iter().enumerate() {
+                    let expr = call("$json_member", function.name.span(), vec![document.clone(), name.clone()]);
+                    let alias = sqlparser::ast::Ident::with_quote('"', format!("c{index}"));
+                    select.projection.push(SelectItem::ExprWithAlias { expr, alias });
+                }
+            }
+            _ => select.projection.push(item),
+        }
+    }
+}
+
 /// `grouping_id()` is of all that the query groups by, in that order.
 pub(super) fn grouping_ids(select: &mut Select) {
     let GroupByExpr::Expressions(keys, _) = &select.group_by else { return };

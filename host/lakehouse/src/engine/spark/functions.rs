@@ -220,6 +220,7 @@ fn collected() -> (Functions, Vec<String>) {
     }
     super::aggregates::register(&mut all);
     super::bytes::register(&mut all);
+    super::documents::register(&mut all);
     super::numbers::register(&mut all);
     if let Some(engine) = all.aggregates.get("sum").cloned() {
         let sum = Sum::new(engine, "long overflow: the sum is no bigint; try_sum makes a null of it");

@@ -3,11 +3,13 @@
 mod aggregates;
 mod bytes;
 mod calls;
+mod documents;
 mod functions;
 mod meaning;
 mod numbers;
 mod rewrites;
 mod syntax;
+mod tokens;
 mod types;
 
 use std::sync::{Arc, LazyLock};
@@ -59,6 +61,7 @@ impl SqlDialect for Spark {
 
     fn tokens(&self, tokens: &mut Vec<TokenWithSpan>) {
         syntax::join_suffixes(tokens);
+        tokens::mend(tokens);
     }
 
     fn rewrite(&self, query: &mut Query) -> Result<()> {

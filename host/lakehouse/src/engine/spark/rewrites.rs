@@ -36,6 +36,7 @@ impl Rewriter for Rewrites {
         }
         group_by_all(select, &super::dialect().functions().aggregates);
         super::calls::grouping_ids(select);
+        super::calls::json_tuples(select);
         Ok(())
     }
 
