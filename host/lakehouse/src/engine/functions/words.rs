@@ -95,6 +95,22 @@ fn each(argument: &ArrayRef, change: impl Fn(&str) -> String) -> ArrayRef {
     Arc::new(texts)
 }
 
+/// `btrim(text[, letters])`: without spaces, or those letters, at both ends.
+pub(in crate::engine) fn trimmed(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
+    let texts = arguments[0].as_string::<i32>();
+    let letters = arguments.get(1).map(|letters| letters.as_string::<i32>());
+    let values: StringArray = (0..texts.len())
+        .map(|row| {
+            let letters: Vec<char> = match letters {
+                Some(letters) => value(letters, row)?.chars().collect(),
+                None => vec![' '],
+            };
+            Some(value(texts, row)?.trim_matches(letters.as_slice()))
+        })
+        .collect();
+    Ok(Arc::new(values))
+}
+
 /// `quote(text)`.
 pub(in crate::engine) fn quoted(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
     Ok(each(&arguments[0], |text| format!("'{}'", text.replace('\'', "\\'"))))

@@ -31,6 +31,7 @@ pub(super) fn register(all: &mut Functions) {
         (&["contains"], function("contains", &[TextOrBytes, TextOrBytes], Boolean, bytes::contains)),
         (&["startswith"], function("startswith", &[TextOrBytes, TextOrBytes], Boolean, bytes::starts_with)),
         (&["endswith"], function("endswith", &[TextOrBytes, TextOrBytes], Boolean, bytes::ends_with)),
+        (&["btrim"], function("btrim", &[Text, Text], Utf8, words::trimmed).optional(1)),
         // From one to the other.
         (&["encode"], function("encode", &[Text, Text], Binary, bytes::encoded)),
         (&["$decode"], function("decode", &[TextOrBytes, Text], Utf8, bytes::decoded)),

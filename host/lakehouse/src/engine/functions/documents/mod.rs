@@ -12,3 +12,6 @@ pub(in crate::engine) mod options;
 pub(in crate::engine) mod schema;
 pub(in crate::engine) mod values;
 pub(in crate::engine) mod written;
+pub(in crate::engine) mod xml;
+pub(in crate::engine) mod xpath;
+mod xpath_reading;
