@@ -232,7 +232,8 @@ impl ScalarUDFImpl for Function {
         }
         let arrive = given.iter().enumerate().map(|(index, given)| {
             let kind = self.kind(index)?;
-            kind.arrives(given).or_else(|| (self.lenient && is_simple(given)).then(|| kind.plain()).flatten())
+            let is_let_through = is_simple(given) || kind == Kind::Text && is_binary(given);
+            kind.arrives(given).or_else(|| (self.lenient && is_let_through).then(|| kind.plain()).flatten())
         });
         arrive.collect::<Option<Vec<_>>>().map_or_else(|| self.refused(given), Ok)
     }
@@ -283,6 +284,10 @@ pub(super) fn is_simple(data_type: &DataType) -> bool {
                 | DataType::Date64
                 | DataType::Timestamp(..)
         )
+}
+
+fn is_binary(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Binary | DataType::LargeBinary | DataType::BinaryView)
 }
 
 /// A type as people say it.

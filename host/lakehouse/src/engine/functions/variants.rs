@@ -42,6 +42,12 @@ pub(in crate::engine) fn text_of_variant(array: &ArrayRef, row: usize) -> Option
     (parts.is_valid(row) && texts.is_valid(row)).then(|| texts.value(row))
 }
 
+/// A variant as JSON.
+pub(in crate::engine) fn json_of_variant(array: &ArrayRef, row: usize) -> String {
+    let tree = text_of_variant(array, row).and_then(|text| parse(text, Rules::default()));
+    tree.map_or_else(|| "null".to_owned(), |tree| shown(&tree))
+}
+
 fn variants(texts: Vec<Option<String>>) -> Result<ArrayRef> {
     let valid: Vec<bool> = texts.iter().map(Option::is_some).collect();
     let texts: ArrayRef = Arc::new(StringArray::from(texts));
@@ -75,8 +81,19 @@ fn read(arguments: &[ArrayRef], missing: impl Fn(&str) -> Result<()>) -> Result<
     variants(out)
 }
 
-/// Members in order of their names, numbers as they are. False: two members have one name.
+/// Members in order of their names. False: two members have one name.
 fn normal(node: &Node<'_>, out: &mut String) -> bool {
+    in_order(node, &|number| number.text(), out)
+}
+
+/// As a statement sees it.
+fn shown(node: &Node<'_>) -> String {
+    let mut out = String::new();
+    in_order(node, &|number| number.shown(), &mut out);
+    out
+}
+
+fn in_order(node: &Node<'_>, number: &dyn Fn(&Number) -> String, out: &mut String) -> bool {
     match &node.kind {
         Kind::Text(text) => write_text(text, out),
         Kind::List(items) => {
@@ -85,7 +102,7 @@ fn normal(node: &Node<'_>, out: &mut String) -> bool {
                 if index > 0 {
                     out.push(',');
                 }
-                if !normal(item, out) {
+                if !in_order(item, number, out) {
                     return false;
                 }
             }
@@ -104,13 +121,13 @@ fn normal(node: &Node<'_>, out: &mut String) -> bool {
                 }
                 write_text(name, out);
                 out.push(':');
-                if !normal(value, out) {
+                if !in_order(value, number, out) {
                     return false;
                 }
             }
             out.push('}');
         }
-        Kind::Number => out.push_str(&Number::of(node.raw).text()),
+        Kind::Number => out.push_str(&number(&Number::of(node.raw))),
         _ => out.push_str(node.raw),
     }
     true
@@ -140,11 +157,12 @@ impl Number {
         Self::Double(raw.parse().unwrap_or(f64::NAN))
     }
 
+    /// From which the same number comes again.
     fn text(&self) -> String {
         match self {
             Self::Long(long) => long.to_string(),
             Self::Decimal(text, ..) => text.clone(),
-            Self::Double(value) => double(*value),
+            Self::Double(value) => format!("{value:e}"),
         }
     }
 
@@ -154,6 +172,7 @@ impl Number {
             Self::Decimal(text, ..) if text.contains('.') => {
                 text.trim_end_matches('0').trim_end_matches('.').to_owned()
             }
+            Self::Double(value) => double(*value),
             other => other.text(),
         }
     }
@@ -292,7 +311,7 @@ fn leaf(node: &Node<'_>, to: &DataType) -> Option<ScalarValue> {
             _ => None,
         },
         Kind::Number => number(&Number::of(node.raw), to),
-        Kind::List(_) | Kind::Object(_) if *to == DataType::Utf8 => Some(ScalarValue::Utf8(Some(node.raw.to_owned()))),
+        Kind::List(_) | Kind::Object(_) if *to == DataType::Utf8 => Some(ScalarValue::Utf8(Some(shown(node)))),
         _ => None,
     }
 }

@@ -8,7 +8,7 @@ use datafusion::arrow::array::{
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::utils::datafusion_strsim::levenshtein;
-use datafusion::common::{Result, exec_err, plan_err};
+use datafusion::common::{Result, exec_err};
 
 use super::text::value;
 use super::type_word;
@@ -230,19 +230,6 @@ pub(in crate::engine) fn factorial(arguments: &[ArrayRef], _to: &DataType) -> Re
         .map(|value| value.filter(|value| (0..=20).contains(value)).map(|value| (1..=value).product()))
         .collect();
     Ok(Arc::new(values))
-}
-
-/// Text alone: what `listagg` takes.
-pub(in crate::engine) fn text_type(types: &[DataType]) -> Result<DataType> {
-    match types.first() {
-        Some(DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null) => Ok(DataType::Utf8),
-        Some(other) => plan_err!("listagg takes text, not {}: cast it", type_word(other)),
-        None => plan_err!("listagg takes text"),
-    }
-}
-
-pub(in crate::engine) fn as_text(arguments: &[ArrayRef], to: &DataType) -> Result<ArrayRef> {
-    Ok(cast(&arguments[0], to)?)
 }
 
 /// `assert_true(condition[, message])`: null, or the statement fails.

@@ -34,7 +34,7 @@ pub(super) fn register(all: &mut Functions) {
         (&["collect_set"], Aggregate::new("collect_set", 1, 1, lists::set_types, Gather(lists::set))),
         (
             &["$listagg", "listagg", "string_agg"],
-            Aggregate::new("listagg", 1, 2, lists::text_types, Gather(lists::joined)),
+            Aggregate::new("listagg", 2, 2 + 3 * lists::KEYS_AT_MOST, lists::text_types, Gather(lists::joined)),
         ),
         (&["histogram_numeric"], Aggregate::new("histogram_numeric", 2, 2, histogram::types, Gather(histogram::bins))),
         (&["approx_top_k"], Aggregate::new("approx_top_k", 1, 3, frequent::types, Gather(frequent::top))),

@@ -55,7 +55,6 @@ pub(super) fn register(all: &mut Functions) {
         (&["find_in_set"], function("find_in_set", &[Text, Text], Int32, words::place_in_set)),
         (&["locate", "position"], function("locate", &[Text, Text, Whole], Int32, words::located).optional(1)),
         (&["$levenshtein"], function("levenshtein", &[Text, Text, Whole], Int32, words::distance_up_to)),
-        (&["$text"], Function::new("listagg", &[Any], By(words::text_type), words::as_text)),
         (&["collation"], function("collation", &[Text], Utf8, words::collation)),
         // Expressions.
         (

@@ -4,9 +4,8 @@ use std::ops::ControlFlow;
 
 use asgard_contract::Result;
 use sqlparser::ast::{
-    DataType, DuplicateTreatment, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentClause, FunctionArguments, GroupByExpr, NullTreatment, OrderByExpr, Select, SelectItem, Spanned,
-    Value, ValueWithSpan, visit_expressions_mut,
+    AccessExpr, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
+    GroupByExpr, NullTreatment, OrderByExpr, Select, SelectItem, Spanned, Value, ValueWithSpan, visit_expressions_mut,
 };
 
 use crate::engine::rewrite::{arguments, call, cast, name_of, place, refused, rename, text, whole, with_arguments};
@@ -28,6 +27,17 @@ pub(super) fn rewritten(expr: &mut Expr) -> Result<bool> {
         }
         Expr::Position { expr: part, r#in: value } => {
             *expr = call("locate", part.span(), vec![(**part).clone(), (**value).clone()]);
+        }
+        // `f(x).name`: the planner takes the name as text.
+        Expr::CompoundFieldAccess { access_chain, .. } => {
+            for access in access_chain {
+                if let AccessExpr::Dot(name) = access
+                    && let Expr::Identifier(ident) = name
+                {
+                    *name = text(ident.value.clone());
+                }
+            }
+            return Ok(false);
         }
         Expr::Function(_) => return Ok(aggregate(expr)? || function(expr)?),
         _ => return Ok(false),
@@ -104,8 +114,6 @@ fn aggregate(expr: &mut Expr) -> Result<bool> {
         ("listagg" | "string_agg", [value, rest @ ..], order) if rest.len() < 2 => {
             let delimiter = rest.first().cloned().unwrap_or_else(|| text(""));
             listed(function, value, delimiter, order.to_vec());
-            let listed = cast(expr.clone(), DataType::String(None));
-            *expr = listed;
         }
         ("try_avg", [_], []) => rename(function, "avg"),
         ("rank" | "dense_rank" | "percent_rank", [_, ..], []) if function.over.is_some() => {
@@ -129,24 +137,15 @@ fn ordered(function: &mut Function, name: &str, percentage: &Expr, order: &Order
     replace(function, name, vec![order.expr.clone(), percentage.clone(), whole(1), descending]);
 }
 
-/// `listagg(text, delimiter) WITHIN GROUP (ORDER BY …)`: the planner writes the order among the arguments.
-fn listed(function: &mut Function, value: &Expr, delimiter: Expr, mut order: Vec<OrderByExpr>) {
-    let span = function.name.span();
-    let text = call("$text", span, vec![value.clone()]);
-    let FunctionArguments::List(list) = &function.args else { return };
-    let is_distinct = list.duplicate_treatment == Some(DuplicateTreatment::Distinct);
-    let name = if is_distinct && order.is_empty() { "$listagg" } else { "$string_agg" };
-    replace(function, name, vec![text.clone(), delimiter]);
-    for key in &mut order {
-        if key.expr == *value {
-            key.expr = text.clone();
-        }
+/// `listagg(text, delimiter) WITHIN GROUP (ORDER BY key DESC)`: the keys follow the delimiter, each with whether it descends and
+/// whether nulls are first.
+fn listed(function: &mut Function, value: &Expr, delimiter: Expr, order: Vec<OrderByExpr>) {
+    let mut arguments = vec![value.clone(), delimiter];
+    for key in order {
+        let ascends = key.options.asc.unwrap_or(true);
+        arguments.extend([key.expr, truth(!ascends), truth(key.options.nulls_first.unwrap_or(ascends))]);
     }
-    if !order.is_empty()
-        && let FunctionArguments::List(list) = &mut function.args
-    {
-        list.clauses.push(FunctionArgumentClause::OrderBy(order));
-    }
+    replace(function, "$listagg", arguments);
 }
 
 /// `json_tuple(document, 'a', 'b')` makes a column of each name: `c0`, `c1`.

@@ -114,7 +114,6 @@ const SAME: &[(&[&str], &str)] = &[
     (&["regr_sxx"], "regr_sxx"),
     (&["regr_sxy"], "regr_sxy"),
     (&["regr_syy"], "regr_syy"),
-    (&["$string_agg"], "string_agg"),
     // Windows.
     (&["row_number"], "row_number"),
     (&["rank"], "rank"),

@@ -13,7 +13,7 @@ use crate::engine::calendar::DAY;
 use crate::engine::calendar::pattern::Pattern;
 use crate::engine::cast::writes;
 use crate::engine::functions::type_word;
-use crate::engine::functions::variants::{is_variant, text_of_variant};
+use crate::engine::functions::variants::{is_variant, json_of_variant};
 use crate::engine::numbers::decimal::Rules;
 
 /// How values are written.
@@ -94,7 +94,7 @@ impl Writer {
             return Ok(());
         }
         match array.data_type() {
-            variant if is_variant(variant) => out.push_str(text_of_variant(array, row).unwrap_or("null")),
+            variant if is_variant(variant) => out.push_str(&json_of_variant(array, row)),
             DataType::Struct(_) => {
                 let parts = array.as_struct();
                 let members = parts.fields().iter().zip(parts.columns());
