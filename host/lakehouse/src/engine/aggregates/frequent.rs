@@ -262,7 +262,7 @@ impl Table {
         const GOLDEN: f64 = 0.618_033_988_749_894_9;
         let (length, mask) = (self.places.len(), self.places.len() - 1);
         let step = (length as f64 * GOLDEN) as usize | 1;
-        (0..length).filter_map(|at| self.places[at * step & mask].map(|(index, _)| index)).collect()
+        (0..length).filter_map(|at| self.places[(at * step) & mask].map(|(index, _)| index)).collect()
     }
 }
 

@@ -188,7 +188,7 @@ enum Based {
 }
 
 fn in_base(number: &str, from: i64, to: i64) -> Based {
-    let (Ok(radix @ 2..=36), Ok(target @ 2..=36)) = (u32::try_from(from), u64::try_from(to.unsigned_abs())) else {
+    let (Ok(radix @ 2..=36), target @ 2..=36) = (u32::try_from(from), to.unsigned_abs()) else {
         return Based::Nothing;
     };
     if number.is_empty() {
