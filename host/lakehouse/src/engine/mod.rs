@@ -16,6 +16,7 @@
 //! - What is wrong with a statement or its data is `invalid-input` for the field `sql`, with line and column where they are
 //!   known ([`errors`]).
 
+mod aggregates;
 mod bare_values;
 mod by_id;
 pub(crate) mod calendar;

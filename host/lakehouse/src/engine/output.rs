@@ -10,7 +10,7 @@
 //! | times of any unit | microseconds |
 //! | strings and binaries in any layout | `string`, `binary` |
 //! | lists, maps, structs | likewise, inside |
-//! | intervals, durations, only nulls, unions, wider decimals | refused by the column's name |
+//! | intervals, durations, only nulls, unions, wider decimals, variants and states of aggregates (`$…`) | refused by the column's name |
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -129,6 +129,11 @@ fn table_type(data_type: &DataType) -> std::result::Result<DataType, String> {
         | DataType::ListView(item)
         | DataType::LargeListView(item)
         | DataType::FixedSizeList(item, _) => DataType::List(inner(item)?),
+        DataType::Struct(fields) if fields.iter().any(|field| field.name().starts_with('$')) => {
+            return Err(
+                "is a variant or the state of an aggregate, which no table keeps: take a value out of it".to_owned()
+            );
+        }
         DataType::Struct(fields) => {
             DataType::Struct(fields.iter().map(inner).collect::<std::result::Result<Fields, String>>()?)
         }

@@ -1,8 +1,8 @@
 //! Casts whose meaning differs from the engine's own: everything from and to text, rounding to whole numbers, moments and
 //! numbers. All others are the engine's: an error where a value does not fit, null for `TRY_CAST`.
 
-mod reads;
-mod writes;
+pub(super) mod reads;
+pub(super) mod writes;
 
 use std::any::Any;
 use std::hash::Hash;

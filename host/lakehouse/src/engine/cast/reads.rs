@@ -18,7 +18,7 @@ use crate::engine::numbers::Missing;
 use crate::engine::numbers::decimal::{Rules, power, rescaled};
 
 /// Reads every text as a value of a type.
-pub(super) fn read(texts: &StringArray, to: &DataType, rules: Rules, missing: Missing) -> Result<ArrayRef> {
+pub(in crate::engine) fn read(texts: &StringArray, to: &DataType, rules: Rules, missing: Missing) -> Result<ArrayRef> {
     let reader = Reader { texts, to, rules, missing };
     match to {
         DataType::Boolean => {
@@ -120,7 +120,7 @@ fn truth(text: &str, rules: Rules) -> Option<bool> {
 }
 
 /// Both dialects read numbers as Java does: with spaces around them, `Infinity` and `NaN`.
-fn double(text: &str) -> Option<f64> {
+pub(in crate::engine) fn double(text: &str) -> Option<f64> {
     match text.trim() {
         "Infinity" | "+Infinity" => Some(f64::INFINITY),
         "-Infinity" => Some(f64::NEG_INFINITY),
@@ -132,7 +132,7 @@ fn double(text: &str) -> Option<f64> {
 }
 
 /// `-12.345` or `1.5e3`, unscaled and rounded half up. Longer than this no number needs to be written.
-fn decimal(text: &str, precision: u8, scale: i8) -> Option<i128> {
+pub(in crate::engine) fn decimal(text: &str, precision: u8, scale: i8) -> Option<i128> {
     const DIGITS_AT_MOST: usize = 70;
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),

@@ -54,7 +54,7 @@ pub(super) fn reals(values: &PrimitiveArray<Float32Type>, rules: Rules) -> Array
 }
 
 /// From the shortest digits that tell the number from its neighbours, `1.25e-7`.
-fn number(shortest: &str, value: f64, rules: Rules) -> String {
+pub(in crate::engine) fn number(shortest: &str, value: f64, rules: Rules) -> String {
     if value.is_nan() {
         return "NaN".to_owned();
     }

@@ -4,20 +4,31 @@
 //! one type per [`Kind`], so a loop handles one type. Which arguments are converted silently is each dialect's policy
 //! (`Meaning::call`); here only types of one kind are brought to one width.
 
+pub(super) mod bytes;
 mod check;
+pub(super) mod ciphers;
 pub(super) mod dates;
+pub(super) mod documents;
+pub(super) mod hashes;
 pub(super) mod lists;
+pub(super) mod masks;
 pub(super) mod math;
+pub(super) mod number_formats;
+pub(super) mod patterns;
 pub(super) mod text;
+pub(super) mod variants;
+pub(super) mod words;
 
 use std::any::Any;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use datafusion::arrow::array::ArrayRef;
-use datafusion::arrow::datatypes::{DataType, TimeUnit};
+use datafusion::arrow::array::{ArrayRef, new_empty_array};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
 use datafusion::common::{Result, ScalarValue, plan_err};
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
 
 pub(super) use check::check;
 
@@ -26,6 +37,8 @@ pub(super) use check::check;
 pub(super) enum Kind {
     /// `Utf8`.
     Text,
+    /// `Utf8` or `Binary`.
+    TextOrBytes,
     /// `Int64`.
     Whole,
     /// `Float64`.
@@ -49,6 +62,13 @@ impl Kind {
             (Self::Text, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null) => {
                 Some(DataType::Utf8)
             }
+            (Self::TextOrBytes, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null) => {
+                Some(DataType::Utf8)
+            }
+            (
+                Self::TextOrBytes,
+                DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_),
+            ) => Some(DataType::Binary),
             (Self::Whole, other) if other.is_integer() || other.is_null() => Some(DataType::Int64),
             (Self::Number, other) if other.is_numeric() || other.is_null() => Some(DataType::Float64),
             (Self::Moment, DataType::Timestamp(_, zone)) => Some(moment(zone.clone())),
@@ -67,7 +87,7 @@ impl Kind {
     /// The type of its own that a value is converted to.
     fn plain(self) -> Option<DataType> {
         Some(match self {
-            Self::Text => DataType::Utf8,
+            Self::Text | Self::TextOrBytes => DataType::Utf8,
             Self::Whole => DataType::Int64,
             Self::Number => DataType::Float64,
             Self::Moment => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
@@ -79,6 +99,7 @@ impl Kind {
     fn word(self) -> &'static str {
         match self {
             Self::Text => "text",
+            Self::TextOrBytes => "text or binary",
             Self::Whole => "a whole number",
             Self::Number => "a number",
             Self::Moment => "a timestamp",
@@ -98,6 +119,8 @@ pub(super) enum Returns {
     Always(DataType),
     /// By the arguments' types, as they arrive.
     By(fn(&[DataType]) -> Result<DataType>),
+    /// Likewise, and by the arguments that the statement writes out: a format, a schema.
+    ByValues(fn(&[DataType], &[Option<&ScalarValue>]) -> Result<DataType>),
 }
 
 /// See the module's documentation.
@@ -135,6 +158,12 @@ impl Function {
 
     pub(super) fn lenient(mut self) -> Self {
         self.lenient = true;
+        self
+    }
+
+    /// Run where the statement comes to it, and never before: it fails on purpose.
+    pub(super) fn volatile(mut self) -> Self {
+        self.signature = Signature::user_defined(Volatility::Volatile);
         self
     }
 
@@ -203,7 +232,8 @@ impl ScalarUDFImpl for Function {
         }
         let arrive = given.iter().enumerate().map(|(index, given)| {
             let kind = self.kind(index)?;
-            kind.arrives(given).or_else(|| (self.lenient && is_simple(given)).then(|| kind.plain()).flatten())
+            let is_let_through = is_simple(given) || kind == Kind::Text && is_binary(given);
+            kind.arrives(given).or_else(|| (self.lenient && is_let_through).then(|| kind.plain()).flatten())
         });
         arrive.collect::<Option<Vec<_>>>().map_or_else(|| self.refused(given), Ok)
     }
@@ -212,10 +242,24 @@ impl ScalarUDFImpl for Function {
         match &self.returns {
             Returns::Always(data_type) => Ok(data_type.clone()),
             Returns::By(by) => by(arguments),
+            Returns::ByValues(by) => by(arguments, &vec![None; arguments.len()]),
         }
     }
 
+    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
+        let types: Vec<DataType> = args.arg_fields.iter().map(|field| field.data_type().clone()).collect();
+        let data_type = match &self.returns {
+            Returns::ByValues(by) => by(&types, args.scalar_arguments)?,
+            _ => self.return_type(&types)?,
+        };
+        Ok(Arc::new(Field::new(self.name, data_type, true)))
+    }
+
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        // Without rows nothing fails.
+        if args.number_rows == 0 {
+            return Ok(ColumnarValue::Array(new_empty_array(args.return_field.data_type())));
+        }
         let constant = args.args.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
         let length = if constant { 1 } else { args.number_rows };
         let arrays = args.args.iter().map(|argument| argument.to_array(length)).collect::<Result<Vec<_>>>()?;
@@ -240,6 +284,10 @@ pub(super) fn is_simple(data_type: &DataType) -> bool {
                 | DataType::Date64
                 | DataType::Timestamp(..)
         )
+}
+
+fn is_binary(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Binary | DataType::LargeBinary | DataType::BinaryView)
 }
 
 /// A type as people say it.

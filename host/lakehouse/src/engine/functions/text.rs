@@ -77,7 +77,7 @@ pub(in crate::engine) fn replaced(arguments: &[ArrayRef], _to: &DataType) -> Res
     Ok(Arc::new(values))
 }
 
-fn value(array: &StringArray, row: usize) -> Option<&str> {
+pub(super) fn value(array: &StringArray, row: usize) -> Option<&str> {
     array.is_valid(row).then(|| array.value(row))
 }
 
@@ -208,17 +208,17 @@ pub(in crate::engine) fn before_delimiter(arguments: &[ArrayRef], _to: &DataType
 }
 
 /// Compiles expressions, mostly one and the same.
-struct Expressions<'a> {
+pub(super) struct Expressions<'a> {
     texts: &'a StringArray,
     last: Option<(&'a str, Regex)>,
 }
 
 impl<'a> Expressions<'a> {
-    fn of(array: &'a ArrayRef) -> Self {
+    pub(super) fn of(array: &'a ArrayRef) -> Self {
         Self { texts: array.as_string(), last: None }
     }
 
-    fn at(&mut self, row: usize) -> Result<Option<&Regex>> {
+    pub(super) fn at(&mut self, row: usize) -> Result<Option<&Regex>> {
         if self.texts.is_null(row) {
             return Ok(None);
         }
@@ -285,7 +285,7 @@ pub(in crate::engine) fn matches_replaced(arguments: &[ArrayRef], _to: &DataType
 }
 
 /// Java's `$1` and `\$` as the regex crate writes them: `${1}` and `$$`.
-fn groups(replacement: &str) -> String {
+pub(super) fn groups(replacement: &str) -> String {
     let mut out = String::new();
     let mut letters = replacement.chars().peekable();
     while let Some(letter) = letters.next() {

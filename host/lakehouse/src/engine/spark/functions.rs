@@ -84,7 +84,7 @@ const SAME: &[(&[&str], &str)] = &[
     // Aggregates.
     (&["count"], "count"),
     (&["sum"], "sum"),
-    (&["avg", "mean"], "avg"),
+    (&["avg", "mean", "try_avg"], "avg"),
     (&["min"], "min"),
     (&["max"], "max"),
     (&["stddev", "std", "stddev_samp"], "stddev"),
@@ -97,8 +97,6 @@ const SAME: &[(&[&str], &str)] = &[
     (&["bool_and", "every"], "bool_and"),
     (&["bool_or", "some", "any"], "bool_or"),
     (&["approx_count_distinct"], "approx_distinct"),
-    (&["$percentile"], "percentile_cont"),
-    (&["percentile_approx", "approx_percentile"], "approx_percentile_cont"),
     (&["first_value", "first", "any_value"], "first_value"),
     (&["last_value", "last"], "last_value"),
     (&["nth_value"], "nth_value"),
@@ -116,7 +114,6 @@ const SAME: &[(&[&str], &str)] = &[
     (&["regr_sxx"], "regr_sxx"),
     (&["regr_sxy"], "regr_sxy"),
     (&["regr_syy"], "regr_syy"),
-    (&["string_agg", "listagg"], "string_agg"),
     // Windows.
     (&["row_number"], "row_number"),
     (&["rank"], "rank"),
@@ -161,7 +158,6 @@ const SPARK: &[(&[&str], &str)] = &[
     (&["bitmap_count"], "bitmap_count"),
     (&["char", "chr"], "char"),
     (&["collect_list"], "collect_list"),
-    (&["collect_set"], "collect_set"),
     (&["crc32"], "crc32"),
     (&["elt"], "elt"),
     (&["expm1"], "expm1"),
@@ -221,6 +217,10 @@ fn collected() -> (Functions, Vec<String>) {
     for (names, function) in own() {
         all.scalar(names, &function);
     }
+    super::aggregates::register(&mut all);
+    super::bytes::register(&mut all);
+    super::documents::register(&mut all);
+    super::numbers::register(&mut all);
     if let Some(engine) = all.aggregates.get("sum").cloned() {
         let sum = Sum::new(engine, "long overflow: the sum is no bigint; try_sum makes a null of it");
         all.aggregate(&["sum"], &Arc::new(AggregateUDF::new_from_impl(sum)));
@@ -232,7 +232,7 @@ pub(super) fn all() -> Functions {
     collected().0
 }
 
-fn function(name: &'static str, parameters: &'static [Kind], returns: DataType, rows: Rows) -> Function {
+pub(super) fn function(name: &'static str, parameters: &'static [Kind], returns: DataType, rows: Rows) -> Function {
     Function::new(name, parameters, Always(returns), rows).lenient()
 }
 

@@ -1,9 +1,15 @@
 //! Spark's SQL, as version 4 has it: ANSI mode, time zone UTC.
 
+mod aggregates;
+mod bytes;
+mod calls;
+mod documents;
 mod functions;
 mod meaning;
+mod numbers;
 mod rewrites;
 mod syntax;
+mod tokens;
 mod types;
 
 use std::sync::{Arc, LazyLock};
@@ -55,6 +61,7 @@ impl SqlDialect for Spark {
 
     fn tokens(&self, tokens: &mut Vec<TokenWithSpan>) {
         syntax::join_suffixes(tokens);
+        tokens::mend(tokens);
     }
 
     fn rewrite(&self, query: &mut Query) -> Result<()> {

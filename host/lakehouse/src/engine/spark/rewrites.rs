@@ -2,7 +2,7 @@
 
 use asgard_contract::Result;
 use sqlparser::ast::{
-    BinaryOperator, CastKind, DataType, DateTimeField, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
+    BinaryOperator, CastKind, DataType, DateTimeField, ExactNumberInfo, Expr, FunctionArg, FunctionArgExpr,
     FunctionArguments, Select, Spanned, TableFactor, TimezoneInfo, UnaryOperator, Value, ValueWithSpan,
 };
 use sqlparser::tokenizer::Span;
@@ -10,7 +10,7 @@ use sqlparser::tokenizer::Span;
 use crate::engine::calendar::Unit;
 use crate::engine::rewrite::{
     Rewriter, arguments, binary, call, case, cast, group_by_all, literal, name_of, negated, nested, null, place,
-    refused, rename, shared_calls, text, whole, with_arguments,
+    refused, rename, shared_calls, text, whole,
 };
 use crate::engine::text::Place;
 
@@ -35,10 +35,15 @@ impl Rewriter for Rewrites {
             return refused(at, "Spark SQL has no QUALIFY: filter in an outer query");
         }
         group_by_all(select, &super::dialect().functions().aggregates);
+        super::calls::grouping_ids(select);
+        super::calls::json_tuples(select);
         Ok(())
     }
 
     fn expr(&self, expr: &mut Expr) -> Result<()> {
+        if super::calls::rewritten(expr)? {
+            return Ok(());
+        }
         match expr {
             Expr::Value(value) => number(value).map(|changed| {
                 if let Some(changed) = changed {
@@ -231,11 +236,6 @@ fn function(expr: &mut Expr) -> Result<()> {
         ("ln", Some(_)) => rename(function, "$ln"),
         ("log", Some([_, _])) => rename(function, "$log"),
         ("element_at", Some([_, _])) => rename(function, "$element_at"),
-        ("median", Some([value])) => percentile(function, value.clone(), half()),
-        ("percentile", Some([value, at])) => percentile(function, value.clone(), at.clone()),
-        ("percentile_approx" | "approx_percentile", Some([value, at, _accuracy])) => {
-            with_arguments(function, vec![value.clone(), at.clone()]);
-        }
         ("try_add", Some([left, right])) => *expr = try_binary(span, left, BinaryOperator::Plus, right),
         ("try_subtract", Some([left, right])) => *expr = try_binary(span, left, BinaryOperator::Minus, right),
         ("try_multiply", Some([left, right])) => *expr = try_binary(span, left, BinaryOperator::Multiply, right),
@@ -273,15 +273,6 @@ fn named_struct(span: Span, values: &[Expr]) -> Expr {
 
 fn try_binary(span: Span, left: &Expr, op: BinaryOperator, right: &Expr) -> Expr {
     call("$try", span, vec![binary(left.clone(), op, right.clone())])
-}
-
-fn half() -> Expr {
-    Expr::Value(ValueWithSpan { value: Value::Number("0.5".to_owned(), false), span: Span::empty() })
-}
-
-fn percentile(function: &mut Function, value: Expr, at: Expr) {
-    rename(function, "$percentile");
-    with_arguments(function, vec![cast(value, DataType::Double(ExactNumberInfo::None)), at]);
 }
 
 /// Units are written bare, `DAY`, or as text.

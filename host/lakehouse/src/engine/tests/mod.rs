@@ -5,6 +5,9 @@ mod journey;
 mod limits;
 mod outputs;
 mod spark;
+mod spark_aggregates;
+mod spark_documents;
+mod spark_values;
 mod trino;
 
 use std::io::Cursor;
@@ -68,6 +71,32 @@ impl TestLakehouse {
     /// The only value of a query.
     async fn value(&self, dialect: Dialect, sql: &str) -> String {
         self.rows(dialect, sql).await.join("\n")
+    }
+
+    /// Every list of expressions has its values, between bars.
+    async fn hold(&self, dialect: Dialect, cases: &[(&str, &str)]) {
+        let mut wrong = Vec::new();
+        for (list, expected) in cases {
+            let sql = format!("SELECT {list}");
+            match self.lakehouse.query(&statement(dialect, &sql), 1000).await {
+                Ok(ipc) => {
+                    let found = shown(&ipc).join("\n");
+                    if found != *expected {
+                        wrong.push(format!("{sql}\n  expected {expected}\n  found    {found}"));
+                    }
+                }
+                Err(error) => wrong.push(format!("{sql}\n  expected {expected}\n  failed   {error}")),
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    /// Every statement is refused, with these words.
+    async fn refuses(&self, dialect: Dialect, cases: &[(&str, &str)]) {
+        for (list, expected) in cases {
+            let message = self.wrong(dialect, &format!("SELECT {list}")).await;
+            assert!(message.contains(expected), "{list}: {message}");
+        }
     }
 
     /// The message of a statement that is wrong.
