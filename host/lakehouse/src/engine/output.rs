@@ -129,6 +129,9 @@ fn table_type(data_type: &DataType) -> std::result::Result<DataType, String> {
         | DataType::ListView(item)
         | DataType::LargeListView(item)
         | DataType::FixedSizeList(item, _) => DataType::List(inner(item)?),
+        DataType::Struct(fields) if matches!(fields.as_ref(), [field] if field.name() == "$json") => {
+            return Err("is JSON, which no table keeps: write json_format(…), or cast it".to_owned());
+        }
         DataType::Struct(fields) => {
             DataType::Struct(fields.iter().map(inner).collect::<std::result::Result<Fields, String>>()?)
         }

@@ -17,6 +17,9 @@ use super::text::{Place, wrong};
 pub(super) trait Rewriter {
     /// The name of a column that the statement gives none; `position` from 0.
     fn column_name(&self, position: usize, expr: &Expr) -> String;
+    fn query(&self, _query: &mut Query) -> Result<()> {
+        Ok(())
+    }
     fn select(&self, select: &mut Select) -> Result<()>;
     fn expr(&self, expr: &mut Expr) -> Result<()>;
     fn table(&self, table: &mut TableFactor) -> Result<()>;
@@ -45,6 +48,7 @@ impl VisitorMut for Walk<'_> {
                 name_columns(&mut cte.query.body, &cte.alias.columns);
             }
         }
+        flow(self.rewriter.query(query))?;
         flow(body(&mut query.body, self.rewriter))
     }
 

@@ -9,6 +9,7 @@ pub(super) mod dates;
 pub(super) mod lists;
 pub(super) mod math;
 pub(super) mod text;
+pub(super) mod tried;
 
 use std::any::Any;
 use std::hash::{Hash, Hasher};

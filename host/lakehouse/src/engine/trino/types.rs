@@ -28,6 +28,7 @@ fn of(sql: &Sql) -> Result<DataType> {
         Sql::Decimal(size) | Sql::Dec(size) => decimal(size)?,
         // A length is cut to by the rewriter.
         Sql::Varchar(None) => DataType::Utf8,
+        Sql::JSON => super::json::json(),
         Sql::Varbinary(None) => DataType::Binary,
         Sql::Date => DataType::Date32,
         Sql::Time(..) => DataType::Time64(TimeUnit::Microsecond),
