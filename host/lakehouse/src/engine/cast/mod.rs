@@ -58,8 +58,12 @@ pub(super) fn java_double(value: f64) -> String {
 
 /// Values as their text in a dialect.
 pub(super) fn text_of(values: &ArrayRef, rules: Rules) -> Result<ArrayRef> {
-    let cast =
-        Cast { to: DataType::Utf8, rules, missing: Missing::Error, signature: Signature::any(1, Volatility::Immutable) };
+    let cast = Cast {
+        to: DataType::Utf8,
+        rules,
+        missing: Missing::Error,
+        signature: Signature::any(1, Volatility::Immutable),
+    };
     if is_own(values.data_type(), &cast.to, rules) {
         return cast.evaluate(values);
     }

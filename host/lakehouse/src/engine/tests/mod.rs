@@ -6,6 +6,7 @@ mod limits;
 mod outputs;
 mod spark;
 mod trino;
+mod trino_functions;
 
 use std::io::Cursor;
 use std::sync::Arc;

@@ -26,11 +26,16 @@ const LENIENT: GeneralPurposeConfig =
 const BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
 const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
 
+/// The result's type by the arguments'.
+type Returning = fn(&[DataType]) -> Result<DataType>;
+
 /// Registers the functions.
 pub(super) fn register(all: &mut Functions) {
-    let of_bytes: [(&'static str, fn(&[DataType]) -> Result<DataType>, Rows); 11] = [
+    let of_bytes: [(&'static str, Returning, Rows); 11] = [
         ("to_hex", text_of_bytes, to_hex),
-        ("from_utf8", text_of_bytes, |arguments, _| texts(&arguments[0], |bytes| String::from_utf8_lossy(bytes).into())),
+        ("from_utf8", text_of_bytes, |arguments, _| {
+            texts(&arguments[0], |bytes| String::from_utf8_lossy(bytes).into())
+        }),
         ("to_base64", text_of_bytes, |arguments, _| texts(&arguments[0], |bytes| BASE64.encode(bytes))),
         ("to_base64url", text_of_bytes, |arguments, _| texts(&arguments[0], |bytes| BASE64_URL.encode(bytes))),
         ("md5", bytes_of_bytes, |arguments, _| hashes(&arguments[0], |bytes| Md5::digest(bytes).to_vec())),
@@ -57,9 +62,9 @@ pub(super) fn register(all: &mut Functions) {
 
 fn expect(types: &[DataType]) -> Result<()> {
     match types.first() {
-        Some(
-            Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) | DataType::Null,
-        ) => Ok(()),
+        Some(Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) | DataType::Null) => {
+            Ok(())
+        }
         Some(other) => plan_err!("expected VARBINARY, not {}: write to_utf8(…) around text", type_word(other)),
         None => plan_err!("expected VARBINARY"),
     }

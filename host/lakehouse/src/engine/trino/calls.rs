@@ -2,8 +2,8 @@
 
 use asgard_contract::Result;
 use sqlparser::ast::{
-    Array, BinaryOperator, DataType, ExactNumberInfo, Expr, Function, FunctionArgumentClause, FunctionArguments, OrderByExpr,
-    OrderByOptions, Spanned,
+    Array, BinaryOperator, DataType, ExactNumberInfo, Expr, Function, FunctionArgumentClause, FunctionArguments,
+    OrderByExpr, OrderByOptions, Spanned,
 };
 use sqlparser::tokenizer::Span;
 

@@ -18,7 +18,12 @@ pub(super) fn interval(expr: &mut Expr) -> Result<()> {
         _ => None,
     };
     let Some((value, unit)) = read else {
-        return refused(at, format!("this is no interval from {first} to {last}: write it as '1-2' YEAR TO MONTH or '1 02:03:04' DAY TO SECOND"));
+        return refused(
+            at,
+            format!(
+                "this is no interval from {first} to {last}: write it as '1-2' YEAR TO MONTH or '1 02:03:04' DAY TO SECOND"
+            ),
+        );
     };
     *interval = Interval {
         value: Box::new(text(value)),
@@ -95,7 +100,8 @@ fn moment(literal: &mut TypedString) -> Option<String> {
     }
     *zone = TimezoneInfo::WithTimeZone;
     let (_, time) = value.trim().split_once([' ', 'T'])?;
-    let named = time.trim_start().trim_start_matches(|letter: char| letter.is_ascii_digit() || matches!(letter, ':' | '.'));
+    let named =
+        time.trim_start().trim_start_matches(|letter: char| letter.is_ascii_digit() || matches!(letter, ':' | '.'));
     Some(named.trim().to_owned()).filter(|zone| !zone.is_empty() && !matches!(zone.as_str(), "UTC" | "Z"))
 }
 

@@ -183,7 +183,8 @@ fn by(arguments: &[ArrayRef], result: impl Fn(f64, f64) -> f64) -> Result<ArrayR
         };
         let whole = |value: f64, most: f64| (value.is_finite() && value.abs() < most).then(|| value.trunc() as i64);
         let millis = i64::from(interval.days) * 86_400_000 + interval.nanoseconds / 1_000_000;
-        let months = whole(result(f64::from(interval.months), number), 2e9).and_then(|months| i32::try_from(months).ok());
+        let months =
+            whole(result(f64::from(interval.months), number), 2e9).and_then(|months| i32::try_from(months).ok());
         let nanos = whole(result(millis as f64, number), 9e12 * 20.0)
             .and_then(|millis| Some((i32::try_from(millis / 86_400_000).ok()?, millis % 86_400_000 * 1_000_000)));
         let (Some(months), Some((days, nanos))) = (months, nanos) else {

@@ -60,7 +60,8 @@ fn truncated(arguments: &[ArrayRef], to: &DataType) -> Result<ArrayRef> {
     if arguments[0].data_type().is_integer() {
         return Ok(cast(&arguments[0], to)?);
     }
-    let (DataType::Decimal128(precision, scale), DataType::Decimal128(_, given)) = (to, arguments[0].data_type()) else {
+    let (DataType::Decimal128(precision, scale), DataType::Decimal128(_, given)) = (to, arguments[0].data_type())
+    else {
         let values = cast(&arguments[0], &Float64)?;
         let values: Float64Array = values.as_primitive::<Float64Type>().unary(f64::trunc);
         let values: ArrayRef = Arc::new(values);

@@ -46,8 +46,8 @@ impl AggregateUDFImpl for Percentile {
     }
 
     fn coerce_types(&self, arguments: &[DataType]) -> Result<Vec<DataType>> {
-        let is_right = (2..=3).contains(&arguments.len())
-            && arguments.iter().all(|given| given.is_numeric() || given.is_null());
+        let is_right =
+            (2..=3).contains(&arguments.len()) && arguments.iter().all(|given| given.is_numeric() || given.is_null());
         if !is_right {
             let given: Vec<String> = arguments.iter().map(type_word).collect();
             return plan_err!(
@@ -184,7 +184,8 @@ impl Accumulator for Values {
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        let list = |values: Vec<ScalarValue>| ScalarValue::List(ScalarValue::new_list(&values, &DataType::Float64, true));
+        let list =
+            |values: Vec<ScalarValue>| ScalarValue::List(ScalarValue::new_list(&values, &DataType::Float64, true));
         let values = self.values.iter().map(|(value, _)| ScalarValue::Float64(Some(*value))).collect();
         let weights = self.values.iter().map(|(_, weight)| ScalarValue::Float64(Some(*weight))).collect();
         Ok(vec![list(values), list(weights), ScalarValue::Float64(self.part)])

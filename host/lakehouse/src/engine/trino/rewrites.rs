@@ -3,8 +3,8 @@
 use asgard_contract::Result;
 use sqlparser::ast::{
     BinaryOperator, CastKind, CeilFloorKind, CharacterLength, DataType, DateTimeField, ExactNumberInfo, Expr,
-    FunctionArgumentClause, FunctionArguments, GroupByExpr, LimitClause, NullTreatment, Query, Select, Spanned, TableFactor,
-    TimezoneInfo, TrimWhereField, Value, ValueWithSpan,
+    FunctionArgumentClause, FunctionArguments, GroupByExpr, LimitClause, NullTreatment, Query, Select, Spanned,
+    TableFactor, TimezoneInfo, TrimWhereField, Value, ValueWithSpan,
 };
 
 use super::{calls, intervals};
@@ -30,7 +30,9 @@ impl Rewriter for Rewrites {
         let rows = fetch.quantity.unwrap_or_else(|| whole(1));
         match &mut query.limit_clause {
             Some(LimitClause::LimitOffset { limit: limit @ None, .. }) => *limit = Some(rows),
-            none @ None => *none = Some(LimitClause::LimitOffset { limit: Some(rows), offset: None, limit_by: Vec::new() }),
+            none @ None => {
+                *none = Some(LimitClause::LimitOffset { limit: Some(rows), offset: None, limit_by: Vec::new() })
+            }
             Some(_) => return refused(None, "a query has LIMIT or FETCH FIRST, not both"),
         }
         Ok(())

@@ -135,7 +135,8 @@ impl AggregateUDFImpl for OfReal {
         }
         let fields: Vec<FieldRef> =
             arguments.iter().map(|given| Arc::new(Field::new("value", given.clone(), true)) as FieldRef).collect();
-        let fields = datafusion::logical_expr::type_coercion::functions::fields_with_udf(&fields, self.engine.as_ref())?;
+        let fields =
+            datafusion::logical_expr::type_coercion::functions::fields_with_udf(&fields, self.engine.as_ref())?;
         Ok(fields.iter().map(|field| field.data_type().clone()).collect())
     }
 
@@ -148,7 +149,9 @@ impl AggregateUDFImpl for OfReal {
 
     fn accumulator(&self, arguments: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
         match (arguments.return_type(), arguments.is_distinct) {
-            (DataType::Float32, true) => exec_err!("{}(DISTINCT …) of REAL is not supported: cast to double", self.name()),
+            (DataType::Float32, true) => {
+                exec_err!("{}(DISTINCT …) of REAL is not supported: cast to double", self.name())
+            }
             (DataType::Float32, false) => Ok(Box::new(Moments::new(self.what))),
             _ => self.engine.accumulator(arguments),
         }

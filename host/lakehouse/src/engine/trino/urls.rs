@@ -25,7 +25,9 @@ pub(super) fn register(all: &mut Functions) {
         ("url_extract_protocol", |arguments, _| part(&arguments[0], |uri| text(uri, 1))),
         ("url_extract_host", |arguments, _| part(&arguments[0], |uri| host_and_port(uri).0)),
         ("url_extract_path", |arguments, _| part(&arguments[0], |uri| Some(unescaped(&text(uri, 3)?, false)))),
-        ("url_extract_query", |arguments, _| part(&arguments[0], |uri| text(uri, 4).map(|text| unescaped(&text, false)))),
+        ("url_extract_query", |arguments, _| {
+            part(&arguments[0], |uri| text(uri, 4).map(|text| unescaped(&text, false)))
+        }),
         ("url_extract_fragment", |arguments, _| {
             part(&arguments[0], |uri| text(uri, 5).map(|text| unescaped(&text, false)))
         }),
@@ -43,11 +45,7 @@ fn text(uri: &Captures<'_>, group: usize) -> Option<String> {
 }
 
 fn part(urls: &ArrayRef, part: impl Fn(&Captures<'_>) -> Option<String>) -> Result<ArrayRef> {
-    let parts: StringArray = urls
-        .as_string::<i32>()
-        .iter()
-        .map(|url| part(&URI.as_ref()?.captures(url?)?))
-        .collect();
+    let parts: StringArray = urls.as_string::<i32>().iter().map(|url| part(&URI.as_ref()?.captures(url?)?)).collect();
     Ok(Arc::new(parts))
 }
 
@@ -66,8 +64,7 @@ fn host_and_port(uri: &Captures<'_>) -> (Option<String>, Option<i64>) {
 
 fn port(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
     let urls = arguments[0].as_string::<i32>();
-    let ports: Int64Array =
-        urls.iter().map(|url| host_and_port(&URI.as_ref()?.captures(url?)?).1).collect();
+    let ports: Int64Array = urls.iter().map(|url| host_and_port(&URI.as_ref()?.captures(url?)?).1).collect();
     Ok(Arc::new(ports))
 }
 
@@ -120,9 +117,9 @@ fn decoded(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
 }
 
 fn escapes_are_whole(text: &str) -> bool {
-    text.split('%').skip(1).all(|after| {
-        after.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-    })
+    text.split('%')
+        .skip(1)
+        .all(|after| after.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)))
 }
 
 fn unescaped(text: &str, plus_is_blank: bool) -> String {

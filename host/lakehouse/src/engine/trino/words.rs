@@ -57,8 +57,11 @@ fn number(arguments: &[ArrayRef], index: usize, row: usize, default: i64) -> Opt
 }
 
 fn letters(texts: &ArrayRef, change: fn(char) -> char) -> Result<ArrayRef> {
-    let changed: StringArray =
-        texts.as_string::<i32>().iter().map(|text| text.map(|text| text.chars().map(change).collect::<String>())).collect();
+    let changed: StringArray = texts
+        .as_string::<i32>()
+        .iter()
+        .map(|text| text.map(|text| text.chars().map(change).collect::<String>()))
+        .collect();
     Ok(Arc::new(changed))
 }
 
@@ -215,7 +218,9 @@ fn position(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
             continue;
         };
         if which == 0 {
-            return exec_err!("strpos takes the first (1) or a later one, or with a negative number one from the end, not 0");
+            return exec_err!(
+                "strpos takes the first (1) or a later one, or with a negative number one from the end, not 0"
+            );
         }
         out.push(i64::try_from(nth(text, part, which)).ok());
     }
@@ -306,12 +311,9 @@ fn match_position(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
     let (texts, patterns) = (arguments[0].as_string::<i32>(), arguments[1].as_string::<i32>());
     let (mut out, mut expressions) = (Vec::with_capacity(texts.len()), Expressions::default());
     for row in 0..texts.len() {
-        let (Some(text), Some(pattern), Some(start), Some(which)) = (
-            value(texts, row),
-            value(patterns, row),
-            number(arguments, 2, row, 1),
-            number(arguments, 3, row, 1),
-        ) else {
+        let (Some(text), Some(pattern), Some(start), Some(which)) =
+            (value(texts, row), value(patterns, row), number(arguments, 2, row, 1), number(arguments, 3, row, 1))
+        else {
             out.push(None);
             continue;
         };
@@ -382,7 +384,7 @@ fn luhn(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
             (_, twice) => twice,
         };
         let sum: u32 = digits.into_iter().rev().enumerate().map(doubled).sum();
-        out.push(Some(!text.is_empty() && sum % 10 == 0));
+        out.push(Some(!text.is_empty() && sum.is_multiple_of(10)));
     }
     Ok(Arc::new(datafusion::arrow::array::BooleanArray::from(out)))
 }
@@ -413,7 +415,9 @@ mod tests {
 
     #[test]
     fn sounds_and_places() {
-        for (text, sound) in [("Robert", "R163"), ("Rupert", "R163"), ("Ashcraft", "A261"), ("Tymczak", "T522"), ("", "")] {
+        for (text, sound) in
+            [("Robert", "R163"), ("Rupert", "R163"), ("Ashcraft", "A261"), ("Tymczak", "T522"), ("", "")]
+        {
             assert_eq!(soundex(text), sound, "{text}");
         }
         assert_eq!([nth("banana", "ana", 2), nth("banana", "an", -1), nth("x", "y", 1), nth("", "", 1)], [4, 4, 0, 1]);

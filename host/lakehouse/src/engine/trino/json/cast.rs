@@ -230,7 +230,10 @@ fn all(values: impl Iterator<Item = Result<Option<ScalarValue>>>) -> Result<Opti
     Ok(values.into_iter().collect())
 }
 
-fn row_of(parts: &datafusion::arrow::datatypes::Fields, values: Option<Vec<ScalarValue>>) -> Result<Option<ScalarValue>> {
+fn row_of(
+    parts: &datafusion::arrow::datatypes::Fields,
+    values: Option<Vec<ScalarValue>>,
+) -> Result<Option<ScalarValue>> {
     let Some(values) = values else { return Ok(None) };
     let columns = values.iter().map(ScalarValue::to_array).collect::<Result<Vec<_>>>()?;
     let row = datafusion::arrow::array::StructArray::try_new(parts.clone(), columns, None)?;
@@ -294,7 +297,7 @@ fn number(json: &Json, to: &DataType) -> Result<Option<ScalarValue>> {
     };
     let text: ArrayRef = Arc::new(StringArray::from(vec![digits]));
     let read = casts::read_text(&text, to, Rules::Trino)?;
-    Ok(read.is_valid(0).then(|| ScalarValue::try_from_array(&read, 0)).transpose()?)
+    read.is_valid(0).then(|| ScalarValue::try_from_array(&read, 0)).transpose()
 }
 
 #[cfg(test)]

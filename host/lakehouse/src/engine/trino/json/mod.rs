@@ -42,9 +42,12 @@ pub(super) fn is_json(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Struct(fields) if fields.len() == 1 && fields[0].name() == FIELD)
 }
 
+/// The result's type by the arguments'.
+type Returning = fn(&[DataType]) -> Result<DataType>;
+
 /// Registers the functions.
 pub(super) fn register(all: &mut Functions) {
-    let functions: [(&'static str, &'static [Kind], fn(&[DataType]) -> Result<DataType>, Rows); 12] = [
+    let functions: [(&'static str, &'static [Kind], Returning, Rows); 12] = [
         ("json_parse", &[Text], |_| Ok(json()), parsed),
         ("json_format", &[Any], of_json, formatted),
         ("json_extract", &[Any, Text], json_of_json, extracted),
@@ -181,9 +184,8 @@ fn scalar(json: &Json) -> Option<String> {
 
 fn extracted(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
     let mut paths = Paths::of(&arguments[1], Path::parse);
-    let found = each(&arguments[0], |row, json| {
-        Ok(paths.at(row)?.and_then(|path| path.find(json)).map(Json::written))
-    })?;
+    let found =
+        each(&arguments[0], |row, json| Ok(paths.at(row)?.and_then(|path| path.find(json)).map(Json::written)))?;
     values(StringArray::from(found))
 }
 
@@ -241,12 +243,12 @@ fn list_contains(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
             Json::Text(text) => texts.as_ref().is_some_and(|wanted| wanted.as_string::<i32>().value(row) == text),
             Json::Truth(truth) => truths.is_some_and(|wanted| wanted.value(row) == *truth),
             Json::Number(digits) => {
-                let whole = wholes.as_ref().map(|wanted| {
-                    wanted.as_primitive::<datafusion::arrow::datatypes::Int64Type>().value(row)
-                });
-                let double = doubles.as_ref().map(|wanted| {
-                    wanted.as_primitive::<datafusion::arrow::datatypes::Float64Type>().value(row)
-                });
+                let whole = wholes
+                    .as_ref()
+                    .map(|wanted| wanted.as_primitive::<datafusion::arrow::datatypes::Int64Type>().value(row));
+                let double = doubles
+                    .as_ref()
+                    .map(|wanted| wanted.as_primitive::<datafusion::arrow::datatypes::Float64Type>().value(row));
                 // A whole number is no double to Trino here, and the other way round.
                 match (whole, double) {
                     (Some(whole), _) => is_whole(digits) && digits.parse() == Ok(whole),
