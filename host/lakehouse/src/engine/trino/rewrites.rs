@@ -122,6 +122,9 @@ impl Rewriter for Rewrites {
 
     fn table(&self, table: &mut TableFactor) -> Result<()> {
         match table {
+            TableFactor::Derived { sample: Some(_), .. } => {
+                refused(None, "TABLESAMPLE is not supported: filter by a hash of the key")
+            }
             TableFactor::Table { sample: Some(_), name, .. } => {
                 refused(Place::of(name.span().start), "TABLESAMPLE is not supported: filter by a hash of the key")
             }
