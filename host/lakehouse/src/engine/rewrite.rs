@@ -64,6 +64,13 @@ impl VisitorMut for Walk<'_> {
     }
 
     fn pre_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<Error> {
+        // The planner would read all rows.
+        if let TableFactor::Table { sample: Some(_), .. } | TableFactor::Derived { sample: Some(_), .. } = table {
+            return flow(refused(
+                Place::of(table.span().start),
+                "TABLESAMPLE is not supported: filter by a hash of the key",
+            ));
+        }
         flow(self.rewriter.table(table))
     }
 }

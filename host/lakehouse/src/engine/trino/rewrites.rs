@@ -122,12 +122,6 @@ impl Rewriter for Rewrites {
 
     fn table(&self, table: &mut TableFactor) -> Result<()> {
         match table {
-            TableFactor::Derived { sample: Some(_), .. } => {
-                refused(None, "TABLESAMPLE is not supported: filter by a hash of the key")
-            }
-            TableFactor::Table { sample: Some(_), name, .. } => {
-                refused(Place::of(name.span().start), "TABLESAMPLE is not supported: filter by a hash of the key")
-            }
             TableFactor::MatchRecognize { .. } => refused(None, "MATCH_RECOGNIZE is not supported"),
             TableFactor::Pivot { .. } | TableFactor::Unpivot { .. } => {
                 refused(None, "Trino has no PIVOT: use CASE or FILTER with aggregates")
