@@ -9,8 +9,6 @@ use sqlparser::ast::{
     OrderByOptions, Query, Select, SelectItem, SetExpr, Spanned, Subscript, TableAliasColumnDef, TableFactor,
     UnaryOperator, Value, ValueWithSpan, VisitMut, VisitorMut, visit_expressions,
 };
-use sqlparser::dialect::GenericDialect;
-use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Span;
 
 use super::text::{Place, wrong};
@@ -108,16 +106,6 @@ fn name_columns(body: &mut SetExpr, names: &[TableAliasColumnDef]) {
                 if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
                     *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: column.name.clone() };
                 }
-            }
-        }
-        SetExpr::Values(_) => {
-            let names: Vec<String> = names.iter().map(|column| column.name.to_string()).collect();
-            let named = format!("SELECT * FROM ({body}) AS \"$values\" ({})", names.join(", "));
-            // Written out by the parser itself: it reads it again.
-            let parsed =
-                Parser::new(&GenericDialect {}).try_with_sql(&named).and_then(|mut parser| parser.parse_query());
-            if let Ok(query) = parsed {
-                *body = *query.body;
             }
         }
         _ => {}
