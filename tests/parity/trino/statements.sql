@@ -262,3 +262,129 @@ SELECT max_by(v, d) FROM (VALUES (DATE '2024-01-01', 'old'), (DATE '2024-02-01',
 SELECT regexp_replace(' a  b ', '\s+', ' '), regexp_like('abc', '^a.c$'), regexp_extract('x', 'y')
 SELECT sum(x) FROM (VALUES BIGINT '9223372036854775807', BIGINT '1') AS t (x)
 SELECT avg(x), typeof(avg(x)) FROM (VALUES DECIMAL '1.5') AS t (x) GROUP BY TRUE
+
+-- JSON.
+SELECT json_extract_scalar('{"a": {"b c": 1.50}}', '$.a["b c"]'), json_extract_scalar('{"a": true}', '$.a'), json_extract_scalar('{"a": null}', '$.a'), json_extract_scalar('{"a": [1]}', '$.a')
+SELECT json_extract_scalar('no json', '$.a'), json_extract_scalar('{"a": 12345678901234567890}', '$.a'), json_extract_scalar('[10, 20]', '$[1]'), json_extract_scalar(NULL, '$.a')
+SELECT json_format(json_extract('{"a": {"z": 1.50, "b": [1, 2]}}', '$.a')), json_format(json_extract('{"a": null}', '$.a')), json_extract('{"a": 1}', '$.b') IS NULL
+SELECT json_format(json_parse('{"b": 1, "a": [true, null, 1.50, 1e2, "\u00e9"], "b": 2}'))
+SELECT json_parse('{"a": 1')
+SELECT json_array_length('[]'), json_array_length('{}'), json_array_length('x'), json_array_length(json_parse('[1, [2, 3]]'))
+SELECT json_array_contains('[1, 2.5, "a", true]', 1), json_array_contains('[1, 2.5, "a", true]', 2.5e0), json_array_contains('[1, 2.5, "a", true]', 'a'), json_array_contains('[1, 2.5, "a", true]', true), json_array_contains('{}', 1)
+SELECT json_size('{"a": [1, 2, 3]}', '$.a'), json_size('{"a": {"b": 1}}', '$.a'), json_size('{"a": 1}', '$.a'), json_size('{"a": 1}', '$.b')
+SELECT is_json_scalar('null'), is_json_scalar('"a"'), is_json_scalar('[1]')
+SELECT CAST(JSON '"a"' AS VARCHAR), CAST(JSON '1' AS VARCHAR), CAST(JSON 'true' AS VARCHAR), CAST(JSON 'null' AS VARCHAR)
+SELECT CAST(JSON '128.5' AS VARCHAR)
+SELECT CAST(JSON '1' AS BIGINT), CAST(JSON '1.5' AS BIGINT), CAST(JSON '"7"' AS BIGINT), CAST(JSON 'true' AS BIGINT), CAST(JSON '1.25' AS DOUBLE), CAST(JSON '1' AS BOOLEAN)
+SELECT CAST(JSON '[1]' AS BIGINT)
+SELECT TRY_CAST(JSON '"x"' AS BIGINT), CAST(JSON '1.25' AS DECIMAL(5,1)), CAST(JSON '7' AS INTEGER)
+SELECT json_format(CAST('a"b' AS JSON)), json_format(CAST(1.5e0 AS JSON)), json_format(CAST(true AS JSON)), json_format(CAST(DECIMAL '1.50' AS JSON)), json_format(CAST(DATE '2024-01-02' AS JSON))
+SELECT json_format(CAST(ARRAY['a', NULL] AS JSON)), json_format(CAST(ARRAY[1e0, 2.5e0] AS JSON)), json_format(CAST(TIMESTAMP '2024-01-02 03:04:05.600' AS JSON))
+SELECT CAST(JSON '["a", null]' AS ARRAY(VARCHAR)), CAST(JSON '[[1], []]' AS ARRAY(ARRAY(INTEGER))), CAST(JSON '{"a": 1.5}' AS MAP(VARCHAR, DOUBLE))
+SELECT json_value('{"a": [{"b": 1}]}', 'lax $.a[0].b'), json_exists('{"a": 1}', 'lax $.a'), json_exists('{"a": 1}', 'lax $.b'), json_query('{"a": [1, 2]}', 'lax $.a')
+SELECT json_value('{"a": [{"b": 1}, {"b": 2}]}', 'lax $.a.b'), json_value('{"a": {"b": 1}}', 'lax $.a'), json_value('x', 'lax $.a'), json_exists('x', 'lax $.a')
+-- Bytes, hashes, URLs.
+SELECT to_hex(from_hex('0aFF')), from_hex('0aFF'), to_base64(X'fffefd'), to_base64url(X'fffefd'), from_base64url('__79')
+SELECT from_hex('0a1')
+SELECT sha512(to_utf8('abc')), md5(to_utf8('')), xxhash64(to_utf8('')), crc32(to_utf8(''))
+SELECT from_utf8(X'61ff62'), to_utf8('é'), from_big_endian_64(X'000000000000ff01')
+SELECT url_extract_protocol('https://u@e.com:8080/a/b?x=1&y=%20z#f'), url_extract_host('https://u@e.com:8080/a/b'), url_extract_port('https://e.com:8080/a'), url_extract_path('https://e.com/a/b?x'), url_extract_query('https://e.com/a?x=1&y=2'), url_extract_fragment('https://e.com/a#f')
+SELECT url_extract_host('not a url'), url_extract_path('https://e.com'), url_extract_port('https://e.com'), url_extract_parameter('https://e.com?a=1&b=%20z&c', 'b'), url_extract_parameter('https://e.com?a=1&c', 'c'), url_extract_parameter('https://e.com?a=1', 'z')
+SELECT url_encode('a-b_c.d*e~é /'), url_decode('%C3%A9+%2F')
+SELECT url_decode('%zz')
+-- Text.
+SELECT trim(BOTH 'xy' FROM 'xyaxy'), trim(TRAILING 'x' FROM 'axx'), ltrim('  a'), rtrim('a  '), trim('  a ')
+SELECT strpos('banana', 'ana', 2), strpos('banana', 'an', -1), strpos('banana', 'z', 2), strpos('', ''), strpos('abc', '')
+SELECT split('a,b,,c', ','), split('a,b,c', ',', 1), split('', ','), split_part('a,b', ',', 3), split('日本、東京', '、')
+SELECT split('a', '')
+SELECT chr(233), codepoint('é'), levenshtein_distance('é', 'e'), levenshtein_distance('', 'abc'), hamming_distance('', '')
+SELECT hamming_distance('a', 'ab')
+SELECT soundex('Ashcraft'), soundex('Tymczak'), soundex('Pfister'), soundex('Honeyman')
+SELECT length(normalize('é', NFD)), normalize('ﬁ', NFKC), normalize('a')
+SELECT regexp_extract_all('1a 2b 14m', '(\d+)([a-z]+)', 2), regexp_extract_all('abc', '\d'), regexp_extract_all('a1', '(x)?(\d)', 1)
+SELECT regexp_position('9102, say good bye', '\s*[a-z]+\b', 5), regexp_position('9102, say good bye', '\s*[a-z]+\b', 5, 2), regexp_position('abc', 'x'), regexp_position('éab', 'a')
+SELECT regexp_count('1a 2b', ''), regexp_split('a1b2', '\d'), regexp_replace('fun games', '(\w)(\w*)', '$2$1')
+SELECT translate('abcd', 'ab', 'x'), translate('aba', 'aa', 'xy'), translate('é', 'é', 'e'), luhn_check('4242424242424242'), luhn_check('123')
+SELECT format('%,d|%(d|%+d|%-6d|%06d', 1234567, -5, 5, 42, 42), format('%.3f|%10.2f|%,.2f', 3.14159e0, 2.675e0, 1234567.891e0), format('%s %s %s', true, 1.5e0, DECIMAL '2.50')
+SELECT format('%2$s-%1$s', 'a', 'b'), format('%5s|%-5s|%S', 'a', 'b', 'c'), format('%%'), format('%s', NULL), format('%x', 255), format('%.1f', DECIMAL '2.25'), format('%b', true)
+SELECT format('%d', 'a')
+SELECT U&'\+01F600', lower('ÄÖ'), upper('straße'), reverse('abé'), length('日本')
+-- Numbers.
+SELECT truncate(DECIMAL '12.345'), truncate(DECIMAL '-12.345', 1), truncate(DECIMAL '12.345', -1), truncate(REAL '1.9'), truncate(7)
+SELECT width_bucket(0e0, 0e0, 10e0, 5), width_bucket(10e0, 0e0, 10e0, 5), width_bucket(9.99e0, 0e0, 10e0, 5), width_bucket(3e0, 10e0, 0e0, 5), width_bucket(11e0, 10e0, 0e0, 5), width_bucket(10e0, 10e0, 0e0, 5), width_bucket(0e0, 10e0, 0e0, 5)
+SELECT width_bucket(1e0, 0e0, 10e0, 0)
+SELECT bitwise_left_shift(1, 31), bitwise_left_shift(1, 32), bitwise_right_shift(-8, 1), bitwise_right_shift(CAST(-8 AS BIGINT), 1), bitwise_right_shift_arithmetic(-8, 1), bitwise_left_shift(CAST(1 AS BIGINT), 40)
+SELECT bit_count(-7, 64), bit_count(7, 8), bit_count(-1, 2), bitwise_and(-1, 255), bitwise_xor(CAST(NULL AS BIGINT), 1)
+SELECT bit_count(300, 8)
+SELECT to_base(-255, 16), to_base(0, 2), from_base('-zz', 36), from_base('7fffffffffffffff', 16)
+SELECT from_base('8', 8)
+SELECT normal_cdf(1e0, 2e0, 3e0), inverse_normal_cdf(0e0, 1e0, 0.975e0), inverse_normal_cdf(10e0, 2e0, 0.1e0)
+SELECT is_infinite(-infinity()), is_finite(nan()), is_nan(0e0)
+-- Moments.
+SELECT CAST(TIMESTAMP '2024-01-01 00:00:00.123456' AS VARCHAR), CAST(TIMESTAMP '2024-01-01 00:00:00.123 UTC' AS VARCHAR), CAST(DATE '2024-01-01' AS VARCHAR), CAST(CAST(TIMESTAMP '2024-01-01 00:00:00' AS TIMESTAMP(6)) AS VARCHAR)
+SELECT CAST(TIMESTAMP '2024-07-01 12:00:00 +02:00' AS VARCHAR), CAST(TIMESTAMP '2024-07-01 12:00:00 Europe/Oslo' AS VARCHAR), hour(TIMESTAMP '2024-07-01 12:00:00 Europe/Oslo'), day(TIMESTAMP '2024-07-01 00:30:00 +02:00')
+SELECT TIMESTAMP '2024-07-01 12:00:00 +02:00' = TIMESTAMP '2024-07-01 10:00:00 UTC', TIMESTAMP '2024-07-01 12:00:00 Europe/Oslo' < TIMESTAMP '2024-07-01 12:00:00 America/New_York'
+SELECT CAST(date_trunc('hour', TIMESTAMP '2024-01-01 10:20:30.123') AS VARCHAR), CAST(date_add('day', 1, TIMESTAMP '2024-01-01 10:20:30') AS VARCHAR), CAST(date_add('month', 1, TIMESTAMP '2024-01-31 10:20:30.123456') AS VARCHAR)
+SELECT CAST(TIMESTAMP '2024-01-01 00:00:00' + INTERVAL '1' DAY AS VARCHAR), CAST(TIMESTAMP '2024-01-01 00:00:00' + INTERVAL '1' MONTH AS VARCHAR), CAST(DATE '2024-01-31' + INTERVAL '1' MONTH AS VARCHAR)
+SELECT to_iso8601(TIMESTAMP '2024-02-10 01:02:03.450'), to_iso8601(TIMESTAMP '2024-02-10 01:02:03 UTC'), to_iso8601(TIMESTAMP '2024-02-10 01:02:03.000 +02:00')
+SELECT timezone_hour(TIMESTAMP '2024-07-01 12:00:00 America/New_York'), timezone_minute(TIMESTAMP '2024-07-01 12:00:00 +05:30'), timezone_hour(TIMESTAMP '2024-07-01 12:00:00 UTC')
+SELECT human_readable_seconds(0), human_readable_seconds(59.6e0), human_readable_seconds(96), human_readable_seconds(1000000)
+SELECT to_milliseconds(INTERVAL '1' DAY), to_milliseconds(INTERVAL '1.5' SECOND), to_milliseconds(INTERVAL '1' DAY * 2), to_milliseconds(INTERVAL '1 02:03:04' DAY TO SECOND), to_milliseconds(INTERVAL '90' MINUTE / 2)
+SELECT DATE '2024-01-31' + INTERVAL '1-1' YEAR TO MONTH, TIMESTAMP '2024-01-01 00:00:00' + INTERVAL '1 02:03' DAY TO MINUTE, TIMESTAMP '2024-01-01 00:00:00' - INTERVAL '02:03:04' HOUR TO SECOND, DATE '2024-01-01' + 2 * INTERVAL '1' DAY
+SELECT at_timezone(TIMESTAMP '2024-07-01 12:00:00 UTC', 'Asia/Tokyo') = TIMESTAMP '2024-07-01 21:00:00 Asia/Tokyo', CAST(TIMESTAMP '2024-07-01 12:00:00 UTC' AT TIME ZONE 'Asia/Tokyo' AS VARCHAR)
+SELECT date_add('quarter', 1, DATE '2024-11-30'), date_add('week', -1, DATE '2024-01-03'), date_add('millisecond', 5, TIMESTAMP '2024-01-01 00:00:00.000'), date_add('minute', 90, TIMESTAMP '2024-01-01 00:00:00')
+SELECT date_add('hour', 1, DATE '2024-01-01')
+-- Types.
+SELECT typeof(CAST(1 AS BIGINT) + 1), typeof(1e0 + 1), typeof(REAL '1' + 1), typeof(sum(1)), typeof(avg(1)), typeof(sum(1.5)), typeof(count(*))
+SELECT typeof(TIMESTAMP '2020-01-01 00:00:00'), typeof(date_trunc('day', TIMESTAMP '2020-01-01 00:00:00.123')), typeof(now()), typeof(json_parse('1')), typeof(to_utf8('a'))
+SELECT x + 1, x * 2, x - y, x / 2 FROM (VALUES (1, 2)) AS t (x, y)
+SELECT x + CAST(1 AS BIGINT), -x, abs(x), x % 2 FROM (VALUES 3) AS t (x)
+-- Aggregates.
+SELECT avg(CAST(x AS REAL)), sum(CAST(x AS REAL)), k FROM (VALUES ('a', 1), ('a', 2), ('b', 4)) AS t (k, x) GROUP BY k ORDER BY k
+SELECT geometric_mean(x), geometric_mean(y) FROM (VALUES (1, 2e0), (4, 8e0)) AS t (x, y)
+SELECT skewness(x), kurtosis(x) FROM (VALUES 1e0, 2e0) AS t (x)
+SELECT k, skewness(x), kurtosis(x) FROM (VALUES ('a', 1), ('a', 2), ('a', 3), ('a', 10), ('b', 5), ('b', 5), ('b', 5)) AS t (k, x) GROUP BY k ORDER BY k
+SELECT regr_slope(y, x), regr_intercept(y, x), regr_r2(y, x), regr_count(y, x), regr_sxx(y, x), regr_sxy(y, x), regr_syy(y, x), regr_avgx(y, x), regr_avgy(y, x) FROM (VALUES (1e0, 2e0), (2e0, 4.5e0), (NULL, 1e0), (3e0, 6e0)) AS t (x, y)
+SELECT regr_slope(y, x), regr_r2(y, x), corr(y, x), covar_samp(y, x), covar_pop(y, x) FROM (VALUES (1e0, 2e0)) AS t (x, y)
+SELECT bitwise_and_agg(x), bitwise_or_agg(x), bitwise_xor_agg(x) FROM (VALUES 6, 3, NULL) AS t (x)
+SELECT max_by(n, x, 2), min_by(n, x, 5), max(x, 2), min(x, 1) FROM (VALUES (1, 'a'), (3, 'c'), (2, 'b'), (NULL, 'd')) AS t (x, n)
+SELECT approx_percentile(x, 0.5), approx_percentile(x, ARRAY[0.1, 0.9]), approx_percentile(CAST(x AS DOUBLE), 0.5) FROM (VALUES 1, 2, 3, 4, 100) AS t (x)
+SELECT approx_percentile(x, w, 0.5) FROM (VALUES (1, 1), (2, 5), (3, 1)) AS t (x, w)
+SELECT approx_distinct(x), approx_distinct(y) FROM (VALUES (1, 'a'), (2, 'a'), (NULL, 'b')) AS t (x, y)
+SELECT sum(x), avg(x), geometric_mean(x), approx_percentile(x, 0.5), max_by(x, x, 2), bitwise_or_agg(x) FROM (SELECT 1 AS x WHERE false) AS t
+-- Queries.
+SELECT x FROM (VALUES 1, 2, 3) AS t (x) ORDER BY x OFFSET 1 ROWS FETCH NEXT ROW ONLY
+SELECT x FROM (VALUES 1, 2, 3) AS t (x) WHERE x <> ALL (VALUES 1, 3)
+SELECT x FROM (VALUES 1, 2, 3) AS t (x) WHERE x > SOME (SELECT 1) ORDER BY x DESC
+SELECT k, j, sum(x) FROM (VALUES ('a', 'u', 1), ('a', 'v', 2), ('b', 'u', 4)) AS t (k, j, x) GROUP BY CUBE (k, j) ORDER BY k, j
+SELECT k, sum(x), grouping(k) FROM (VALUES ('a', 1), ('b', 4)) AS t (k, x) GROUP BY ROLLUP (k) ORDER BY k
+SELECT json_extract_scalar('no json', '$.a'), json_extract_scalar('{"a": 12345678901234567890}', '$.a'), json_extract_scalar('[10, 20]', '$[1]'), json_extract_scalar(CAST(NULL AS VARCHAR), '$.a')
+SELECT format('%2$s-%1$s', 'a', 'b'), format('%5s|%-5s|%S', 'a', 'b', 'c'), format('%s', NULL), format('%x', 255), format('%.1f', DECIMAL '2.25'), format('%b', true), format('%%%d', 1)
+SELECT regr_slope(y, x), regr_intercept(y, x) FROM (VALUES (1e0, 2e0), (2e0, 4.5e0), (NULL, 1e0), (3e0, 6e0)) AS t (x, y)
+SELECT regr_slope(y, x), corr(y, x), covar_samp(y, x), covar_pop(y, x) FROM (VALUES (1e0, 2e0)) AS t (x, y)
+SELECT corr(y, x), regr_slope(y, x) FROM (VALUES (1e0, 2e0), (1e0, 3e0)) AS t (x, y)
+SELECT sum(x), sum(CAST(x AS DOUBLE)), avg(x), avg(CAST(x AS DOUBLE)) FROM (VALUES 1, 2) AS t (x)
+SELECT stddev(x), variance(x), stddev_pop(x), var_pop(x) FROM (VALUES 1, 2, 4) AS t (x)
+SELECT stddev(x), variance(x), stddev_pop(x) FROM (VALUES 1) AS t (x)
+SELECT approx_percentile(x, 0.25), approx_percentile(x, 0.99) FROM (VALUES 1e0, 2e0, 3e0, 10e0) AS t (x)
+SELECT approx_percentile(x, 0.33) FROM (VALUES 1, 2, 7, 9) AS t (x)
+SELECT listagg(x, ',') WITHIN GROUP (ORDER BY x DESC), listagg(x, '') WITHIN GROUP (ORDER BY x) FROM (VALUES 'a', 'b', NULL) AS t (x)
+SELECT arbitrary(x), any_value(x), count_if(x > 1), bool_and(x > 0), every(x > 1), bool_or(x > 1) FROM (VALUES 2, 2, NULL) AS t (x)
+SELECT width_bucket(nan(), 0e0, 10e0, 5)
+SELECT date_parse('2024-01-02 03:04:05.123', '%Y-%m-%d %H:%i:%s.%f'), date_format(TIMESTAMP '2024-01-02 13:04:05.123', '%W %M %e %h %p %j %f %y %T %k')
+SELECT date_parse('x', '%Y')
+SELECT format_datetime(TIMESTAMP '2024-01-02 13:04:05.123', 'EEE MMM d yy hh:mm a SSS'), parse_datetime('2024-01-02 03:04:05 +0200', 'yyyy-MM-dd HH:mm:ss Z')
+SELECT CAST('2024-01-02 03:04:05.123456' AS TIMESTAMP(3)), CAST('2024-01-02' AS TIMESTAMP(0)), CAST(CAST('2024-01-02 03:04:05.123' AS TIMESTAMP(3)) AS VARCHAR), CAST(TIMESTAMP '2024-01-02 03:04:05.999' AS DATE)
+SELECT CAST(1e0 AS VARCHAR), CAST(1.50 AS VARCHAR), CAST(true AS VARCHAR), CAST(REAL '0.1' AS VARCHAR), CAST(1e20 AS VARCHAR), CAST(BIGINT '-7' AS VARCHAR)
+SELECT TRY(1 / 0), TRY(CAST('x' AS BIGINT)), TRY(json_parse('x')) IS NULL, TRY(from_hex('0')) IS NULL
+SELECT lag(x) OVER (ORDER BY x), lead(x, 2, -1) OVER (ORDER BY x), ntile(2) OVER (ORDER BY x), percent_rank() OVER (ORDER BY x), cume_dist() OVER (ORDER BY x), nth_value(x, 2) OVER (ORDER BY x) FROM (VALUES 1, 2, 3) AS t (x) ORDER BY x
+SELECT sum(x) OVER (ORDER BY d RANGE BETWEEN INTERVAL '1' DAY PRECEDING AND CURRENT ROW) FROM (VALUES (DATE '2024-01-01', 1), (DATE '2024-01-02', 2), (DATE '2024-01-05', 4)) AS t (d, x) ORDER BY d
+SELECT sum(x) OVER (ORDER BY x GROUPS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM (VALUES 1, 1, 2, 5) AS t (x) ORDER BY x
+SELECT upper('ǆ'), lower('İ'), upper('ﬁ'), lower('ΑΣ'), upper('éñ')
+SELECT truncate(BIGINT '7'), truncate(1.9), truncate(-1.9e0)
+SELECT DECIMAL '1' / 3, 1 / DECIMAL '3.00', 10.0 % 3, -DECIMAL '1.5', abs(DECIMAL '-1.5'), DECIMAL '99999999999999999999' * 10
+SELECT date_diff('week', DATE '2024-01-01', DATE '2024-01-15'), date_diff('quarter', DATE '2024-01-31', DATE '2024-04-30'), date_diff('millisecond', TIMESTAMP '2024-01-01 00:00:00', TIMESTAMP '2024-01-01 00:00:00.005'), date_diff('day', DATE '2024-01-02', DATE '2024-01-01'), date_diff('year', DATE '2020-02-29', DATE '2021-02-28')
+SELECT to_milliseconds(TIMESTAMP '2024-03-01 00:00:00.5' - TIMESTAMP '2024-01-01 00:00:00'), to_milliseconds(DATE '2024-03-01' - DATE '2024-01-01'), DATE '2024-03-01' - DATE '2024-01-01' > INTERVAL '1' DAY
+SELECT hour(TIME '12:34:56'), minute(TIME '12:34:56'), second(TIME '12:34:56.789')
+SELECT ln(-1e0), sqrt(-1e0), log10(0e0), power(0e0, -1e0), mod(-7, 3), cbrt(27e0), log(2e0, 8e0)
+SELECT greatest(1, 2.5), least('b', 'a'), greatest(NULL, 1), coalesce(NULL, 1.5, 2), nullif(1, 1.0), if(false, 1)

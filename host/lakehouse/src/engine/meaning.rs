@@ -25,7 +25,7 @@ use datafusion::logical_expr::{
 };
 use sqlparser::ast::BinaryOperator;
 
-use super::functions::type_word;
+use super::functions::{tried, type_word};
 use super::numbers::decimal::{self, Rules};
 use super::{cast, numbers};
 
@@ -324,9 +324,12 @@ fn counting_rows(mut call: AggregateFunction) -> AggregateFunction {
 pub(super) fn tried(expr: Expr) -> Result<Expr> {
     expr.transform_up(|expr| {
         Ok(Transformed::yes(match expr {
-            Expr::ScalarFunction(call) => match numbers::lenient(&call).or_else(|| cast::lenient(&call)) {
+            Expr::ScalarFunction(call) => match numbers::lenient(&call)
+                .or_else(|| cast::lenient(&call))
+                .or_else(|| (!hides_null(call.func.name())).then(|| tried::lenient(&call)).flatten())
+            {
                 Some(lenient) => lenient,
-                None if matches!(call.func.name(), "coalesce" | "nvl" | "nvl2" | "concat_ws") => {
+                None if hides_null(call.func.name()) => {
                     return plan_err!("TRY around `{}` is not supported: put TRY inside of it", call.func.name());
                 }
                 None => Expr::ScalarFunction(call),
@@ -337,6 +340,11 @@ pub(super) fn tried(expr: Expr) -> Result<Expr> {
         }))
     })
     .map(|done| done.data)
+}
+
+/// Whether a function has a value where an argument is null.
+fn hides_null(name: &str) -> bool {
+    matches!(name, "coalesce" | "nvl" | "nvl2" | "concat_ws" | "format" | "$greatest" | "$least" | "greatest" | "least")
 }
 
 /// `round(decimal, digits)`: a decimal, whose scale the digits say. None: it is no decimal.

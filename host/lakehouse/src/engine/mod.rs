@@ -23,6 +23,7 @@ pub(crate) mod calendar;
 mod cast;
 mod dialect;
 mod errors;
+mod explain;
 mod files;
 mod functions;
 mod meaning;
@@ -126,7 +127,7 @@ impl SqlEngine {
         threads::run(Standing::Asked, async move { engine.query(&statement, max_rows).await }).await
     }
 
-    /// The first rows, for a person who asks; see [`Query`].
+    /// The first rows, for a person who asks, or the plan of a statement that begins with `EXPLAIN`; see [`Query`].
     pub(crate) async fn ask(&self, query: &Query) -> Result<Answer> {
         let (engine, query) = (Arc::clone(&self.engine), query.clone());
         threads::run(Standing::Asked, async move { engine.ask(&query).await }).await

@@ -129,6 +129,9 @@ fn table_type(data_type: &DataType) -> std::result::Result<DataType, String> {
         | DataType::ListView(item)
         | DataType::LargeListView(item)
         | DataType::FixedSizeList(item, _) => DataType::List(inner(item)?),
+        DataType::Struct(fields) if matches!(fields.as_ref(), [field] if field.name() == "$json") => {
+            return Err("is JSON, which no table keeps: write json_format(…), or cast it".to_owned());
+        }
         DataType::Struct(fields) if fields.iter().any(|field| field.name().starts_with('$')) => {
             return Err(
                 "is a variant or the state of an aggregate, which no table keeps: take a value out of it".to_owned()

@@ -17,6 +17,9 @@ use super::text::{Place, wrong};
 pub(super) trait Rewriter {
     /// The name of a column that the statement gives none; `position` from 0.
     fn column_name(&self, position: usize, expr: &Expr) -> String;
+    fn query(&self, _query: &mut Query) -> Result<()> {
+        Ok(())
+    }
     fn select(&self, select: &mut Select) -> Result<()>;
     fn expr(&self, expr: &mut Expr) -> Result<()>;
     fn table(&self, table: &mut TableFactor) -> Result<()>;
@@ -45,6 +48,7 @@ impl VisitorMut for Walk<'_> {
                 name_columns(&mut cte.query.body, &cte.alias.columns);
             }
         }
+        flow(self.rewriter.query(query))?;
         flow(body(&mut query.body, self.rewriter))
     }
 
@@ -58,6 +62,13 @@ impl VisitorMut for Walk<'_> {
     }
 
     fn pre_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<Error> {
+        // The planner would read all rows.
+        if let TableFactor::Table { sample: Some(_), .. } | TableFactor::Derived { sample: Some(_), .. } = table {
+            return flow(refused(
+                Place::of(table.span().start),
+                "TABLESAMPLE is not supported: filter by a hash of the key",
+            ));
+        }
         flow(self.rewriter.table(table))
     }
 }

@@ -26,7 +26,7 @@ use super::scope::Scope;
 use super::session::Sessions;
 use super::text::wrong;
 use super::{Answer, Query};
-use super::{dialect, parquet, script, threads};
+use super::{dialect, explain, parquet, script, threads};
 use crate::tables::{AsOf, Reads, Tables, ViewDefinition};
 
 /// How often progress is told.
@@ -49,10 +49,17 @@ pub(super) struct Prepared {
     schema: SchemaRef,
     pub(super) columns: Vec<Column>,
     pub(super) tables: Vec<TableName>,
-    snapshots: Vec<(TableName, Option<i64>)>,
+    pub(super) snapshots: Vec<(TableName, Option<i64>)>,
     errors: Translator,
     /// Of the tables it reads, for progress.
     rows: u64,
+}
+
+impl Prepared {
+    /// The plan after the engine's rules.
+    pub(super) fn optimized(&self) -> Result<LogicalPlan> {
+        self.session.optimize(&self.plan).map_err(|error| self.errors.planning(error))
+    }
 }
 
 /// A statement's operators, running.
@@ -66,7 +73,7 @@ impl Engine {
         self.prepare_as_of(statement, naming, None, self.sessions.memory_bytes).await
     }
 
-    async fn prepare_as_of(
+    pub(super) async fn prepare_as_of(
         &self,
         statement: &Statement,
         naming: Naming,
@@ -120,6 +127,9 @@ impl Engine {
     }
 
     pub(super) async fn ask(&self, query: &Query) -> Result<Answer> {
+        if let Some(statement) = explain::explained(&query.statement)? {
+            return self.explain(&statement, query).await;
+        }
         let time = query.time.unwrap_or(self.sessions.time).min(self.sessions.time);
         let memory_bytes = query.memory_bytes.unwrap_or(self.sessions.memory_bytes).min(self.sessions.memory_bytes);
         self.within(time, async {

@@ -51,6 +51,30 @@ pub(super) fn lenient(call: &ScalarFunction) -> Option<Expr> {
     Some(Expr::ScalarFunction(ScalarFunction::new_udf(function, call.args.clone())))
 }
 
+/// A double as Java writes it.
+pub(super) fn java_double(value: f64) -> String {
+    writes::number(&format!("{value:e}"), value, Rules::Spark)
+}
+
+/// Values as their text in a dialect.
+pub(super) fn text_of(values: &ArrayRef, rules: Rules) -> Result<ArrayRef> {
+    let cast = Cast {
+        to: DataType::Utf8,
+        rules,
+        missing: Missing::Error,
+        signature: Signature::any(1, Volatility::Immutable),
+    };
+    if is_own(values.data_type(), &cast.to, rules) {
+        return cast.evaluate(values);
+    }
+    cast.plainly(values, &cast.to)
+}
+
+/// Texts read as a type; null where one is none.
+pub(super) fn read_text(texts: &ArrayRef, to: &DataType, rules: Rules) -> Result<ArrayRef> {
+    reads::read(texts.as_string(), to, rules, Missing::Null)
+}
+
 fn is_text(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
 }
@@ -118,9 +142,10 @@ impl Cast {
                 let texts = self.plainly(values, &DataType::Utf8)?;
                 reads::read(texts.as_string(), &self.to, self.rules, self.missing)
             }
-            DataType::Timestamp(_, zone) if is_text(&self.to) => {
+            DataType::Timestamp(unit, zone) if is_text(&self.to) => {
                 let moments = self.plainly(values, &micros(zone.clone()))?;
-                self.plainly(&writes::moments(moments.as_primitive(), zone.is_some(), self.rules), &self.to)
+                let digits = writes::Digits::of(*unit, self.rules);
+                self.plainly(&writes::moments(moments.as_primitive(), zone.as_deref(), digits), &self.to)
             }
             DataType::Float32 if is_text(&self.to) => {
                 self.plainly(&writes::reals(values.as_primitive(), self.rules), &self.to)

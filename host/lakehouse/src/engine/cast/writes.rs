@@ -4,13 +4,38 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, PrimitiveArray, StringArray, StringBuilder};
-use datafusion::arrow::datatypes::{Float32Type, Float64Type, TimestampMicrosecondType};
+use datafusion::arrow::datatypes::{Float32Type, Float64Type, TimeUnit, TimestampMicrosecondType};
 
+use crate::engine::calendar::reading::offset_at;
 use crate::engine::calendar::{DAY, Date, HOUR, MINUTE, SECOND};
 use crate::engine::numbers::decimal::Rules;
 
-/// Spark cuts trailing zeros of the fraction, Trino writes as many digits as the type has.
-pub(super) fn moments(values: &PrimitiveArray<TimestampMicrosecondType>, zoned: bool, rules: Rules) -> ArrayRef {
+/// Digits of a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum Digits {
+    /// Without zeros at the end: Spark.
+    AsNeeded,
+    /// As many as the type has: Trino.
+    Always(usize),
+}
+
+impl Digits {
+    pub(in crate::engine) fn of(unit: TimeUnit, rules: Rules) -> Self {
+        match (rules, unit) {
+            (Rules::Spark, _) => Self::AsNeeded,
+            (Rules::Trino, TimeUnit::Second) => Self::Always(0),
+            (Rules::Trino, TimeUnit::Millisecond) => Self::Always(3),
+            (Rules::Trino, TimeUnit::Microsecond | TimeUnit::Nanosecond) => Self::Always(6),
+        }
+    }
+}
+
+/// A zone is written by Trino only.
+pub(super) fn moments(
+    values: &PrimitiveArray<TimestampMicrosecondType>,
+    zone: Option<&str>,
+    digits: Digits,
+) -> ArrayRef {
     let mut out = StringBuilder::new();
     let mut text = String::new();
     for value in values {
@@ -19,23 +44,29 @@ pub(super) fn moments(values: &PrimitiveArray<TimestampMicrosecondType>, zoned: 
             continue;
         };
         text.clear();
-        moment(micros, rules, &mut text);
-        if zoned && rules == Rules::Trino {
-            text.push_str(" UTC");
+        let offset = zone.and_then(|zone| offset_at(zone, micros)).unwrap_or(0);
+        moment(micros + offset, ' ', digits, &mut text);
+        if let (Some(zone), Digits::Always(_)) = (zone, digits) {
+            text.push(' ');
+            text.push_str(zone);
         }
         out.append_value(&text);
     }
     Arc::new(out.finish())
 }
 
-fn moment(micros: i64, rules: Rules, out: &mut String) {
+/// As a clock shows it.
+pub(in crate::engine) fn moment(micros: i64, between: char, digits: Digits, out: &mut String) {
     let date = Date::of_days(micros.div_euclid(DAY));
     let of_day = micros.rem_euclid(DAY);
     let (hour, minute, second) = (of_day / HOUR, of_day / MINUTE % 60, of_day / SECOND % 60);
     // Writing to a string does not fail.
-    let _ = write!(out, "{:04}-{:02}-{:02} {hour:02}:{minute:02}:{second:02}", date.year, date.month, date.day);
+    let _ = write!(out, "{:04}-{:02}-{:02}{between}{hour:02}:{minute:02}:{second:02}", date.year, date.month, date.day);
     let fraction = format!("{:06}", of_day % SECOND);
-    let fraction = if rules == Rules::Spark { fraction.trim_end_matches('0') } else { fraction.as_str() };
+    let fraction = match digits {
+        Digits::AsNeeded => fraction.trim_end_matches('0'),
+        Digits::Always(digits) => &fraction[..digits.min(6)],
+    };
     if !fraction.is_empty() {
         let _ = write!(out, ".{fraction}");
     }

@@ -134,7 +134,7 @@ fn between(arguments: &[ArrayRef], ends: MonthEnds) -> Result<ArrayRef> {
 pub(in crate::engine) fn kept(types: &[DataType]) -> Result<DataType> {
     match types.last() {
         Some(DataType::Date32 | DataType::Date64) => Ok(DataType::Date32),
-        Some(DataType::Timestamp(_, zone)) => Ok(DataType::Timestamp(TimeUnit::Microsecond, zone.clone())),
+        Some(moment @ DataType::Timestamp(..)) => Ok(moment.clone()),
         Some(DataType::Null) => Ok(timestamp()),
         Some(other) => plan_err!("expected a date or a timestamp, not {}", type_word(other)),
         None => plan_err!("expected a date or a timestamp"),

@@ -34,7 +34,6 @@ of_double! {
     log2: value => Some(value.log2());
     log10: value => Some(value.log10());
     sqrt: value => Some(value.sqrt());
-    truncated: value => Some(value.trunc());
 }
 
 /// `power(base, exponent)`: always a double.

@@ -16,6 +16,7 @@ pub(super) mod math;
 pub(super) mod number_formats;
 pub(super) mod patterns;
 pub(super) mod text;
+pub(super) mod tried;
 pub(super) mod variants;
 pub(super) mod words;
 

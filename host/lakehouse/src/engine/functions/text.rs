@@ -47,19 +47,6 @@ pub(in crate::engine) fn capitalized(arguments: &[ArrayRef], _to: &DataType) -> 
     }))
 }
 
-/// Trino's `trim`: all white space.
-pub(in crate::engine) fn trimmed(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
-    Ok(each(&arguments[0], |value, out| out.push_str(value.trim())))
-}
-
-pub(in crate::engine) fn trimmed_left(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
-    Ok(each(&arguments[0], |value, out| out.push_str(value.trim_start())))
-}
-
-pub(in crate::engine) fn trimmed_right(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
-    Ok(each(&arguments[0], |value, out| out.push_str(value.trim_end())))
-}
-
 /// `replace(text, search[, replacement])`.
 pub(in crate::engine) fn replaced(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
     let (texts, searches) = (arguments[0].as_string::<i32>(), arguments[1].as_string::<i32>());
@@ -362,19 +349,6 @@ pub(in crate::engine) fn split_by_expression(arguments: &[ArrayRef], _to: &DataT
         let expression = expressions.at(row)?;
         match (value(texts, row), expression) {
             (Some(text), Some(expression)) => out.append_value(expression.split(text).map(Some)),
-            _ => out.append_null(),
-        }
-    }
-    Ok(Arc::new(out.finish()))
-}
-
-/// Trino's `split(text, delimiter)`.
-pub(in crate::engine) fn split_by_text(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
-    let (texts, delimiters) = (arguments[0].as_string::<i32>(), arguments[1].as_string::<i32>());
-    let mut out = ListBuilder::new(StringBuilder::new());
-    for row in 0..texts.len() {
-        match (value(texts, row), value(delimiters, row)) {
-            (Some(text), Some(delimiter)) => out.append_value(text.split(delimiter).map(Some)),
             _ => out.append_null(),
         }
     }

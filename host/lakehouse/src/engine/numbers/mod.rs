@@ -52,6 +52,10 @@ pub(super) fn exact(
         _ if both.iter().any(|data_type| decimal::parts(data_type).is_some()) => {
             (decimal_of(left, rules), decimal_of(right, rules))
         }
+        // Whole numbers of two widths meet when they are computed: those that fit become narrower until then.
+        _ if both.iter().all(|data_type| data_type.is_signed_integer()) => {
+            (left.data_type.clone(), right.data_type.clone())
+        }
         _ => {
             let wider = wider(&widened(&left.data_type), &widened(&right.data_type));
             (wider.clone(), wider)

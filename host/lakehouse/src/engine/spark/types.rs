@@ -8,6 +8,30 @@ use datafusion::logical_expr::planner::TypePlanner;
 use sqlparser::ast::{ArrayElemTypeDef, DataType as Sql, ExactNumberInfo, TimezoneInfo};
 
 use crate::engine::functions::dates::{timestamp, timestamptz};
+use crate::engine::text::nearest;
+
+/// For messages.
+const NAMES: [&str; 19] = [
+    "boolean",
+    "byte",
+    "tinyint",
+    "short",
+    "smallint",
+    "int",
+    "integer",
+    "long",
+    "bigint",
+    "float",
+    "double",
+    "decimal",
+    "string",
+    "varchar",
+    "binary",
+    "date",
+    "timestamp",
+    "timestamp_ntz",
+    "array",
+];
 
 #[derive(Debug)]
 pub(super) struct SparkTypes;
@@ -83,5 +107,9 @@ fn decimal(size: &ExactNumberInfo) -> Result<DataType> {
 }
 
 fn unknown(sql: &Sql) -> Result<DataType> {
-    plan_err!("`{sql}` is no type of Spark SQL, as far as it is supported here")
+    let hint = match nearest(&sql.to_string(), NAMES) {
+        Some(known) => format!(": did you mean `{known}`?"),
+        None => String::new(),
+    };
+    plan_err!("`{sql}` is no type of Spark SQL, as far as it is supported here{hint}")
 }

@@ -54,6 +54,12 @@ async fn a_message_has_the_place_and_the_nearest_name() {
         (Dialect::Trino, "SELECT order_id FROM silver.orders a, silver.orders b", "in more than one table"),
         (Dialect::Trino, "SELECT max(x -> x + 1)", "lambdas"),
         (Dialect::Trino, "SELECT CAST(1 AS strng)", "`strng` is no type of Trino"),
+        (
+            Dialect::Trino,
+            "SELECT\n CAST(1 AS varchr)",
+            "line 2, column 12: `varchr` is no type of Trino, as far as it is supported here: did you mean `varchar`?",
+        ),
+        (Dialect::Spark, "SELECT CAST(1 AS strng)", "did you mean `string`?"),
     ];
     for (dialect, sql, expected) in cases {
         let message = test.wrong(dialect, sql).await;

@@ -9,6 +9,7 @@ mod spark_aggregates;
 mod spark_documents;
 mod spark_values;
 mod trino;
+mod trino_functions;
 
 use std::io::Cursor;
 use std::sync::Arc;

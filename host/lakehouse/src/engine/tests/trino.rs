@@ -27,7 +27,7 @@ async fn expressions_have_trino_s_values() {
         ("CAST(1.5e0 AS integer), CAST(2.5 AS bigint), CAST(-1.5e0 AS integer)", "2 | 3 | -2"),
         (
             "CAST(1.5e0 AS varchar), CAST(TIMESTAMP '2024-05-01 10:00:00' AS varchar), CAST('abcdef' AS varchar(3))",
-            "1.5E0 | 2024-05-01 10:00:00.000000 | abc",
+            "1.5E0 | 2024-05-01 10:00:00 | abc",
         ),
         (
             "CAST('2024-05-01' AS date), CAST('2024-05-01 10:20:30.5' AS timestamp(6)), CAST('1' AS boolean)",

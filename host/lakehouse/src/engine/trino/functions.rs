@@ -18,12 +18,9 @@ use crate::engine::sum::Sum;
 /// Of the engine's own functions, those that mean the same: Trino's names, the engine's.
 const SAME: &[(&[&str], &str)] = &[
     // Text.
-    (&["upper"], "upper"),
-    (&["lower"], "lower"),
     (&["reverse"], "reverse"),
     (&["lpad"], "lpad"),
     (&["rpad"], "rpad"),
-    (&["translate"], "translate"),
     (&["starts_with"], "starts_with"),
     // The parser's TRIM is given to these.
     (&["btrim"], "btrim"),
@@ -48,7 +45,6 @@ const SAME: &[(&[&str], &str)] = &[
     (&["random", "rand"], "random"),
     // Choice.
     (&["coalesce"], "coalesce"),
-    (&["nullif"], "nullif"),
     (&["$greatest"], "greatest"),
     (&["$least"], "least"),
     // Now.
@@ -81,8 +77,7 @@ const SAME: &[(&[&str], &str)] = &[
     (&["covar_samp"], "covar_samp"),
     (&["bool_and", "every"], "bool_and"),
     (&["bool_or"], "bool_or"),
-    (&["approx_distinct"], "approx_distinct"),
-    (&["approx_percentile"], "approx_percentile_cont"),
+    (&["$approx_distinct"], "approx_distinct"),
     (&["first_value"], "first_value"),
     (&["last_value"], "last_value"),
     (&["nth_value"], "nth_value"),
@@ -138,6 +133,7 @@ fn collected() -> (Functions, Vec<String>) {
         let sum = Sum::new(engine, "bigint addition overflow: the sum is no bigint");
         all.aggregate(&["sum"], &Arc::new(AggregateUDF::new_from_impl(sum)));
     }
+    let missing = missing.into_iter().chain(super::more::register(&mut all, &engine)).collect();
     (all, missing)
 }
 
@@ -177,16 +173,11 @@ fn own() -> Vec<(&'static [&'static str], Arc<ScalarUDF>)> {
         // The rewriter and the meaning see to these: the zone is part of the type.
         (&["at_timezone"], function("at_timezone", &[Moment, Text], timestamptz(), not_run).build()),
         (&["with_timezone"], function("with_timezone", &[Moment, Text], timestamptz(), not_run).build()),
-        (&["trim"], function("trim", &[Text], Utf8, text::trimmed).build()),
-        (&["ltrim"], function("ltrim", &[Text], Utf8, text::trimmed_left).build()),
-        (&["rtrim"], function("rtrim", &[Text], Utf8, text::trimmed_right).build()),
         (&["replace"], function("replace", &[Text, Text, Text], Utf8, text::replaced).optional(1).build()),
         (&["length"], function("length", &[Text], Int64, text::length).build()),
-        (&["strpos"], function("strpos", &[Text, Text], Int64, text::position).build()),
         (&["concat"], function("concat", &[Text, Text], Utf8, text::concatenated).rest(Text).build()),
         (&["concat_ws"], function("concat_ws", &[Text, Text], Utf8, text::joined).rest(Text).build()),
         (&["substr", "substring"], function("substr", &[Text, Whole, Whole], Utf8, text::part_of).optional(1).build()),
-        (&["split"], function("split", &[Text, Text], text::text_list(), text::split_by_text).build()),
         (&["split_part"], function("split_part", &[Text, Text, Whole], Utf8, text::part).build()),
         (&["regexp_like"], function("regexp_like", &[Text, Text], Boolean, text::matches).build()),
         (&["regexp_count"], function("regexp_count", &[Text, Text], Int64, text::match_count).build()),
@@ -208,7 +199,6 @@ fn own() -> Vec<(&'static [&'static str], Arc<ScalarUDF>)> {
         (&["log"], function("log", &[Number, Number], Float64, math::log).build()),
         (&["sqrt"], function("sqrt", &[Number], Float64, math::sqrt).build()),
         (&["power", "pow"], function("power", &[Number, Number], Float64, math::power).build()),
-        (&["truncate"], function("truncate", &[Number], Float64, math::truncated).build()),
         (&["ceil", "ceiling"], Function::new("ceil", &[Any], By(math::trino_whole), math::ceiling).build()),
         (&["floor"], Function::new("floor", &[Any], By(math::trino_whole), math::floor).build()),
         (&["$round"], Function::new("round", &[Any], By(math::trino_whole), math::nearest).build()),
@@ -216,6 +206,9 @@ fn own() -> Vec<(&'static [&'static str], Arc<ScalarUDF>)> {
         (&["sign"], Function::new("sign", &[Any], By(math::same_number), math::sign).build()),
         (&["cardinality"], function("cardinality", &[List], Int64, lists::size).build()),
         (&["element_at"], Function::new("element_at", &[List, Whole], By(lists::element_type), lists::element).build()),
+        // The meaning sees to it.
+        (&["$typed"], Function::new("$typed", &[Any, Text], By(first), not_run).build()),
+        (&["typeof"], function("typeof", &[Any], Utf8, not_run).build()),
         // Replaced by its argument, with nulls for errors.
         (&["try"], Function::new("try", &[Any], By(first), not_run).build()),
     ]

@@ -6,6 +6,7 @@ use datafusion::common::{DFSchema, Result, ScalarValue, plan_err};
 use datafusion::logical_expr::expr::{AggregateFunction, Cast, ScalarFunction};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 
+use super::{json, moments, names};
 use crate::engine::cast;
 use crate::engine::functions::dates::timestamptz;
 use crate::engine::functions::{Function, type_word};
@@ -49,6 +50,7 @@ impl Meaning for TrinoMeaning {
             }
             return Ok(engine(left.expr, operator, right.expr));
         }
+        let left_interval = left.expr.clone();
         match types {
             [left_type, right_type] if is_moment(left_type) && is_moment(right_type) => {
                 plan_err!("moments are not subtracted here: use date_diff('second', a, b)")
@@ -57,7 +59,20 @@ impl Meaning for TrinoMeaning {
                 plan_err!("a date has no hours: cast it to a timestamp before the interval is added")
             }
             [moment, DataType::Interval(_)] | [DataType::Interval(_), moment] if is_moment(moment) => {
-                Ok(engine(left.expr, operator, right.expr))
+                let (left, right) = (with_millis(left, &right.expr), with_millis(right, &left_interval));
+                Ok(engine(left, operator, right))
+            }
+            [DataType::Interval(_), number] if is_number(number) => {
+                match moments::scaled(left.expr.clone(), operator, right.expr, true) {
+                    Some(scaled) => Ok(scaled),
+                    None => plan_err!("`{operator}` is not for an interval and {}", type_word(number)),
+                }
+            }
+            [number, DataType::Interval(_)] if is_number(number) => {
+                match moments::scaled(left.expr.clone(), operator, right.expr, false) {
+                    Some(scaled) => Ok(scaled),
+                    None => plan_err!("`{operator}` is not for {} and an interval", type_word(number)),
+                }
             }
             [DataType::Interval(_), _] | [_, DataType::Interval(_)] => Ok(engine(left.expr, operator, right.expr)),
             [left_type, right_type] => plan_err!(
@@ -70,6 +85,11 @@ impl Meaning for TrinoMeaning {
 
     fn compared(&self, left: Typed, right: Typed) -> Result<(Expr, Expr)> {
         let types = [&left.data_type, &right.data_type];
+        if let [DataType::Timestamp(_, Some(one)), DataType::Timestamp(_, Some(other))] = types
+            && one != other
+        {
+            return Ok((left.cast_to(&timestamptz()), right.cast_to(&timestamptz())));
+        }
         let alike = types.iter().any(|data_type| data_type.is_null())
             || types.iter().all(|data_type| is_number(data_type))
             || types.iter().all(|data_type| is_text(data_type))
@@ -108,6 +128,9 @@ impl Meaning for TrinoMeaning {
     }
 
     fn cast(&self, value: Typed, to: &DataType, lenient: bool) -> Result<Expr> {
+        if json::is_json(&value.data_type) || json::is_json(to) {
+            return json::cast(value, to, if lenient { Missing::Null } else { Missing::Error });
+        }
         let from = &value.data_type;
         let numbers_and_moments = (is_moment(from) && to.is_numeric()) || (from.is_numeric() && is_moment(to));
         if numbers_and_moments {
@@ -128,6 +151,9 @@ impl Meaning for TrinoMeaning {
             "try" => call.args.pop().map_or_else(|| plan_err!("expected a value"), tried),
             "at_timezone" => zoned(call, schema, true),
             "with_timezone" => zoned(call, schema, false),
+            // It told aggregates apart while names were given.
+            "$typed" => Ok(call.args.swap_remove(0)),
+            "typeof" => names::type_of(&call, schema),
             "round" => match rounded_decimal(&call, schema, Rules::Trino)? {
                 Some(rounded) => Ok(rounded),
                 None => Ok(Expr::ScalarFunction(call)),
@@ -167,20 +193,37 @@ fn zoned(call: ScalarFunction, schema: &DFSchema, same_moment: bool) -> Result<E
         return plan_err!("'{zone}' is no time zone");
     }
     let moment = Typed::of(moment, schema)?;
-    let on_clock = DataType::Timestamp(TimeUnit::Microsecond, Some(zone.into()));
+    let unit = match &moment.data_type {
+        DataType::Timestamp(unit, _) => *unit,
+        _ => TimeUnit::Millisecond,
+    };
+    let on_clock = DataType::Timestamp(unit, Some(zone.into()));
     let from = if same_moment {
         match &moment.data_type {
             DataType::Timestamp(_, Some(_)) => moment.expr,
-            _ => moment.cast_to(&timestamptz()),
+            _ => moment.cast_to(&DataType::Timestamp(unit, Some("UTC".into()))),
         }
     } else {
-        moment.cast_to(&crate::engine::functions::dates::timestamp())
+        moment.cast_to(&DataType::Timestamp(unit, None))
     };
     Ok(Expr::Cast(Cast::new(Box::new(from), on_clock)))
 }
 
 fn is_binary(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_))
+}
+
+/// A moment without digits of a second has three after an interval, unless that is one of months.
+fn with_millis(moment: Typed, interval: &Expr) -> Expr {
+    let of_months = matches!(interval, Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(parts)), _) if parts.months != 0)
+        || matches!(interval, Expr::Literal(ScalarValue::IntervalYearMonth(_), _));
+    match &moment.data_type {
+        DataType::Timestamp(TimeUnit::Second, zone) if !of_months => {
+            let finer = DataType::Timestamp(TimeUnit::Millisecond, zone.clone());
+            moment.cast_to(&finer)
+        }
+        _ => moment.expr,
+    }
 }
 
 /// Whether an interval has a part of a day.

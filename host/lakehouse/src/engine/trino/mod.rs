@@ -1,11 +1,26 @@
 //! Trino's SQL, and `datediff(unit, a, b)`, which the platform's gold statements use for `date_diff`.
 
 mod average;
+mod bits;
+mod bytes;
+mod calls;
+mod format;
 mod functions;
+mod intervals;
+mod json;
 mod meaning;
+mod moments;
+mod more;
+mod names;
+mod numeric;
+mod percentile;
 mod rewrites;
+mod statistics;
 mod syntax;
+mod tokens;
 mod types;
+mod urls;
+mod words;
 
 use std::sync::{Arc, LazyLock};
 
@@ -54,6 +69,7 @@ impl SqlDialect for Trino {
 
     fn tokens(&self, tokens: &mut Vec<TokenWithSpan>) {
         versions::drop_for(tokens);
+        tokens::changed(tokens);
     }
 
     fn rewrite(&self, query: &mut Query) -> Result<()> {

@@ -3,11 +3,11 @@
 use asgard_contract::Result;
 use sqlparser::ast::{
     BinaryOperator, CastKind, CeilFloorKind, CharacterLength, DataType, DateTimeField, ExactNumberInfo, Expr,
-    FunctionArgumentClause, FunctionArguments, GroupByExpr, NullTreatment, Select, Spanned, TableFactor, TimezoneInfo,
-    TrimWhereField, TypedString, Value, ValueWithSpan,
+    FunctionArgumentClause, FunctionArguments, GroupByExpr, LimitClause, NullTreatment, Query, Select, Spanned,
+    TableFactor, TimezoneInfo, TrimWhereField, Value, ValueWithSpan,
 };
 
-use crate::engine::calendar::reading::{self, Partial};
+use super::{calls, intervals};
 use crate::engine::rewrite::{
     Rewriter, arguments, binary, call, case, cast, name_of, null, place, refused, rename, shared_calls, text, whole,
     with_arguments,
@@ -20,6 +20,22 @@ pub(super) struct Rewrites;
 impl Rewriter for Rewrites {
     fn column_name(&self, position: usize, _expr: &Expr) -> String {
         format!("_col{position}")
+    }
+
+    fn query(&self, query: &mut Query) -> Result<()> {
+        let Some(fetch) = query.fetch.take() else { return Ok(()) };
+        if fetch.with_ties || fetch.percent {
+            return refused(None, "FETCH FIRST takes a number of rows here: no PERCENT, no WITH TIES");
+        }
+        let rows = fetch.quantity.unwrap_or_else(|| whole(1));
+        match &mut query.limit_clause {
+            Some(LimitClause::LimitOffset { limit: limit @ None, .. }) => *limit = Some(rows),
+            none @ None => {
+                *none = Some(LimitClause::LimitOffset { limit: Some(rows), offset: None, limit_by: Vec::new() })
+            }
+            Some(_) => return refused(None, "a query has LIMIT or FETCH FIRST, not both"),
+        }
+        Ok(())
     }
 
     fn select(&self, select: &mut Select) -> Result<()> {
@@ -46,8 +62,15 @@ impl Rewriter for Rewrites {
             Expr::Cast { data_type: DataType::Char(_) | DataType::Character(_), .. } => {
                 refused(place(expr), "CHAR is not supported: use VARCHAR")
             }
-            Expr::TypedString(literal) => {
-                literal_type(literal);
+            Expr::TypedString(_) => {
+                intervals::typed(expr);
+                Ok(())
+            }
+            Expr::Interval(_) => intervals::interval(expr),
+            Expr::Value(ValueWithSpan { value, .. }) => {
+                if let Value::UnicodeStringLiteral(text) = value {
+                    *value = Value::SingleQuotedString(std::mem::take(text));
+                }
                 Ok(())
             }
             Expr::Extract { field, expr: moment, .. } => {
@@ -63,14 +86,17 @@ impl Rewriter for Rewrites {
                 *expr = call(name, span, vec![number]);
                 Ok(())
             }
-            // All white space is trimmed, not only spaces.
-            Expr::Trim { expr: value, trim_where, trim_what: None, trim_characters: None } => {
+            // All white space is trimmed, not only spaces, or any of some letters.
+            Expr::Trim { expr: value, trim_where, trim_what, trim_characters } => {
+                let mut arguments = vec![*value.clone()];
+                arguments.extend(trim_what.as_deref().cloned());
+                arguments.extend(trim_characters.iter().flatten().cloned());
                 let name = match trim_where {
                     Some(TrimWhereField::Leading) => "ltrim",
                     Some(TrimWhereField::Trailing) => "rtrim",
                     _ => "trim",
                 };
-                *expr = call(name, value.span(), vec![*value.clone()]);
+                *expr = call(name, value.span(), arguments);
                 Ok(())
             }
             Expr::AtTimeZone { timestamp, time_zone } => {
@@ -109,40 +135,6 @@ impl Rewriter for Rewrites {
             _ => Ok(()),
         }
     }
-}
-
-/// The text of a literal says its type: `TIMESTAMP '2024-05-01 10:00:00.123456 Europe/Oslo'` has six digits and a zone.
-fn literal_type(literal: &mut TypedString) {
-    let Value::SingleQuotedString(text) = &literal.value.value else { return };
-    if let DataType::Decimal(size @ ExactNumberInfo::None) = &mut literal.data_type
-        && let Some((precision, scale)) = decimal_digits(text)
-    {
-        *size = ExactNumberInfo::PrecisionAndScale(precision, scale);
-        return;
-    }
-    if let DataType::Timestamp(precision @ None, zone @ TimezoneInfo::None) = &mut literal.data_type
-        && let Some(read) = reading::moment(text, Partial::Refused)
-    {
-        if read.local % 1_000 != 0 {
-            *precision = Some(6);
-        }
-        if read.has_zone {
-            *zone = TimezoneInfo::WithTimeZone;
-        }
-    }
-}
-
-/// How many digits `12.50` has, and how many of them behind the point; none: it is no decimal.
-fn decimal_digits(text: &str) -> Option<(u64, i64)> {
-    let (whole, part) = text.trim().trim_start_matches(['+', '-']).split_once('.').unwrap_or((text.trim(), ""));
-    let whole = whole.trim_start_matches(['+', '-']).trim_start_matches('0');
-    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if !is_number(whole) || !is_number(part) {
-        return None;
-    }
-    let scale = part.len();
-    let precision = (whole.len() + scale).max(1);
-    Some((u64::try_from(precision).ok()?, i64::try_from(scale).ok()?))
 }
 
 /// The length of `VARCHAR(n)`.
@@ -186,10 +178,15 @@ fn now_type() -> DataType {
 }
 
 fn function(expr: &mut Expr) -> Result<()> {
-    if shared_calls(expr, &DataType::BigInt(None))? {
+    if let Expr::Function(function) = expr
+        && ["sum", "avg", "min", "max", "count", "stddev", "variance", "approx_percentile"]
+            .contains(&name_of(function).as_str())
+    {
+        calls::told_apart(function);
+    }
+    if shared_calls(expr, &DataType::BigInt(None))? || calls::rewritten(expr)? {
         return Ok(());
     }
-    let at = place(expr);
     let Expr::Function(function) = expr else { return Ok(()) };
     let name = name_of(function);
     let span = function.name.span();
@@ -216,9 +213,6 @@ fn function(expr: &mut Expr) -> Result<()> {
             rename(function, "first_value");
             with_arguments(function, vec![value]);
             function.null_treatment = Some(NullTreatment::IgnoreNulls);
-        }
-        ("approx_percentile", Some([_, _, _])) => {
-            return refused(at, "approx_percentile with weights or an accuracy is not supported");
         }
         ("listagg", _) => {
             // The engine has the order inside of the parentheses.

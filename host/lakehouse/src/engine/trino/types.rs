@@ -2,10 +2,32 @@
 
 use std::sync::Arc;
 
+use crate::engine::text::nearest;
 use datafusion::arrow::datatypes::{DataType, Field, Fields, IntervalUnit, TimeUnit};
 use datafusion::common::{Result, plan_err};
 use datafusion::logical_expr::planner::TypePlanner;
 use sqlparser::ast::{ArrayElemTypeDef, DataType as Sql, ExactNumberInfo, TimezoneInfo};
+
+/// For messages.
+const NAMES: [&str; 17] = [
+    "boolean",
+    "tinyint",
+    "smallint",
+    "integer",
+    "int",
+    "bigint",
+    "real",
+    "double",
+    "decimal",
+    "varchar",
+    "varbinary",
+    "date",
+    "time",
+    "timestamp",
+    "json",
+    "array",
+    "map",
+];
 
 #[derive(Debug)]
 pub(super) struct TrinoTypes;
@@ -28,6 +50,7 @@ fn of(sql: &Sql) -> Result<DataType> {
         Sql::Decimal(size) | Sql::Dec(size) => decimal(size)?,
         // A length is cut to by the rewriter.
         Sql::Varchar(None) => DataType::Utf8,
+        Sql::JSON => super::json::json(),
         Sql::Varbinary(None) => DataType::Binary,
         Sql::Date => DataType::Date32,
         Sql::Time(..) => DataType::Time64(TimeUnit::Microsecond),
@@ -51,7 +74,13 @@ fn of(sql: &Sql) -> Result<DataType> {
             DataType::Map(Arc::new(Field::new("entries", DataType::Struct(parts), false)), false)
         }
         Sql::Interval { .. } => DataType::Interval(IntervalUnit::MonthDayNano),
-        _ => return plan_err!("`{sql}` is no type of Trino, as far as it is supported here"),
+        _ => {
+            let hint = match nearest(&sql.to_string(), NAMES) {
+                Some(known) => format!(": did you mean `{known}`?"),
+                None => String::new(),
+            };
+            return plan_err!("`{sql}` is no type of Trino, as far as it is supported here{hint}");
+        }
     })
 }
 
