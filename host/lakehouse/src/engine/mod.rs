@@ -24,6 +24,7 @@ mod dialect;
 mod errors;
 mod files;
 mod functions;
+mod lambdas;
 mod meaning;
 mod numbers;
 mod output;

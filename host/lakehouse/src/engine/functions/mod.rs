@@ -5,9 +5,12 @@
 //! (`Meaning::call`); here only types of one kind are brought to one width.
 
 mod check;
+pub(super) mod collections;
 pub(super) mod dates;
 pub(super) mod lists;
+pub(super) mod maps;
 pub(super) mod math;
+pub(super) mod sequences;
 pub(super) mod text;
 
 use std::any::Any;
@@ -36,6 +39,8 @@ pub(super) enum Kind {
     Day,
     /// A list; as it is.
     List,
+    /// `Utf8`, or a list as it is.
+    TextOrList,
     /// As it is.
     Any,
 }
@@ -49,6 +54,7 @@ impl Kind {
             (Self::Text, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null) => {
                 Some(DataType::Utf8)
             }
+            (Self::TextOrList, given) => Self::Text.arrives(given).or_else(|| Self::List.arrives(given)),
             (Self::Whole, other) if other.is_integer() || other.is_null() => Some(DataType::Int64),
             (Self::Number, other) if other.is_numeric() || other.is_null() => Some(DataType::Float64),
             (Self::Moment, DataType::Timestamp(_, zone)) => Some(moment(zone.clone())),
@@ -67,7 +73,7 @@ impl Kind {
     /// The type of its own that a value is converted to.
     fn plain(self) -> Option<DataType> {
         Some(match self {
-            Self::Text => DataType::Utf8,
+            Self::Text | Self::TextOrList => DataType::Utf8,
             Self::Whole => DataType::Int64,
             Self::Number => DataType::Float64,
             Self::Moment => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
@@ -84,6 +90,7 @@ impl Kind {
             Self::Moment => "a timestamp",
             Self::Day => "a date",
             Self::List => "a list",
+            Self::TextOrList => "text or a list",
             Self::Any => "any value",
         }
     }

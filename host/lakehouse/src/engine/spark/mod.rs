@@ -1,5 +1,6 @@
 //! Spark's SQL, as version 4 has it: ANSI mode, time zone UTC.
 
+mod collections;
 mod functions;
 mod meaning;
 mod rewrites;
@@ -80,6 +81,10 @@ impl SqlDialect for Spark {
     /// Nulls are the smallest.
     fn nulls(&self) -> NullOrdering {
         NullOrdering::NullsMin
+    }
+
+    fn counts_elements(&self) -> bool {
+        true
     }
 
     fn keeps_case(&self) -> bool {

@@ -1,6 +1,7 @@
 //! Trino's SQL, and `datediff(unit, a, b)`, which the platform's gold statements use for `date_diff`.
 
 mod average;
+mod collections;
 mod functions;
 mod meaning;
 mod rewrites;

@@ -87,7 +87,6 @@ impl Rewriter for Rewrites {
                 *expr = call("substr", value.span(), arguments);
                 Ok(())
             }
-            Expr::Lambda(_) => refused(place(expr), "functions with lambdas (`x -> …`) are not supported"),
             Expr::RLike { .. } => refused(place(expr), "Trino has no RLIKE: use regexp_like"),
             Expr::Function(_) => function(expr),
             _ => Ok(()),
@@ -216,6 +215,11 @@ fn function(expr: &mut Expr) -> Result<()> {
             rename(function, "first_value");
             with_arguments(function, vec![value]);
             function.null_treatment = Some(NullTreatment::IgnoreNulls);
+        }
+        ("zip", Some(lists)) => {
+            let fields = lists.iter().enumerate();
+            let fields = fields.flat_map(|(index, list)| [text(format!("field{index}")), list.clone()]).collect();
+            *expr = call("$zip", span, vec![call("$named_struct", span, fields)]);
         }
         ("approx_percentile", Some([_, _, _])) => {
             return refused(at, "approx_percentile with weights or an accuracy is not supported");
