@@ -18,6 +18,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use datafusion::arrow::array::ArrayRef;
+use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::{Result, ScalarValue, plan_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
@@ -226,7 +227,10 @@ impl ScalarUDFImpl for Function {
         let constant = args.args.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
         let length = if constant { 1 } else { args.number_rows };
         let arrays = args.args.iter().map(|argument| argument.to_array(length)).collect::<Result<Vec<_>>>()?;
-        let result = (self.rows)(&arrays, args.return_field.data_type())?;
+        let wanted = args.return_field.data_type();
+        let result = (self.rows)(&arrays, wanted)?;
+        // Lists of one kind may name their elements differently.
+        let result = if result.data_type() == wanted { result } else { cast(&result, wanted)? };
         if constant && !arrays.is_empty() {
             return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?));
         }

@@ -207,6 +207,9 @@ impl Taker {
                 format!("this lambda of `{name}` takes {takes} parameters, not {}", parameters.len()),
             );
         }
+        if matches!(*lambda.body, Expr::Tuple(_)) {
+            return refused(place(&lambda.body), "a row is not written as `(a, b)` here: name its fields");
+        }
         let mut body = (*lambda.body).clone();
         let mut names = Names { parameters: &parameters, captures };
         if let ControlFlow::Break(error) = body.visit(&mut names) {

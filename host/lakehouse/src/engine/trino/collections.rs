@@ -66,7 +66,6 @@ pub(super) fn all() -> Vec<(&'static [&'static str], Arc<ScalarUDF>)> {
             Function::new("combinations", &[List, Whole], By(collections::list_of_lists), collections::combinations)
                 .build(),
         ),
-        (&["$zip"], Function::new("zip", &[Any], By(collections::zipped_type), collections::zipped).build()),
         (
             &["sequence"],
             Function::new("sequence", &[Any, Any, Any], By(sequences::trino_type), sequences::trino)
@@ -80,7 +79,6 @@ pub(super) fn all() -> Vec<(&'static [&'static str], Arc<ScalarUDF>)> {
             &["map_concat"],
             Function::new("map_concat", &[Any, Any], By(maps::together_type), maps::together_last).rest(Any).build(),
         ),
-        (&["map_entries"], Function::new("map_entries", &[Any], By(maps::entries_type), maps::entries).build()),
         (
             &["map_from_entries"],
             Function::new("map_from_entries", &[List], By(maps::of_entries_type), maps::of_entries).build(),

@@ -64,7 +64,6 @@ const SAME: &[(&[&str], &str)] = &[
     (&["array_remove"], "array_remove_all"),
     (&["contains"], "array_has"),
     (&["flatten"], "flatten"),
-    (&["$named_struct"], "named_struct"),
     (&["map_keys"], "map_keys"),
     (&["map_values"], "map_values"),
     // Aggregates.

@@ -216,11 +216,8 @@ fn function(expr: &mut Expr) -> Result<()> {
             with_arguments(function, vec![value]);
             function.null_treatment = Some(NullTreatment::IgnoreNulls);
         }
-        ("zip", Some(lists)) => {
-            let fields = lists.iter().enumerate();
-            let fields = fields.flat_map(|(index, list)| [text(format!("field{index}")), list.clone()]).collect();
-            *expr = call("$zip", span, vec![call("$named_struct", span, fields)]);
-        }
+        // Their rows have no names, and rows here always have some.
+        ("zip" | "map_entries", Some(_)) => return refused(at, format!("`{name}` is not supported")),
         ("approx_percentile", Some([_, _, _])) => {
             return refused(at, "approx_percentile with weights or an accuracy is not supported");
         }
