@@ -37,6 +37,10 @@ pub(super) trait SqlDialect: Debug + Send + Sync {
     fn meaning(&self) -> &dyn Meaning;
     /// Where nulls go when ORDER BY does not say.
     fn nulls(&self) -> NullOrdering;
+    /// Whether the lambda of `transform` and `filter` may take an element's place besides.
+    fn counts_elements(&self) -> bool {
+        false
+    }
     /// Whether names of columns keep their case.
     fn keeps_case(&self) -> bool;
 }

@@ -126,7 +126,7 @@ fn recursion(recursive: RecursiveQuery) -> Result<LogicalPlan> {
     }))
 }
 
-fn expression(meaning: &dyn Meaning, expr: Expr, schema: &DFSchema, outer: &DFSchema) -> Result<Expr> {
+pub(super) fn expression(meaning: &dyn Meaning, expr: Expr, schema: &DFSchema, outer: &DFSchema) -> Result<Expr> {
     expr.transform_up(|expr| {
         Ok(Transformed::yes(match expr {
             Expr::Literal(..) => narrow(expr),

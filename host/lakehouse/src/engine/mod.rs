@@ -26,6 +26,7 @@ mod errors;
 mod explain;
 mod files;
 mod functions;
+mod lambdas;
 mod meaning;
 mod numbers;
 mod output;

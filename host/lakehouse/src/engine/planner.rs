@@ -7,7 +7,7 @@ use asgard_contract::{Result, TableName};
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::Transformed;
-use datafusion::common::{Result as PlanResult, TableReference, plan_datafusion_err};
+use datafusion::common::{DFSchema, Result as PlanResult, TableReference, plan_datafusion_err};
 use datafusion::datasource::cte_worktable::CteWorkTable;
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::SessionState;
@@ -15,11 +15,12 @@ use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, TypePlanne
 use datafusion::logical_expr::{
     AggregateUDF, LogicalPlan, LogicalPlanBuilder, ScalarUDF, SubqueryAlias, TableSource, WindowUDF,
 };
-use datafusion::sql::planner::{ParserOptions, SqlToRel};
+use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use sqlparser::ast::{Query, Statement};
 
 use super::dialect::SqlDialect;
 use super::errors::Translator;
+use super::lambdas::Lambdas;
 use super::meaning;
 use super::references::Name;
 
@@ -32,19 +33,11 @@ pub(super) fn plan(
     dialect: &'static dyn SqlDialect,
     tables: &Tables,
     query: Query,
+    lambdas: &Arc<Lambdas>,
     errors: &Translator,
 ) -> Result<LogicalPlan> {
-    let context = Context { session, dialect, tables, planners: dialect.planners() };
-    let options = ParserOptions {
-        parse_float_as_decimal: true,
-        enable_ident_normalization: true,
-        support_varchar_with_length: true,
-        enable_options_value_normalization: false,
-        collect_spans: true,
-        map_string_types_to_utf8view: false,
-        default_null_ordering: dialect.nulls(),
-    };
-    let planner = SqlToRel::new_with_options(&context, options);
+    let context = Context { session, dialect, tables, lambdas, planners: dialect.planners() };
+    let planner = SqlToRel::new_with_options(&context, options(dialect));
     planner
         .sql_statement_to_plan(Statement::Query(Box::new(query)))
         .and_then(|plan| meaning::apply(dialect.meaning(), plan))
@@ -52,6 +45,33 @@ pub(super) fn plan(
         // Checks types and names at once, so that a plan is never handed on that only fails when it is run.
         .and_then(|plan| session.analyzer().execute_and_check(plan, session.config_options(), |_, _| {}))
         .map_err(|error| errors.planning(error))
+}
+
+/// Plans the body of a lambda, whose names are all in the schema.
+pub(super) fn body(
+    session: &SessionState,
+    dialect: &'static dyn SqlDialect,
+    lambdas: &Arc<Lambdas>,
+    body: sqlparser::ast::Expr,
+    schema: &DFSchema,
+) -> PlanResult<datafusion::logical_expr::Expr> {
+    let tables = Tables::new();
+    let context = Context { session, dialect, tables: &tables, lambdas, planners: dialect.planners() };
+    let planner = SqlToRel::new_with_options(&context, options(dialect));
+    let planned = planner.sql_to_expr(body, schema, &mut PlannerContext::new())?;
+    meaning::expression(dialect.meaning(), planned, schema, &DFSchema::empty())
+}
+
+fn options(dialect: &dyn SqlDialect) -> ParserOptions {
+    ParserOptions {
+        parse_float_as_decimal: true,
+        enable_ident_normalization: true,
+        support_varchar_with_length: true,
+        enable_options_value_normalization: false,
+        collect_spans: true,
+        map_string_types_to_utf8view: false,
+        default_null_ordering: dialect.nulls(),
+    }
 }
 
 /// A view of any kind: its plan stays closed until the query around it has been given its dialect's meaning, since it has
@@ -103,6 +123,7 @@ struct Context<'a> {
     session: &'a SessionState,
     dialect: &'static dyn SqlDialect,
     tables: &'a Tables,
+    lambdas: &'a Arc<Lambdas>,
     planners: &'a [Arc<dyn ExprPlanner>],
 }
 
@@ -130,7 +151,7 @@ impl ContextProvider for Context<'_> {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
-        self.dialect.functions().scalars.get(name).cloned()
+        self.dialect.functions().scalars.get(name).cloned().or_else(|| self.lambdas.function(name))
     }
 
     fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {

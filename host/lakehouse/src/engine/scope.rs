@@ -25,6 +25,7 @@ use sqlparser::ast::Query;
 
 use super::dialect::{self, SqlDialect};
 use super::errors::Translator;
+use super::lambdas::Lambdas;
 use super::planner::{self, ViewSource};
 use super::references::{self, Name, Reference};
 use super::text::{nearest, suggestion, wrong};
@@ -115,7 +116,8 @@ impl<'a> Scope<'a> {
         }
         self.dialect.rewrite(&mut query)?;
         functions::check(self.dialect, &query)?;
-        planner::plan(self.session, self.dialect, &self.tables, query, errors)
+        let lambdas = Lambdas::take(self.session, self.dialect, &mut query)?;
+        planner::plan(self.session, self.dialect, &self.tables, query, &lambdas, errors)
     }
 
     async fn source(&mut self, reference: &Reference, versions: &Versions) -> Result<Arc<dyn TableSource>> {

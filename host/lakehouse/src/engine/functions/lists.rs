@@ -144,14 +144,80 @@ pub(in crate::engine) fn list_or_text(arguments: &[DataType]) -> Result<DataType
     }
 }
 
-/// `element_at(list, index)`: from 1, or from -1 at the end; null beyond it.
+/// `element_at(list, index)`: from 1, or from -1 at the end; null beyond it. `element_at(map, key)`: null without the key.
 pub(in crate::engine) fn element(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
-    taken(arguments[0].as_list(), arguments[1].as_primitive(), |index, length| {
+    element_of(arguments, false)
+}
+
+/// `element_at` of Spark: beyond the end of a list it fails.
+pub(in crate::engine) fn spark_element(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
+    element_of(arguments, true)
+}
+
+fn element_of(arguments: &[ArrayRef], must_be_there: bool) -> Result<ArrayRef> {
+    if matches!(arguments[0].data_type(), DataType::Map(..)) {
+        return value_of_key(arguments, false);
+    }
+    let lists = cast(&arguments[0], &list_of(arguments[0].data_type())?)?;
+    let indexes = cast(&arguments[1], &DataType::Int64)?;
+    taken(lists.as_list(), indexes.as_primitive(), |index, length| {
         let place = match index {
             0 => return exec_err!("elements are counted from 1, not 0"),
             index if index > 0 => index - 1,
             index => length + index,
         };
+        if must_be_there && !(0..length).contains(&place) {
+            return exec_err!(
+                "there is no element {index} in a list of {length}: use try_element_at, which gives null"
+            );
+        }
         Ok((0..length).contains(&place).then_some(place))
+    })
+}
+
+pub(super) fn narrow(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// Where a row's list begins, and how many it has; of null none.
+pub(super) fn bounds(lists: &ListArray, row: usize) -> (usize, usize) {
+    if lists.is_null(row) {
+        return (0, 0);
+    }
+    let start = usize::try_from(lists.value_offsets()[row]).unwrap_or_default();
+    (start, usize::try_from(lists.value_length(row)).unwrap_or_default())
+}
+
+/// The type of the first argument.
+pub(in crate::engine) fn same(arguments: &[DataType]) -> Result<DataType> {
+    arguments.first().cloned().map_or_else(|| plan_err!("expected a list"), Ok)
+}
+
+/// A call that takes a lambda and has none.
+pub(in crate::engine) fn lambda_missing(_arguments: &[DataType]) -> Result<DataType> {
+    plan_err!("the function takes a lambda (`x -> …`) behind its values")
+}
+
+pub(in crate::engine) fn no_lambda(_arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
+    exec_err!("the function takes a lambda (`x -> …`) behind its values")
+}
+
+/// How many elements or entries.
+pub(in crate::engine) fn list_or_map_size(arguments: &[ArrayRef], to: &DataType) -> Result<ArrayRef> {
+    let Some(maps) = arguments[0].as_map_opt() else {
+        return match arguments[0].as_list_opt::<i32>() {
+            Some(_) => size(arguments, to),
+            None => plan_err!("`cardinality` takes a list or a map, not {}", type_word(arguments[0].data_type())),
+        };
+    };
+    let sizes: Int64Array =
+        (0..maps.len()).map(|row| maps.is_valid(row).then(|| i64::from(maps.value_length(row)))).collect();
+    Ok(Arc::new(sizes))
+}
+
+/// `get(list, index)` of Spark: from 0; null where there is none.
+pub(in crate::engine) fn element_or_null(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
+    taken(arguments[0].as_list(), arguments[1].as_primitive(), |index, length| {
+        Ok((0..length).contains(&index).then_some(index))
     })
 }

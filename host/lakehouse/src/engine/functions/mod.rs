@@ -7,14 +7,17 @@
 pub(super) mod bytes;
 mod check;
 pub(super) mod ciphers;
+pub(super) mod collections;
 pub(super) mod dates;
 pub(super) mod documents;
 pub(super) mod hashes;
 pub(super) mod lists;
+pub(super) mod maps;
 pub(super) mod masks;
 pub(super) mod math;
 pub(super) mod number_formats;
 pub(super) mod patterns;
+pub(super) mod sequences;
 pub(super) mod text;
 pub(super) mod tried;
 pub(super) mod variants;
@@ -25,6 +28,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, new_empty_array};
+use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
 use datafusion::common::{Result, ScalarValue, plan_err};
 use datafusion::logical_expr::{
@@ -50,6 +54,8 @@ pub(super) enum Kind {
     Day,
     /// A list; as it is.
     List,
+    /// `Utf8`, or a list as it is.
+    TextOrList,
     /// As it is.
     Any,
 }
@@ -70,6 +76,7 @@ impl Kind {
                 Self::TextOrBytes,
                 DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_),
             ) => Some(DataType::Binary),
+            (Self::TextOrList, given) => Self::Text.arrives(given).or_else(|| Self::List.arrives(given)),
             (Self::Whole, other) if other.is_integer() || other.is_null() => Some(DataType::Int64),
             (Self::Number, other) if other.is_numeric() || other.is_null() => Some(DataType::Float64),
             (Self::Moment, DataType::Timestamp(_, zone)) => Some(moment(zone.clone())),
@@ -88,7 +95,7 @@ impl Kind {
     /// The type of its own that a value is converted to.
     fn plain(self) -> Option<DataType> {
         Some(match self {
-            Self::Text | Self::TextOrBytes => DataType::Utf8,
+            Self::Text | Self::TextOrBytes | Self::TextOrList => DataType::Utf8,
             Self::Whole => DataType::Int64,
             Self::Number => DataType::Float64,
             Self::Moment => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
@@ -106,6 +113,7 @@ impl Kind {
             Self::Moment => "a timestamp",
             Self::Day => "a date",
             Self::List => "a list",
+            Self::TextOrList => "text or a list",
             Self::Any => "any value",
         }
     }
@@ -264,7 +272,10 @@ impl ScalarUDFImpl for Function {
         let constant = args.args.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
         let length = if constant { 1 } else { args.number_rows };
         let arrays = args.args.iter().map(|argument| argument.to_array(length)).collect::<Result<Vec<_>>>()?;
-        let result = (self.rows)(&arrays, args.return_field.data_type())?;
+        let wanted = args.return_field.data_type();
+        let result = (self.rows)(&arrays, wanted)?;
+        // Lists of one kind may name their elements differently.
+        let result = if result.data_type() == wanted { result } else { cast(&result, wanted)? };
         if constant && !arrays.is_empty() {
             return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?));
         }

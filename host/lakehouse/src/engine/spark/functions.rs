@@ -7,10 +7,10 @@ use datafusion::execution::SessionStateDefaults;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 use crate::engine::dialect::{Functions, Stock};
-use crate::engine::functions::Kind::{Any, Day, List, Moment, Number, Text, Whole};
+use crate::engine::functions::Kind::{Any, Day, Moment, Number, Text, TextOrList, Whole};
 use crate::engine::functions::Returns::{Always, By};
 use crate::engine::functions::dates::{self, timestamptz};
-use crate::engine::functions::{Function, Kind, Rows, lists, math, text};
+use crate::engine::functions::{Function, Kind, Rows, collections, lists, math, text};
 use crate::engine::sum::Sum;
 
 /// Of the engine's own functions, those that mean the same: Spark's names, the engine's.
@@ -214,7 +214,7 @@ fn collected() -> (Functions, Vec<String>) {
     for (names, rows) in FIELDS {
         all.scalar(names, &function(names[0], &[Moment], Int32, *rows).build());
     }
-    for (names, function) in own() {
+    for (names, function) in own().into_iter().chain(super::collections::all()) {
         all.scalar(names, &function);
     }
     super::aggregates::register(&mut all);
@@ -285,7 +285,13 @@ fn own() -> Vec<(&'static [&'static str], Arc<ScalarUDF>)> {
             function("length", &[Text], Int32, text::length).build(),
         ),
         (&["instr"], function("instr", &[Text, Text], Int32, text::position).build()),
-        (&["concat"], function("concat", &[Text], Utf8, text::concatenated).rest(Text).build()),
+        (
+            &["concat"],
+            Function::new("concat", &[TextOrList], By(collections::together_type), collections::together)
+                .rest(TextOrList)
+                .lenient()
+                .build(),
+        ),
         (&["concat_ws"], function("concat_ws", &[Text], Utf8, text::joined).rest(Text).build()),
         (&["substring_index"], function("substring_index", &[Text, Text, Whole], Utf8, text::before_delimiter).build()),
         (&["regexp_like", "regexp", "rlike"], function("regexp_like", &[Text, Text], Boolean, text::matches).build()),
@@ -309,10 +315,6 @@ fn own() -> Vec<(&'static [&'static str], Arc<ScalarUDF>)> {
             Function::new("round", &[Any, Whole], By(math::same_number), math::rounded_as_written).optional(1).build(),
         ),
         (&["sign", "signum"], function("sign", &[Number], Float64, math::sign).build()),
-        (
-            &["$element_at"],
-            Function::new("element_at", &[List, Whole], By(lists::element_type), lists::element).build(),
-        ),
         // Replaced by its argument, with nulls for errors.
         (&["$try"], Function::new("try", &[Any], By(first), unreachable_rows).build()),
     ]

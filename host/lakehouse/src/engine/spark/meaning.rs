@@ -146,8 +146,12 @@ impl Meaning for SparkMeaning {
 fn converted(value: Typed, kind: Kind) -> Option<Expr> {
     let from = &value.data_type;
     let to = match kind {
-        Kind::Text | Kind::TextOrBytes if is_simple(from) && !is_text(from) => DataType::Utf8,
-        Kind::Text if matches!(from, DataType::Binary | DataType::LargeBinary | DataType::BinaryView) => DataType::Utf8,
+        Kind::Text | Kind::TextOrBytes | Kind::TextOrList if is_simple(from) && !is_text(from) => DataType::Utf8,
+        Kind::Text | Kind::TextOrList
+            if matches!(from, DataType::Binary | DataType::LargeBinary | DataType::BinaryView) =>
+        {
+            DataType::Utf8
+        }
         Kind::Moment if is_text(from) || matches!(from, DataType::Date32) => timestamptz(),
         Kind::Day if is_text(from) => DataType::Date32,
         Kind::Number if is_text(from) => DataType::Float64,

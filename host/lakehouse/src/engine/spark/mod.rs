@@ -3,6 +3,7 @@
 mod aggregates;
 mod bytes;
 mod calls;
+mod collections;
 mod documents;
 mod functions;
 mod meaning;
@@ -87,6 +88,10 @@ impl SqlDialect for Spark {
     /// Nulls are the smallest.
     fn nulls(&self) -> NullOrdering {
         NullOrdering::NullsMin
+    }
+
+    fn counts_elements(&self) -> bool {
+        true
     }
 
     fn keeps_case(&self) -> bool {

@@ -76,7 +76,6 @@ impl Rewriter for Rewrites {
                 *expr = call(name, span, vec![number]);
                 Ok(())
             }
-            Expr::Lambda(_) => refused(place(expr), "functions with lambdas (`x -> …`) are not supported"),
             Expr::AtTimeZone { .. } => refused(place(expr), "Spark SQL has no AT TIME ZONE: use from_utc_timestamp"),
             Expr::Struct { values, fields } if fields.is_empty() && !values.is_empty() => {
                 *expr = named_struct(Span::empty(), values);
@@ -236,6 +235,15 @@ fn function(expr: &mut Expr) -> Result<()> {
         ("ln", Some(_)) => rename(function, "$ln"),
         ("log", Some([_, _])) => rename(function, "$log"),
         ("element_at", Some([_, _])) => rename(function, "$element_at"),
+        ("arrays_zip", Some(lists)) => {
+            let names = lists.iter().enumerate().map(|(index, list)| match list {
+                Expr::Identifier(name) => name.value.clone(),
+                Expr::CompoundIdentifier(names) => names.last().map(|name| name.value.clone()).unwrap_or_default(),
+                _ => index.to_string(),
+            });
+            let fields = names.zip(lists).flat_map(|(name, list)| [text(name), list.clone()]).collect();
+            *expr = call("$arrays_zip", span, vec![call("named_struct", span, fields)]);
+        }
         ("try_add", Some([left, right])) => *expr = try_binary(span, left, BinaryOperator::Plus, right),
         ("try_subtract", Some([left, right])) => *expr = try_binary(span, left, BinaryOperator::Minus, right),
         ("try_multiply", Some([left, right])) => *expr = try_binary(span, left, BinaryOperator::Multiply, right),

@@ -9,10 +9,10 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 use super::average::Average;
 use crate::engine::dialect::{Functions, Stock};
-use crate::engine::functions::Kind::{Any, Day, List, Moment, Number, Text, Whole};
+use crate::engine::functions::Kind::{Any, Day, Moment, Number, Text, TextOrList, Whole};
 use crate::engine::functions::Returns::{Always, By};
 use crate::engine::functions::dates::{self, timestamptz};
-use crate::engine::functions::{Function, Kind, Rows, lists, math, text};
+use crate::engine::functions::{Function, Kind, Rows, collections, lists, math, text};
 use crate::engine::sum::Sum;
 
 /// Of the engine's own functions, those that mean the same: Trino's names, the engine's.
@@ -123,7 +123,7 @@ fn collected() -> (Functions, Vec<String>) {
     for (names, rows) in FIELDS {
         all.scalar(names, &Function::new(names[0], &[Moment], Always(Int64), *rows).build());
     }
-    for (names, function) in own() {
+    for (names, function) in own().into_iter().chain(super::collections::all()) {
         all.scalar(names, &function);
     }
     if let Some(engine) = all.aggregates.get("$avg").cloned() {
@@ -175,7 +175,12 @@ fn own() -> Vec<(&'static [&'static str], Arc<ScalarUDF>)> {
         (&["with_timezone"], function("with_timezone", &[Moment, Text], timestamptz(), not_run).build()),
         (&["replace"], function("replace", &[Text, Text, Text], Utf8, text::replaced).optional(1).build()),
         (&["length"], function("length", &[Text], Int64, text::length).build()),
-        (&["concat"], function("concat", &[Text, Text], Utf8, text::concatenated).rest(Text).build()),
+        (
+            &["concat"],
+            Function::new("concat", &[TextOrList, TextOrList], By(collections::together_type), collections::together)
+                .rest(TextOrList)
+                .build(),
+        ),
         (&["concat_ws"], function("concat_ws", &[Text, Text], Utf8, text::joined).rest(Text).build()),
         (&["substr", "substring"], function("substr", &[Text, Whole, Whole], Utf8, text::part_of).optional(1).build()),
         (&["split_part"], function("split_part", &[Text, Text, Whole], Utf8, text::part).build()),
@@ -204,8 +209,6 @@ fn own() -> Vec<(&'static [&'static str], Arc<ScalarUDF>)> {
         (&["$round"], Function::new("round", &[Any], By(math::trino_whole), math::nearest).build()),
         (&["round"], Function::new("round", &[Any, Whole], By(math::same_number), math::rounded_by_factor).build()),
         (&["sign"], Function::new("sign", &[Any], By(math::same_number), math::sign).build()),
-        (&["cardinality"], function("cardinality", &[List], Int64, lists::size).build()),
-        (&["element_at"], Function::new("element_at", &[List, Whole], By(lists::element_type), lists::element).build()),
         // The meaning sees to it.
         (&["$typed"], Function::new("$typed", &[Any, Text], By(first), not_run).build()),
         (&["typeof"], function("typeof", &[Any], Utf8, not_run).build()),

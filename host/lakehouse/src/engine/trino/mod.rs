@@ -4,6 +4,7 @@ mod average;
 mod bits;
 mod bytes;
 mod calls;
+mod collections;
 mod format;
 mod functions;
 mod intervals;

@@ -113,7 +113,6 @@ impl Rewriter for Rewrites {
                 *expr = call("substr", value.span(), arguments);
                 Ok(())
             }
-            Expr::Lambda(_) => refused(place(expr), "functions with lambdas (`x -> …`) are not supported"),
             Expr::RLike { .. } => refused(place(expr), "Trino has no RLIKE: use regexp_like"),
             Expr::Function(_) => function(expr),
             _ => Ok(()),
@@ -214,6 +213,8 @@ fn function(expr: &mut Expr) -> Result<()> {
             with_arguments(function, vec![value]);
             function.null_treatment = Some(NullTreatment::IgnoreNulls);
         }
+        // Their rows have no names, and rows here always have some.
+        ("zip" | "map_entries", Some(_)) => return refused(Place::of(span.start), format!("`{name}` is not supported")),
         ("listagg", _) => {
             // The engine has the order inside of the parentheses.
             let order = std::mem::take(&mut function.within_group);
