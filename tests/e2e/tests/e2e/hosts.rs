@@ -20,6 +20,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "a_gold_model_of_a_paused_host_is_ended_by_the_other_and_adds_its_rows_once", paused_gold),
         test(world, "a_host_that_is_stopped_hands_its_sync_to_the_other_at_once", stopped),
         test(world, "a_restart_of_the_database_is_survived_without_a_person", restarted),
+        test(world, "a_database_that_can_only_be_read_is_told_until_it_can_be_written", database_read_only),
         test(world, "a_database_that_is_killed_is_told_and_found_again", database_killed),
     ]
 }
@@ -256,5 +257,38 @@ fn database_killed(world: &World) {
     one.post("/sink", &sink("after")).unwrap();
     let names = other.get("/sink").unwrap().to_string();
     assert!(names.contains("before") && names.contains("after") && !names.contains("meanwhile"), "{names}");
+    assert_eq!(gold(&other, "after", "SELECT 1 AS one, 2 AS two").unwrap()["row_count"], 1);
+}
+
+fn database_read_only(world: &World) {
+    let two = Two::start(world, "hosts-database-read-only");
+    let [one, other] = two.clients();
+    // As a server that has become a standby: what is written is refused, what is read is not. Each statement is sent alone, since
+    // the first may be in no transaction of several.
+    let may_write = |allowed: bool| {
+        let setting = if allowed { "off" } else { "on" };
+        two.database.execute(&format!("ALTER SYSTEM SET default_transaction_read_only = {setting}")).unwrap();
+        two.database.execute("SELECT pg_reload_conf()").unwrap();
+    };
+    let number = std::cell::Cell::new(0);
+    let ask = |client: &Client| {
+        number.set(number.get() + 1);
+        let name = format!("sink {}", number.get());
+        let body = json!({"name": name, "type": "local", "config": {"path": format!("sink-{}", number.get())}});
+        client.send("POST", "/sink", Some(&body), &[]).unwrap()
+    };
+    may_write(false);
+    for client in [&one, &other] {
+        let answer = until("a request that writes is refused", Duration::from_secs(20), || {
+            let answer = ask(client);
+            (answer.status >= 300).then_some(answer)
+        });
+        assert!(refused(&answer, 503).contains("is read-only: name the primary server"), "{}", answer.body);
+        assert!(client.get("/sink").unwrap().is_object(), "what is only read is answered");
+    }
+    may_write(true);
+    for client in [&one, &other] {
+        until("a request that writes is done again", Duration::from_secs(30), || (ask(client).status == 201).then_some(()));
+    }
     assert_eq!(gold(&other, "after", "SELECT 1 AS one, 2 AS two").unwrap()["row_count"], 1);
 }
