@@ -206,9 +206,9 @@ fn paused_gold(world: &World) {
     // Time for what the resumed host still had in hand.
     std::thread::sleep(Duration::from_secs(5));
     for client in [&asked, &other] {
-        let query = json!({"dialect": "trino", "sql": "SELECT COUNT(*) AS n, COUNT(DISTINCT n) AS counts FROM gold.grown"});
-        let found = client.post("/lakehouse/query", &query).unwrap();
-        assert_eq!(found["rows"], json!([{"n": 2, "counts": 2}]), "{found}");
+        let sql = "SELECT COUNT(*) AS rows_there, COUNT(DISTINCT n) AS counts FROM gold.grown";
+        let found = client.post("/lakehouse/query", &json!({"dialect": "trino", "sql": sql})).unwrap();
+        assert_eq!(found["rows"], json!([{"rows_there": 2, "counts": 2}]), "{found}");
         assert_eq!(client.get(&format!("/tasks/{task}")).unwrap(), ended, "an ended task stays as it is");
     }
 }
@@ -288,7 +288,9 @@ fn database_read_only(world: &World) {
     }
     may_write(true);
     for client in [&one, &other] {
-        until("a request that writes is done again", Duration::from_secs(30), || (ask(client).status == 201).then_some(()));
+        until("a request that writes is done again", Duration::from_secs(30), || {
+            (ask(client).status == 201).then_some(())
+        });
     }
     assert_eq!(gold(&other, "after", "SELECT 1 AS one, 2 AS two").unwrap()["row_count"], 1);
 }
