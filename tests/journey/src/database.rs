@@ -41,6 +41,24 @@ impl Database {
         self.runtime.block_on(self.server.as_mut().expect("a server until the drop").restart())
     }
 
+    /// Ends the server as `kill -9` does, until [`Database::start_again`].
+    ///
+    /// # Errors
+    /// Those of the system.
+    #[expect(clippy::expect_used, reason = "taken only when this is dropped")]
+    pub fn kill(&mut self) -> Result<()> {
+        self.server.as_mut().expect("a server until the drop").kill()
+    }
+
+    /// Starts a killed server again on the same port.
+    ///
+    /// # Errors
+    /// Those of the server.
+    #[expect(clippy::expect_used, reason = "taken only when this is dropped")]
+    pub fn start_again(&mut self) -> Result<()> {
+        self.runtime.block_on(self.server.as_mut().expect("a server until the drop").start_again())
+    }
+
     /// Runs statements as a superuser.
     ///
     /// # Errors

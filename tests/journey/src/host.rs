@@ -62,6 +62,7 @@ pub struct Host {
     data: PathBuf,
     port: u16,
     arguments: Vec<String>,
+    variables: Vec<(String, String)>,
 }
 
 impl Host {
@@ -78,10 +79,21 @@ impl Host {
     /// # Errors
     /// As [`Host::start`].
     pub fn start_with(built: &Built, data: &Path, port: u16, arguments: &[&str]) -> Result<Self> {
+        Self::start_in(built, data, port, arguments, &[])
+    }
+
+    fn start_in(
+        built: &Built,
+        data: &Path,
+        port: u16,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Result<Self> {
         std::fs::create_dir_all(data)?;
         let port = if port == 0 { free_port()? } else { port };
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        let mut host = Self { child: None, built: built.clone(), data: data.to_owned(), port, arguments };
+        let variables = variables.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let mut host = Self { child: None, built: built.clone(), data: data.to_owned(), port, arguments, variables };
         host.launch()?;
         Ok(host)
     }
@@ -91,10 +103,18 @@ impl Host {
     /// # Errors
     /// As [`Host::start`].
     pub fn start_light(built: &Built, data: &Path, port: u16) -> Result<Self> {
+        Self::start_light_with(built, data, port, &[])
+    }
+
+    /// As [`Host::start_light`], with variables in its environment, as name and value.
+    ///
+    /// # Errors
+    /// As [`Host::start`].
+    pub fn start_light_with(built: &Built, data: &Path, port: u16, variables: &[(&str, &str)]) -> Result<Self> {
         std::fs::create_dir_all(data)?;
         let file = data.join("first-environment.toml");
         std::fs::write(&file, LIGHT)?;
-        Self::start_with(built, data, port, &["--first-environment", &file.to_string_lossy()])
+        Self::start_in(built, data, port, &["--first-environment", &file.to_string_lossy()], variables)
     }
 
     fn launch(&mut self) -> Result<()> {
@@ -107,6 +127,7 @@ impl Host {
             .arg("--plugins")
             .arg(&self.built.plugins)
             .args(&self.arguments)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)

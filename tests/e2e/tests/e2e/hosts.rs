@@ -10,15 +10,18 @@ use asgard_journey::host::{Host, LIGHT};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
-use crate::world::{World, ended_job, ingest_from, source_config, test, until};
+use crate::world::{World, ended_job, gold, ingest_from, refused, source_config, test, until};
 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
         test(world, "what_one_host_is_told_the_other_knows", remembering),
         test(world, "a_sync_of_a_killed_host_is_ended_by_the_other_with_every_row_once", killed),
         test(world, "a_paused_host_that_goes_on_after_its_lease_adds_nothing", paused),
+        test(world, "a_gold_model_of_a_paused_host_is_ended_by_the_other_and_adds_its_rows_once", paused_gold),
         test(world, "a_host_that_is_stopped_hands_its_sync_to_the_other_at_once", stopped),
         test(world, "a_restart_of_the_database_is_survived_without_a_person", restarted),
+        test(world, "a_database_that_can_only_be_read_is_told_until_it_can_be_written", database_read_only),
+        test(world, "a_database_that_is_killed_is_told_and_found_again", database_killed),
     ]
 }
 
@@ -162,6 +165,54 @@ fn paused(world: &World) {
     two.all_rows_once(&resumed, &ingestion);
 }
 
+/// A lease runs out within this time.
+const LEASE: Duration = Duration::from_secs(11);
+
+fn paused_gold(world: &World) {
+    let two = Two::start(world, "hosts-paused-gold");
+    let [asked, other] = two.clients();
+    let model = |sql: &str| json!({"name": "grown", "materialization": "incremental", "sql_query": sql});
+    let first = asked.post("/dbt/transform", &model("SELECT CAST(0 AS BIGINT) AS n")).unwrap();
+    assert_eq!(first["status"], "completed", "{first}");
+    let numbers = "(VALUES (1), (2), (3), (4), (5), (6), (7), (8), (9), (10)) AS";
+    let tables: Vec<String> = (0..9).map(|n| format!("{numbers} t{n} (x{n})")).collect();
+    let slow = model(&format!("SELECT COUNT(*) AS n FROM {} WHERE x0 * x8 > 3 * x5 + x1", tables.join(", ")));
+    // Answers when the host is resumed.
+    let asking = std::thread::spawn({
+        let client = two.hosts[0].client();
+        move || client.send("POST", "/dbt/transform", Some(&slow), &[])
+    });
+    let task = until("the model runs", Duration::from_secs(30), || {
+        let task = other.get("/tasks?kind=gold&status=running").ok()?["tasks"].get(0)?.clone();
+        task["id"].as_str().map(str::to_owned)
+    });
+    two.hosts[0].pause().unwrap();
+    let since = Instant::now();
+    let by = two.hosts[1].name().unwrap();
+    until("the other host takes over", TAKE_OVER + Duration::from_secs(5), || {
+        let taken = format!(
+            "SELECT id FROM tasks WHERE id = '{task}' AND (lease_owner LIKE '{by}/%' OR finished_at IS NOT NULL)"
+        );
+        two.database.value(&taken).unwrap()
+    });
+    std::thread::sleep(LEASE.saturating_sub(since.elapsed()));
+    two.hosts[0].resume().unwrap();
+    let ended = until("the model ends", Duration::from_secs(300), || {
+        let task = other.get(&format!("/tasks/{task}")).ok()?;
+        task["finished_at"].is_string().then_some(task)
+    });
+    assert_eq!(ended["status"], "succeeded", "{ended}");
+    let _ = asking.join();
+    // Time for what the resumed host still had in hand.
+    std::thread::sleep(Duration::from_secs(5));
+    for client in [&asked, &other] {
+        let sql = "SELECT COUNT(*) AS rows_there, COUNT(DISTINCT n) AS counts FROM gold.grown";
+        let found = client.post("/lakehouse/query", &json!({"dialect": "trino", "sql": sql})).unwrap();
+        assert_eq!(found["rows"], json!([{"rows_there": 2, "counts": 2}]), "{found}");
+        assert_eq!(client.get(&format!("/tasks/{task}")).unwrap(), ended, "an ended task stays as it is");
+    }
+}
+
 fn stopped(world: &World) {
     let mut two = Two::start(world, "hosts-stopped");
     let (ingestion, holder) = two.long_sync(world);
@@ -183,4 +234,63 @@ fn restarted(world: &World) {
     two.all_rows_once(&one, &ingestion);
     let tasks: Value = other.get("/tasks?kind=sync").unwrap();
     assert_eq!(tasks["tasks"][0]["status"], "succeeded", "{tasks}");
+}
+
+fn database_killed(world: &World) {
+    let mut two = Two::start(world, "hosts-database-killed");
+    let [one, other] = two.clients();
+    let sink = |name: &str| json!({"name": name, "type": "local", "config": {"path": name}});
+    one.post("/sink", &sink("before")).unwrap();
+    // The tests' server writes its log a moment after it answers.
+    std::thread::sleep(Duration::from_secs(2));
+    two.database.kill().unwrap();
+    for client in [&one, &other] {
+        let answer = client.send("POST", "/sink", Some(&sink("meanwhile")), &[]).unwrap();
+        let detail = refused(&answer, 503);
+        let away = ["cannot be reached", "the server is away", "is restarting"];
+        assert!(detail.contains("the database") && away.iter().any(|text| detail.contains(text)), "{detail}");
+    }
+    two.database.start_again().unwrap();
+    for client in [&one, &other] {
+        until("the host is ready again", Duration::from_secs(30), || client.get("/ready").ok());
+    }
+    one.post("/sink", &sink("after")).unwrap();
+    let names = other.get("/sink").unwrap().to_string();
+    assert!(names.contains("before") && names.contains("after") && !names.contains("meanwhile"), "{names}");
+    assert_eq!(gold(&other, "after", "SELECT 1 AS one, 2 AS two").unwrap()["row_count"], 1);
+}
+
+fn database_read_only(world: &World) {
+    let two = Two::start(world, "hosts-database-read-only");
+    let [one, other] = two.clients();
+    // As a server that has become a standby: what is written is refused, what is read is not. Each statement is sent alone, since
+    // the first may be in no transaction of several.
+    let may_write = |allowed: bool| {
+        let setting = if allowed { "off" } else { "on" };
+        two.database.execute(&format!("ALTER SYSTEM SET default_transaction_read_only = {setting}")).unwrap();
+        two.database.execute("SELECT pg_reload_conf()").unwrap();
+    };
+    let number = std::cell::Cell::new(0);
+    let ask = |client: &Client| {
+        number.set(number.get() + 1);
+        let name = format!("sink {}", number.get());
+        let body = json!({"name": name, "type": "local", "config": {"path": format!("sink-{}", number.get())}});
+        client.send("POST", "/sink", Some(&body), &[]).unwrap()
+    };
+    may_write(false);
+    for client in [&one, &other] {
+        let answer = until("a request that writes is refused", Duration::from_secs(20), || {
+            let answer = ask(client);
+            (answer.status >= 300).then_some(answer)
+        });
+        assert!(refused(&answer, 503).contains("is read-only: name the primary server"), "{}", answer.body);
+        assert!(client.get("/sink").unwrap().is_object(), "what is only read is answered");
+    }
+    may_write(true);
+    for client in [&one, &other] {
+        until("a request that writes is done again", Duration::from_secs(30), || {
+            (ask(client).status == 201).then_some(())
+        });
+    }
+    assert_eq!(gold(&other, "after", "SELECT 1 AS one, 2 AS two").unwrap()["row_count"], 1);
 }

@@ -2,12 +2,14 @@
 
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use asgard_journey::client::Client;
+use asgard_journey::host::Host;
 use libtest_mimic::Trial;
 use serde_json::json;
 
-use crate::world::{World, ended_job, ingest, ingest_from, refused, refused_field, source_config, test};
+use crate::world::{World, ended_job, ingest, ingest_from, refused, refused_field, source_config, test, until};
 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
@@ -15,6 +17,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "an_unknown_host_and_a_closed_port_are_told_apart", unreachable),
         test(world, "a_configuration_that_does_not_fit_names_its_field", misfit),
         test(world, "a_password_never_comes_back", secret),
+        test(world, "a_password_may_be_a_variable_of_the_host", variable),
         test(world, "a_source_in_use_cannot_be_deleted", in_use),
         test(world, "two_streams_never_share_a_table", shared_table),
         test(world, "all_streams_are_discovered_with_types_and_keys", discovered),
@@ -23,7 +26,9 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "a_table_that_vanished_fails_its_own_stream_and_no_other", vanished),
         test(world, "a_text_of_two_hundred_megabytes_arrives_whole_where_memory_is_granted", large_text),
         test(world, "a_million_rows_are_a_handful_of_files", files_of_a_million),
+        test(world, "a_cancelled_sync_leaves_whole_rows_and_the_next_one_brings_all", cancelled),
         test(world, "a_schedule_is_checked_and_gives_the_next_sync", schedule),
+        test(world, "a_schedule_of_every_second_syncs_by_itself", fires),
         test(world, "a_sink_that_cannot_be_written_is_refused", bad_sink),
     ]
 }
@@ -291,4 +296,97 @@ fn bad_sink(world: &World) {
     refused(&ask(json!({})), 422);
     let body = json!({"name": "bad", "type": "tape", "config": {}});
     refused_field(&client.send("POST", "/sink", Some(&body), &[]).unwrap(), "type");
+}
+
+/// Rows of a sync that takes several seconds.
+const MANY: u64 = 500_000;
+
+fn cancelled(world: &World) {
+    let (client, factory) = (world.light(), world.factory());
+    factory
+        .execute(
+            "CREATE SCHEMA cut; CREATE TABLE cut.rows (id bigint PRIMARY KEY, body text);
+             INSERT INTO cut.rows SELECT n, 'first' FROM generate_series(1, 10) n",
+        )
+        .unwrap();
+    let mut config = source_config(&world.source());
+    config["schemas"] = json!(["cut"]);
+    let ingestion = ingest_from(&client, &config, "cut", json!({})).unwrap();
+    assert_eq!(ended_job(&client, &ingestion)["status"], "succeeded");
+    factory
+        .execute(&format!("INSERT INTO cut.rows SELECT n, repeat(md5(n::text), 4) FROM generate_series(11, {MANY}) n"))
+        .unwrap();
+
+    let job = client.post(&format!("/ingestion/{ingestion}/sync"), &json!({})).unwrap();
+    let id = job["id"].as_str().unwrap().to_owned();
+    until("the sync has copied rows", Duration::from_secs(60), || {
+        let task = client.get(&format!("/tasks/{id}")).ok()?;
+        (task["status"] == "running" && task["progress"]["message"].as_str()?.contains("records")).then_some(())
+    });
+    let answer = client.post(&format!("/ingestion/{ingestion}/cancel"), &json!({})).unwrap();
+    assert_eq!(answer["job"]["id"], id.as_str(), "{answer}");
+    let job = ended_job(&client, &ingestion);
+    assert_eq!((&job["id"], &job["status"]), (&json!(id), &json!("cancelled")), "{job}");
+    assert_eq!(client.get(&format!("/tasks/{id}")).unwrap()["status"], "cancelled");
+    let again = client.post(&format!("/ingestion/{ingestion}/cancel"), &json!({})).unwrap();
+    assert!(again["job"].is_null(), "nothing is under way: {again}");
+
+    let counts = || {
+        let sql = "SELECT COUNT(*) AS n, COUNT(DISTINCT id) AS ids FROM bronze.cut_rows";
+        let found = client.post("/lakehouse/query", &json!({"sql": sql, "dialect": "spark"})).unwrap();
+        let count = |name: &str| found["rows"][0][name].as_u64().unwrap();
+        (count("n"), count("ids"))
+    };
+    let (n, ids) = counts();
+    assert!(n == ids && n < MANY, "{n} rows with {ids} ids after the cancelled sync");
+    client.post(&format!("/ingestion/{ingestion}/sync"), &json!({})).unwrap();
+    let job = ended_job(&client, &ingestion);
+    assert_eq!((&job["status"], &job["recordsCopied"]), (&json!("succeeded"), &json!(MANY)), "{job}");
+    assert_eq!(counts(), (MANY, MANY));
+    factory.execute("DROP SCHEMA cut CASCADE").unwrap();
+}
+
+fn fires(world: &World) {
+    let client = world.light();
+    let schedule = json!({"schedule": {"scheduleType": "cron", "cronExpression": "* * * * * ?"},
+        "streams": [{"namespace": "inventory", "name": "materials"}]});
+    let ingestion = ingest(&client, &world.source(), "ticking", schedule).unwrap();
+    let path = format!("/ingestion/{ingestion}");
+    until("two syncs have succeeded by themselves", Duration::from_secs(60), || {
+        let jobs = client.get(&format!("{path}/jobs")).ok()?;
+        let succeeded = jobs["jobs"].as_array()?.iter().filter(|job| job["status"] == "succeeded").count();
+        (succeeded >= 2).then_some(())
+    });
+    let manual = json!({"schedule": {"scheduleType": "manual"}});
+    assert_eq!(client.send("PATCH", &path, Some(&manual), &[]).unwrap().status, 200);
+    let job = ended_job(&client, &ingestion);
+    assert_eq!((&job["status"], &job["recordsCopied"]), (&json!("succeeded"), &json!(2323)), "{job}");
+    assert!(client.get(&format!("{path}/status")).unwrap()["nextSync"].is_null());
+}
+
+fn variable(world: &World) {
+    let source = world.source();
+    let variables = [("FACTORY_PASSWORD", source.password.as_str())];
+    let host = Host::start_light_with(world.built(), &world.folder("variable"), 0, &variables).unwrap();
+    let client = host.client();
+    let mut document = client.get("/environments/local").unwrap()["document"].clone();
+    document["secrets"] = json!({"factory": {"from": "env", "name": "FACTORY_PASSWORD"},
+        "absent": {"from": "env", "name": "NO_SUCH_PASSWORD"}});
+    let put = client.send("PUT", "/environments/local", Some(&document), &[]).unwrap();
+    assert_eq!(put.status, 200, "{}", put.body);
+    let mut config = source_config(&source);
+    config["password"] = json!("secret://absent");
+    let body = json!({"name": "absent", "type": "postgres", "config": config});
+    let answer = client.send("POST", "/datasource", Some(&body), &[]).unwrap();
+    assert!(answer.status >= 400 && answer.body.to_string().contains("NO_SUCH_PASSWORD"), "{}", answer.body);
+
+    config["password"] = json!("secret://factory");
+    config["schemas"] = json!(["inventory"]);
+    let ingestion = ingest_from(&client, &config, "variable", json!({})).unwrap();
+    let job = ended_job(&client, &ingestion);
+    assert_eq!(job["status"], "succeeded", "{job}");
+    assert!(job["recordsCopied"].as_u64().is_some_and(|records| records >= 2323), "{job}");
+    let shown = client.get("/datasource").unwrap().to_string();
+    assert!(!shown.contains(&source.password), "{shown}");
+    host.stop().unwrap();
 }

@@ -11,6 +11,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
         test(world, "the_journey_gives_the_walkthroughs_figures", figures),
         test(world, "a_deployed_model_is_in_the_registry_with_its_run_and_its_origin", registry),
+        test(world, "the_lineage_of_a_model_names_the_snapshots_and_plugins_behind_it", lineage),
         test(world, "the_run_has_metrics_and_feature_importances_in_mlflow", tracked),
         test(world, "the_served_model_has_health_and_docs_and_takes_instances", served),
         test(world, "the_log_of_a_deployment_has_what_the_script_printed", log),
@@ -51,6 +52,44 @@ fn registry(world: &World) {
     assert_eq!(status["mlflow_available"], true);
     assert_eq!(status["feast_store_available"], true);
     assert!(status["registered_models"].as_u64().unwrap() >= 1);
+}
+
+fn lineage(world: &World) {
+    let client = world.after_journey();
+    let deployments = client.get("/mlops/deployments").unwrap();
+    let deployment =
+        deployments.as_array().unwrap().iter().find(|d| d["model_name"] == "operator_efficiency_predictor").unwrap();
+    let version = deployment["model_version"].as_str().unwrap();
+    let lineage = client.get(&format!("/lineage/models/operator_efficiency_predictor/{version}")).unwrap();
+    assert_eq!((&lineage["model"], &lineage["version"]), (&json!("operator_efficiency_predictor"), &json!(version)));
+    assert_eq!(lineage["deployment"]["kind"], "deployment", "{lineage}");
+    for role in ["features", "training", "serving"] {
+        let plugin = lineage["plugins"][role].as_str().expect(role);
+        assert!(plugin.contains('@') && plugin.contains("sha256:"), "{role}: {plugin}");
+    }
+    let nodes = lineage["tables"].as_array().unwrap();
+    let inputs = lineage["inputs"].as_array().unwrap();
+    assert!(!inputs.is_empty(), "the features were read from snapshots: {lineage}");
+    // What anything was made of is a node too, at that very snapshot.
+    let of_nodes = nodes.iter().flat_map(|node| node["inputs"].as_array().unwrap());
+    for input in inputs.iter().chain(of_nodes) {
+        assert!(input["snapshot"].as_str().unwrap().parse::<i64>().is_ok(), "{input}");
+        let is_node = nodes.iter().any(|node| node["table"] == input["table"] && node["snapshot"] == input["snapshot"]);
+        assert!(is_node, "{input} is no node: {lineage}");
+    }
+    for (layer, kind) in [("gold.", "gold"), ("silver.", "silver"), ("bronze.", "sync")] {
+        let of_layer: Vec<_> = nodes.iter().filter(|node| node["table"].as_str().unwrap().starts_with(layer)).collect();
+        assert!(!of_layer.is_empty(), "no table of {layer} is behind the model: {lineage}");
+        for node in of_layer {
+            assert!(node["snapshot"].is_string() && node["committed_at"].is_string(), "{node}");
+            assert_eq!(node["made_by"]["kind"], kind, "{node}");
+            assert!(node["made_by"]["plugin"].as_str().unwrap().contains("sha256:"), "{node}");
+            // The snapshot is one that the table has.
+            let (table, snapshot) = (node["table"].as_str().unwrap(), node["snapshot"].as_str().unwrap());
+            let path = format!("/lineage/tables/{}?snapshot={snapshot}", table.replace('.', "/"));
+            assert_eq!(client.get(&path).unwrap()["tables"][0], *node);
+        }
+    }
 }
 
 fn tracked(world: &World) {

@@ -16,6 +16,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "a_backfill_runs_the_dates_one_after_the_other", backfilled),
         test(world, "no_step_of_a_run_is_done_twice_though_the_host_is_killed", killed),
         test(world, "a_run_that_is_cancelled_cancels_its_steps", cancelled),
+        test(world, "a_pipeline_with_a_schedule_of_every_second_runs_by_itself", fires),
         test(world, "what_is_no_pipeline_is_refused_with_its_place", refusals),
     ]
 }
@@ -210,6 +211,41 @@ fn cancelled(world: &World) {
         let task = client.get(&format!("/tasks/{}", second["id"].as_str().unwrap())).ok()?;
         (task["status"] == "cancelled").then_some(())
     });
+}
+
+fn fires(world: &World) {
+    let client = world.light();
+    let step = adds("ticking_rows", "SELECT 1 AS one, '${word}' AS word");
+    let body = json!({"parameters": {"word": "tick"}, "steps": [{"id": "row", "kind": "gold", "with": step}],
+        "schedule": {"scheduleType": "cron", "cronExpression": "* * * * * ?"}});
+    let put = client.send("PUT", "/pipelines/ticking", Some(&body), &[]).unwrap();
+    assert_eq!(put.status, 200, "{}", put.body);
+    assert!(put.body["next_run"].is_string(), "{}", put.body);
+    until("two runs have succeeded by themselves", Duration::from_secs(60), || {
+        let runs = client.get("/pipelines/ticking/runs").ok()?;
+        let succeeded = runs["runs"].as_array()?.iter().filter(|run| run["status"] == "succeeded").count();
+        (succeeded >= 2).then_some(())
+    });
+    // Without a schedule, none comes any more.
+    put_unscheduled(&client, &body);
+    let runs = until("no run is under way", Duration::from_secs(60), || {
+        let runs = client.get("/pipelines/ticking/runs?page_size=1000").ok()?;
+        let all = runs["runs"].as_array()?;
+        all.iter().all(|run| run["status"] == "succeeded").then(|| all.len())
+    });
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(client.get("/pipelines/ticking/runs").unwrap()["total"], runs);
+    let expected = json!([{"word": "tick", "n": runs}]);
+    assert_eq!(rows(&client, "SELECT word, count(*) AS n FROM gold.ticking_rows GROUP BY word"), expected);
+    assert_eq!(client.send("DELETE", "/pipelines/ticking", None, &[]).unwrap().status, 204);
+}
+
+fn put_unscheduled(client: &Client, body: &Value) {
+    let mut body = body.clone();
+    body.as_object_mut().unwrap().remove("schedule");
+    let put = client.send("PUT", "/pipelines/ticking", Some(&body), &[]).unwrap();
+    assert_eq!(put.status, 200, "{}", put.body);
+    assert!(put.body["next_run"].is_null(), "{}", put.body);
 }
 
 fn refusals(world: &World) {

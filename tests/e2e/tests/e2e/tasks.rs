@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,13 +10,18 @@ use asgard_journey::client::Client;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
-use crate::world::{World, ended_job, ingest, refused, refused_field, test};
+use crate::silver::heavy;
+use crate::world::{World, ended_job, ingest, ingest_from, refused, refused_field, source_config, test, until};
 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
         test(world, "a_task_is_followed_to_its_end_and_after_a_lost_connection", followed),
         test(world, "events_of_a_task_come_in_pages", pages),
         test(world, "tasks_are_listed_shown_followed_and_cancelled_from_the_command_line", commands),
+        test(world, "the_log_of_a_running_task_is_printed_as_it_comes_and_its_end_is_the_exit_code", logs_as_they_come),
+        test(world, "a_running_task_is_cancelled_from_the_command_line", cancelled_by_command),
+        test(world, "the_stream_of_a_running_task_has_its_log_and_its_progress", streamed),
+        test(world, "the_log_of_a_task_comes_in_pages_with_each_line_once", log_pages),
         test(world, "a_schedule_has_a_time_zone_and_policies", scheduled),
         test(world, "a_task_that_takes_longer_than_its_environment_allows_fails_in_words", deadline),
     ]
@@ -138,6 +144,138 @@ fn commands(world: &World) {
     let (code, _, error) = asgard(&["show", "none"]);
     assert_eq!(code, Some(1));
     assert!(error.contains("there is no task `none`"), "{error}");
+}
+
+/// Starts a silver run; answers with its task's id.
+fn silver(client: &Client, sql: &str) -> String {
+    let run = client.post("/spark/transform", &json!({"sql": sql})).unwrap();
+    until("the run has a task", Duration::from_secs(30), || {
+        let tasks = client.get("/tasks?kind=silver&page_size=1000").ok()?;
+        let task = tasks["tasks"].as_array()?.iter().find(|task| task["subject"] == run["run_id"])?;
+        task["id"].as_str().map(str::to_owned)
+    })
+}
+
+fn running(client: &Client, task: &str) {
+    until("the task runs", Duration::from_secs(60), || {
+        let status = client.get(&format!("/tasks/{task}")).ok()?["status"].clone();
+        (status == "running").then_some(())
+    });
+}
+
+/// `asgard task logs -f`, under way.
+fn follow(world: &World, client: &Client, task: &str) -> Child {
+    Command::new(&world.built().asgard)
+        .args(["task", "logs", "-f", task, "--url", client.base()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Takes several seconds, and less than a minute.
+fn slow() -> String {
+    let all = heavy("SUM(LENGTH(CONCAT(a.name, b.name, c.name, d.name)))");
+    let three = "(SELECT name FROM v WHERE name IN ('material 1', 'material 2', 'material 3'))";
+    all.replace("CROSS JOIN v d", &format!("CROSS JOIN {three} d"))
+}
+
+fn logs_as_they_come(world: &World) {
+    let client = world.light();
+    let id = silver(&client, &slow());
+    let mut following = follow(world, &client, &id);
+    let mut output = BufReader::new(following.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("submitted") {
+        line.clear();
+        assert!(output.read_line(&mut line).unwrap() > 0, "no line says that the statement was submitted");
+    }
+    assert!(line.contains(" INFO "), "{line}");
+    let task = client.get(&format!("/tasks/{id}")).unwrap();
+    assert_eq!(task["status"], "running", "the line came while the task ran: {task}");
+    let mut rest = String::new();
+    output.read_to_string(&mut rest).unwrap();
+    assert_eq!(following.wait().unwrap().code(), Some(0), "{rest}");
+    assert_eq!(client.get(&format!("/tasks/{id}")).unwrap()["status"], "succeeded");
+    let log = client.get(&format!("/tasks/{id}/logs?limit=1000")).unwrap();
+    let last = log["lines"].as_array().unwrap().last().unwrap()["message"].as_str().unwrap().to_owned();
+    assert!(rest.contains(&last), "the last line is `{last}`: {rest}");
+
+    let fails =
+        "CREATE TEMPORARY VIEW v AS SELECT * FROM VALUES (1), (2) AS t (k); SELECT 1 / (k - 1) AS broken FROM v";
+    let id = silver(&client, fails);
+    let output = follow(world, &client, &id).wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("the task failed"), "{said}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains(" ERROR "), "{output:?}");
+}
+
+fn cancelled_by_command(world: &World) {
+    let client = world.light();
+    let id = silver(&client, &heavy("COUNT(DISTINCT CONCAT(a.name, b.name, c.name, d.name))"));
+    running(&client, &id);
+    let following = follow(world, &client, &id);
+    let output =
+        Command::new(&world.built().asgard).args(["task", "cancel", &id, "--url", client.base()]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.starts_with(&format!("{id} is ")), "{said}");
+    until("the task is cancelled", Duration::from_secs(30), || {
+        let task = client.get(&format!("/tasks/{id}")).ok()?;
+        (task["status"] == "cancelled").then_some(())
+    });
+    let output = following.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains("the task cancelled"), "{said}");
+}
+
+fn streamed(world: &World) {
+    let (client, factory) = (world.light(), world.factory());
+    factory
+        .execute(
+            "CREATE SCHEMA told; CREATE TABLE told.few AS SELECT n AS id FROM generate_series(1, 10) n;
+             CREATE TABLE told.rows AS SELECT n AS id, repeat(md5(n::text), 4) AS body FROM generate_series(1, 400000) n",
+        )
+        .unwrap();
+    let mut config = source_config(&world.source());
+    config["schemas"] = json!(["told"]);
+    let ingestion = ingest_from(&client, &config, "told", json!({})).unwrap();
+    let job = client.get(&format!("/ingestion/{ingestion}/status")).unwrap()["job"].clone();
+    let (status, events) = stream(&client, job["id"].as_str().unwrap(), None);
+    assert_eq!(status, 200);
+    let end = events.last().unwrap();
+    assert_eq!((end.name.as_str(), &end.data["status"]), ("end", &json!("succeeded")), "{end:?}");
+    let lines = events.iter().filter(|event| event.name == "log").count();
+    assert!(lines >= 2, "{lines} lines, one of each table at least");
+    let mut progress: Vec<&Value> =
+        events.iter().filter(|event| event.name == "task").map(|event| &event.data["progress"]).collect();
+    progress.dedup();
+    assert!(progress.len() >= 2, "{progress:?}");
+    let counts = |now: &&Value| now["message"].as_str().is_some_and(|text| text.contains("records"));
+    assert!(progress.iter().any(counts), "{progress:?}");
+    factory.execute("DROP SCHEMA told CASCADE").unwrap();
+}
+
+fn log_pages(world: &World) {
+    let (client, id) = task(world, "logpaged");
+    let all = client.get(&format!("/tasks/{id}/logs?limit=1000")).unwrap()["lines"].as_array().unwrap().clone();
+    assert!(all.len() >= 4, "a line for each table: {all:?}");
+    let (mut pages, mut after) = (Vec::new(), 0);
+    loop {
+        let page = client.get(&format!("/tasks/{id}/logs?limit=2&after={after}")).unwrap();
+        let lines = page["lines"].as_array().unwrap();
+        assert!(lines.len() <= 2, "{page}");
+        if lines.is_empty() {
+            assert_eq!(page["next"], after, "nothing new: the same place");
+            break;
+        }
+        pages.extend(lines.iter().cloned());
+        after = page["next"].as_i64().unwrap();
+    }
+    assert_eq!(pages, all);
+    refused_field(&client.send("GET", &format!("/tasks/{id}/logs?after=-1"), None, &[]).unwrap(), "after");
+    refused_field(&client.send("GET", &format!("/tasks/{id}/logs?limit=0"), None, &[]).unwrap(), "limit");
 }
 
 fn scheduled(world: &World) {

@@ -167,12 +167,40 @@ impl PostgresServer {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+        self.start_again().await
+    }
+
+    /// Ends it with no word, as `kill -9` does.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn kill(&mut self) -> Result<()> {
+        self.process.kill()?;
+        self.process.wait()?;
+        Ok(())
+    }
+
+    /// Starts one that has ended again, on the same port, where its clients look for it.
+    ///
+    /// # Errors
+    /// It does not start in time.
+    pub async fn start_again(&mut self) -> Result<()> {
         let account = Account::unprivileged()?;
         let installation = Installation::find_or_unpack(&account).await?;
         let folder = self.data.parent().context("the data folder has no parent")?.to_owned();
-        let again = Self::launch(&installation, &account, &folder, &self.data, &self.settings, self.port).await?;
-        *self = again;
-        Ok(())
+        let limit = Instant::now() + START_LIMIT;
+        loop {
+            let again = Self::launch(&installation, &account, &folder, &self.data, &self.settings, self.port).await;
+            match again {
+                Ok(again) => {
+                    *self = again;
+                    return Ok(());
+                }
+                Err(error) if Instant::now() > limit => return Err(error),
+                // Sessions of a killed server hold its memory until they have noticed.
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
     }
 
     /// Ends it; sessions are cut, data are written.
