@@ -82,13 +82,7 @@ impl Host {
         Self::start_in(built, data, port, arguments, &[])
     }
 
-    fn start_in(
-        built: &Built,
-        data: &Path,
-        port: u16,
-        arguments: &[&str],
-        variables: &[(&str, &str)],
-    ) -> Result<Self> {
+    fn start_in(built: &Built, data: &Path, port: u16, arguments: &[&str], variables: &[(&str, &str)]) -> Result<Self> {
         std::fs::create_dir_all(data)?;
         let port = if port == 0 { free_port()? } else { port };
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();

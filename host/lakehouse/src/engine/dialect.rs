@@ -4,6 +4,7 @@
 //! the planner lacks a word for something, and the plan's expressions get the dialect's meaning where the planner's own
 //! differs (integer division, decimals, casts, comparison of different types).
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -26,6 +27,10 @@ pub(super) trait SqlDialect: Debug + Send + Sync {
     fn syntax(&self) -> &dyn sqlparser::dialect::Dialect;
     /// Whether temporary views may come before a statement's query.
     fn takes_temporary_views(&self) -> bool;
+    /// Changes the text before it becomes tokens, where the tokenizer lacks a form of literal.
+    fn text<'s>(&self, sql: &'s str) -> Cow<'s, str> {
+        Cow::Borrowed(sql)
+    }
     /// Changes the text's tokens before they are parsed, where the parser lacks a form of literal.
     fn tokens(&self, _tokens: &mut Vec<TokenWithSpan>) {}
     /// Puts what the planner knows in the place of what it does not. Unsupported syntax is refused here, by name.

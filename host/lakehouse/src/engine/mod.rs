@@ -47,6 +47,7 @@ mod tests;
 mod text;
 mod threads;
 mod trino;
+mod unnesting;
 mod versions;
 mod yielding;
 

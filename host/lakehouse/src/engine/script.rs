@@ -54,7 +54,8 @@ pub(super) fn parse(dialect: &dyn SqlDialect, sql: &str) -> Result<Script> {
     if sql.len() > BYTES_AT_MOST {
         return Err(wrong(None, format!("the statement has {} bytes: at most {BYTES_AT_MOST} are taken", sql.len())));
     }
-    let mut tokens = Tokenizer::new(dialect.syntax(), sql)
+    let sql = dialect.text(sql);
+    let mut tokens = Tokenizer::new(dialect.syntax(), &sql)
         .tokenize_with_location()
         .map_err(|error| wrong(Place::of(error.location), format!("the SQL does not parse: {}", error.message)))?;
     dialect.tokens(&mut tokens);

@@ -156,8 +156,11 @@ pub(in crate::engine) fn contains(arguments: &[ArrayRef], _to: &DataType) -> Res
     Ok(Arc::new(found))
 }
 
-/// For each row the place of the element, and whether there are nulls; none: the list or the element is null.
-fn places_of(lists: &ArrayRef, elements: &ArrayRef) -> Result<Vec<Option<(Option<usize>, bool)>>> {
+/// Where an element is in a list, if it is, and whether the list has nulls.
+type Place = (Option<usize>, bool);
+
+/// Of each row; none: the list or the element is null.
+fn places_of(lists: &ArrayRef, elements: &ArrayRef) -> Result<Vec<Option<Place>>> {
     let to = common([&item(lists.data_type())?, elements.data_type()])?;
     let (lists, elements) = (cast(lists, &list_of(&to))?, cast(elements, &to)?);
     let lists = lists.as_list::<i32>();

@@ -278,6 +278,15 @@ fn shifted(arguments: &[ArrayRef], to: &DataType, shift: impl Fn(&str, i64) -> O
 
 /// Spark's: months and days of 31, to eight digits; whole at the same day or at both months' ends.
 pub(in crate::engine) fn months_between(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
+    months_apart(arguments, |months| (months * 1e8).round() / 1e8)
+}
+
+/// Likewise, with all its digits.
+pub(in crate::engine) fn months_between_exactly(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
+    months_apart(arguments, |months| months)
+}
+
+fn months_apart(arguments: &[ArrayRef], rounded: fn(f64) -> f64) -> Result<ArrayRef> {
     let (later, earlier) = (on_the_clock(&arguments[0])?, on_the_clock(&arguments[1])?);
     let values = later.iter().zip(&earlier).map(|(later, earlier)| {
         let (later, earlier) = (later?, earlier?);
@@ -289,7 +298,7 @@ pub(in crate::engine) fn months_between(arguments: &[ArrayRef], _to: &DataType) 
         }
         let seconds = |date: Date, at: i64| date.day * 86_400 + at.rem_euclid(DAY) / SECOND;
         let rest = (seconds(a, later) - seconds(b, earlier)) as f64 / (31.0 * 86_400.0);
-        Some(((months + rest) * 1e8).round() / 1e8)
+        Some(rounded(months + rest))
     });
     Ok(Arc::new(PrimitiveArray::<Float64Type>::from_iter(values)))
 }

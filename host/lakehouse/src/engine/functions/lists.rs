@@ -6,7 +6,7 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, ListArray, 
 use datafusion::arrow::buffer::OffsetBuffer;
 use datafusion::arrow::compute::kernels::cmp::eq;
 use datafusion::arrow::compute::{cast, take};
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::common::{Result, exec_err, plan_err};
 
 use super::{Kind, type_word};
@@ -220,4 +220,18 @@ pub(in crate::engine) fn element_or_null(arguments: &[ArrayRef], _to: &DataType)
     taken(arguments[0].as_list(), arguments[1].as_primitive(), |index, length| {
         Ok((0..length).contains(&index).then_some(index))
     })
+}
+
+/// A list's own type.
+pub(in crate::engine) fn same_list(types: &[DataType]) -> Result<DataType> {
+    element_type(types).map(|item| DataType::List(Arc::new(Field::new_list_field(item, true))))
+}
+
+/// Whether it is something with elements: a list or a map.
+pub(in crate::engine) fn size_of(types: &[DataType]) -> Result<()> {
+    match types.first() {
+        Some(DataType::List(_) | DataType::Map(..)) => Ok(()),
+        Some(other) => plan_err!("expected a list or a map, not {}", type_word(other)),
+        None => plan_err!("expected a list or a map"),
+    }
 }

@@ -12,6 +12,7 @@ pub(super) mod dates;
 pub(super) mod documents;
 pub(super) mod hashes;
 pub(super) mod lists;
+pub(super) mod made;
 pub(super) mod maps;
 pub(super) mod masks;
 pub(super) mod math;

@@ -65,6 +65,7 @@ const SAME: &[(&[&str], &str)] = &[
     (&["least"], "least"),
     // Now.
     (&["$now"], "now"),
+    (&["$range"], "range"),
     (&["current_date", "curdate"], "current_date"),
     // Lists, structs and maps.
     (&["array_distinct"], "array_distinct"),
@@ -220,6 +221,8 @@ fn collected() -> (Functions, Vec<String>) {
     super::aggregates::register(&mut all);
     super::bytes::register(&mut all);
     super::documents::register(&mut all);
+    super::moments::register(&mut all);
+    crate::engine::unnesting::register(&mut all);
     super::numbers::register(&mut all);
     if let Some(engine) = all.aggregates.get("sum").cloned() {
         let sum = Sum::new(engine, "long overflow: the sum is no bigint; try_sum makes a null of it");

@@ -6,13 +6,18 @@ mod calls;
 mod collections;
 mod documents;
 mod functions;
+mod generators;
 mod meaning;
+mod moments;
 mod numbers;
+mod patterns;
+mod raw_strings;
 mod rewrites;
 mod syntax;
 mod tokens;
 mod types;
 
+use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
 use asgard_contract::Result;
@@ -58,6 +63,10 @@ impl SqlDialect for Spark {
 
     fn takes_temporary_views(&self) -> bool {
         true
+    }
+
+    fn text<'s>(&self, sql: &'s str) -> Cow<'s, str> {
+        raw_strings::plain(sql)
     }
 
     fn tokens(&self, tokens: &mut Vec<TokenWithSpan>) {

@@ -25,15 +25,13 @@ impl Rewriter for Rewrites {
 
     fn select(&self, select: &mut Select) -> Result<()> {
         let at = Place::of(select.select_token.0.span.start);
-        if !select.lateral_views.is_empty() {
-            return refused(at, "LATERAL VIEW is not supported");
-        }
         if !select.cluster_by.is_empty() || !select.distribute_by.is_empty() || !select.sort_by.is_empty() {
             return refused(at, "CLUSTER BY, DISTRIBUTE BY and SORT BY are not supported: use ORDER BY");
         }
         if select.qualify.is_some() {
             return refused(at, "Spark SQL has no QUALIFY: filter in an outer query");
         }
+        super::generators::rewritten(select, shown)?;
         group_by_all(select, &super::dialect().functions().aggregates);
         super::calls::grouping_ids(select);
         super::calls::json_tuples(select);
@@ -41,7 +39,7 @@ impl Rewriter for Rewrites {
     }
 
     fn expr(&self, expr: &mut Expr) -> Result<()> {
-        if super::calls::rewritten(expr)? {
+        if super::calls::rewritten(expr)? || super::moments::rewritten(expr)? {
             return Ok(());
         }
         match expr {
@@ -54,10 +52,16 @@ impl Rewriter for Rewrites {
                 *expr = Expr::IsNotDistinctFrom(left.clone(), right.clone());
                 Ok(())
             }
+            // All bits the other way round.
+            Expr::UnaryOp { op: UnaryOperator::BitwiseNot, expr: value } => {
+                *expr = nested(binary(whole(-1), BinaryOperator::Minus, nested((**value).clone())));
+                Ok(())
+            }
             Expr::UnaryOp { op: op @ UnaryOperator::BangNot, .. } => {
                 *op = UnaryOperator::Not;
                 Ok(())
             }
+            Expr::Like { .. } | Expr::ILike { .. } => super::patterns::mend(expr),
             Expr::RLike { negated: not, expr: value, pattern, .. } => {
                 let matches = call("regexp_like", value.span(), vec![*value.clone(), *pattern.clone()]);
                 *expr = negated(matches, *not);
@@ -87,6 +91,9 @@ impl Rewriter for Rewrites {
     }
 
     fn table(&self, table: &mut TableFactor) -> Result<()> {
+        if super::generators::range(table)? {
+            return Ok(());
+        }
         match table {
             TableFactor::Pivot { .. } | TableFactor::Unpivot { .. } => {
                 refused(None, "PIVOT and UNPIVOT are not supported: use CASE inside of aggregates")
@@ -112,19 +119,10 @@ fn number(value: &ValueWithSpan) -> Result<Option<Expr>> {
 }
 
 fn extracted(field: &DateTimeField, moment: &Expr) -> Result<Expr> {
-    let name = match field {
-        DateTimeField::Year | DateTimeField::Years => "year",
-        DateTimeField::Quarter => "quarter",
-        DateTimeField::Month | DateTimeField::Months => "month",
-        DateTimeField::Week(None) | DateTimeField::Weeks => "weekofyear",
-        DateTimeField::Day | DateTimeField::Days => "day",
-        DateTimeField::DayOfYear | DateTimeField::Doy => "dayofyear",
-        DateTimeField::DayOfWeek | DateTimeField::Dow => "dayofweek",
-        DateTimeField::Hour | DateTimeField::Hours => "hour",
-        DateTimeField::Minute | DateTimeField::Minutes => "minute",
-        other => return refused(place(moment), format!("EXTRACT({other} FROM …) is not supported")),
-    };
-    Ok(call(name, moment.span(), vec![moment.clone()]))
+    match super::moments::part_function(&field.to_string()) {
+        Some(name) => Ok(call(name, moment.span(), vec![moment.clone()])),
+        None => refused(place(moment), format!("EXTRACT({field} FROM …) is not supported")),
+    }
 }
 
 /// Types that are also functions: `string(x)` is `CAST(x AS STRING)`.
@@ -249,8 +247,11 @@ fn function(expr: &mut Expr) -> Result<()> {
         ("try_multiply", Some([left, right])) => *expr = try_binary(span, left, BinaryOperator::Multiply, right),
         ("try_divide", Some([left, right])) => *expr = try_binary(span, left, BinaryOperator::Divide, right),
         ("try_mod", Some([left, right])) => *expr = try_binary(span, left, BinaryOperator::Modulo, right),
-        ("explode" | "explode_outer" | "posexplode" | "inline" | "stack", _) => {
-            return refused(at, format!("`{name}` is not supported"));
+        ("explode" | "explode_outer" | "posexplode" | "posexplode_outer" | "inline" | "inline_outer" | "stack", _) => {
+            return refused(
+                at,
+                format!("`{name}` is not supported here: it stands in the select list or behind LATERAL VIEW"),
+            );
         }
         (_, Some([value])) => {
             if let Some(data_type) = cast_function(&name) {

@@ -3,11 +3,13 @@
 use std::any::TypeId;
 
 use sqlparser::ast::BinaryOperator;
-use sqlparser::ast::Expr;
+use sqlparser::ast::{Expr, Spanned};
 use sqlparser::dialect::{DatabricksDialect, Dialect};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
+
+use crate::engine::rewrite::call;
 
 /// As the parser's dialect of Databricks, with what that one leaves out: escapes in strings, `DIV`.
 #[derive(Debug)]
@@ -97,6 +99,13 @@ impl Dialect for SparkSyntax {
     }
 
     fn parse_infix(&self, parser: &mut Parser, expr: &Expr, _precedence: u8) -> Option<Result<Expr, ParserError>> {
+        if let Some(name) = shift(parser) {
+            let right = match parser.parse_subexpr(self.prec_value(sqlparser::dialect::Precedence::PlusMinus)) {
+                Ok(right) => right,
+                Err(error) => return Some(Err(error)),
+            };
+            return Some(Ok(call(name, expr.span(), vec![expr.clone(), right])));
+        }
         if !parser.parse_keyword(Keyword::DIV) {
             return None;
         }
@@ -110,6 +119,17 @@ impl Dialect for SparkSyntax {
             right: Box::new(right),
         }))
     }
+}
+
+/// `<<`, `>>` and `>>>` by the function of each.
+fn shift(parser: &mut Parser) -> Option<&'static str> {
+    if parser.consume_token(&Token::ShiftLeft) {
+        return Some("shiftleft");
+    }
+    if !parser.consume_token(&Token::ShiftRight) {
+        return None;
+    }
+    Some(if parser.consume_token(&Token::Gt) { "shiftrightunsigned" } else { "shiftright" })
 }
 
 /// Numbers with their type behind them, `2.5D`, come from the tokenizer as a number and a word. A double is written with an

@@ -52,7 +52,7 @@ async fn a_message_has_the_place_and_the_nearest_name() {
         (Dialect::Spark, "SELECT day, day FROM silver.orders", "two columns are both called `day`"),
         (Dialect::Trino, "SELECT day, day FROM silver.orders", "two columns are both called `day`"),
         (Dialect::Trino, "SELECT order_id FROM silver.orders a, silver.orders b", "in more than one table"),
-        (Dialect::Trino, "SELECT max(x -> x + 1)", "lambdas"),
+        (Dialect::Trino, "SELECT max(x -> x + 1)", "takes no lambda"),
         (Dialect::Trino, "SELECT CAST(1 AS strng)", "`strng` is no type of Trino"),
         (
             Dialect::Trino,

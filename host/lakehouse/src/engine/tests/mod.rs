@@ -7,6 +7,7 @@ mod outputs;
 mod spark;
 mod spark_aggregates;
 mod spark_documents;
+mod spark_generators;
 mod spark_values;
 mod trino;
 mod trino_functions;

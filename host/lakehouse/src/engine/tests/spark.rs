@@ -156,12 +156,14 @@ async fn what_spark_refuses_is_refused() {
         ("SELECT to_date('x', 'yyyy')", "does not have the pattern"),
         ("SELECT date_format(current_date, 'YYYY')", "not supported"),
         ("SELECT date_diff('day', DATE '2024-01-01', DATE '2024-01-02') AT TIME ZONE 'UTC'", "AT TIME ZONE"),
-        ("SELECT explode(array(1))", "`explode` is not supported"),
+        ("SELECT 1 + explode(array(1))", "stands in the select list"),
         ("SELECT array(1, 2)[5]", "no element 5 in a list of 2, counted from 0"),
         ("SELECT array(1, 2)[-1]", "no element -1"),
         ("SELECT CASE WHEN 1 THEN 2 END", "a condition is true or false"),
         ("SELECT arbitrary(1)", "there is no function `arbitrary` in Spark SQL"),
-        ("SELECT transform(array(1), x -> x + 1)", "lambda"),
+        ("SELECT max(x -> x + 1)", "takes no lambda"),
+        ("SELECT 'a' LIKE 'x\\\\y'", "in a pattern"),
+        ("SELECT 1 FROM (SELECT array(1) AS l) a JOIN (SELECT 1 AS i) b LATERAL VIEW explode(l) v AS x", "one table"),
     ];
     for (sql, expected) in cases {
         let message = test.wrong(Spark, sql).await;

@@ -214,7 +214,9 @@ fn function(expr: &mut Expr) -> Result<()> {
             function.null_treatment = Some(NullTreatment::IgnoreNulls);
         }
         // Their rows have no names, and rows here always have some.
-        ("zip" | "map_entries", Some(_)) => return refused(Place::of(span.start), format!("`{name}` is not supported")),
+        ("zip" | "map_entries", Some(_)) => {
+            return refused(Place::of(span.start), format!("`{name}` is not supported"));
+        }
         ("listagg", _) => {
             // The engine has the order inside of the parentheses.
             let order = std::mem::take(&mut function.within_group);
