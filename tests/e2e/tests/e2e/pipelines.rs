@@ -231,7 +231,7 @@ fn fires(world: &World) {
     let runs = until("no run is under way", Duration::from_secs(60), || {
         let runs = client.get("/pipelines/ticking/runs?page_size=1000").ok()?;
         let all = runs["runs"].as_array()?;
-        all.iter().all(|run| run["status"] == "succeeded").then(|| all.len())
+        all.iter().all(|run| run["status"] == "succeeded").then_some(all.len())
     });
     std::thread::sleep(Duration::from_secs(3));
     assert_eq!(client.get("/pipelines/ticking/runs").unwrap()["total"], runs);
