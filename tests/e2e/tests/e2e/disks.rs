@@ -19,7 +19,6 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "a_sync_waits_while_the_disk_of_its_tables_is_full", full_tables),
         test(world, "a_sync_waits_while_the_disk_of_its_tables_can_only_be_read", read_only_tables),
         test(world, "a_full_disk_of_the_database_is_told_and_loses_nothing", full_database),
-        test(world, "a_gold_model_under_way_outlives_a_full_disk_of_the_database", full_during_gold),
         test(world, "a_database_that_somebody_holds_is_waited_for", held_database),
         test(world, "a_host_whose_data_can_only_be_read_says_so", read_only_data),
     ]
@@ -158,46 +157,6 @@ fn full_database(world: &World) {
     assert_eq!(kept(), made + 1);
     client.post(&format!("/ingestion/{ingestion}/sync"), &json!({})).unwrap();
     assert_eq!(ended_job(&client, &ingestion)["status"], "succeeded");
-}
-
-fn full_during_gold(world: &World) {
-    let disk = Disk::new(world.folder("gold-full"), "512m");
-    let host = world.start_light(&disk.0).unwrap();
-    let client = host.client();
-    let numbers = "(VALUES (1), (2), (3), (4), (5), (6), (7), (8), (9), (10)) AS";
-    let tables: Vec<String> = (0..9).map(|n| format!("{numbers} t{n} (x{n})")).collect();
-    let sql = format!("SELECT COUNT(*) AS n FROM {} WHERE x0 * x8 > 3 * x5 + x1", tables.join(", "));
-    let model = json!({"name": "crowded", "materialization": "incremental", "sql_query": sql});
-    // Answers when the model is done, or can say no more of it.
-    let asking = std::thread::spawn({
-        let client = host.client();
-        move || client.send("POST", "/dbt/transform", Some(&model), &[])
-    });
-    let task = until("the model runs", Duration::from_secs(30), || {
-        let task = client.get("/tasks?kind=gold&status=running").ok()?["tasks"].get(0)?.clone();
-        task["id"].as_str().map(str::to_owned)
-    });
-    disk.fill();
-    let mut number = 0;
-    let answer = until("a request does not fit", Duration::from_secs(60), || {
-        number += 1;
-        let body = json!({"value": "x".repeat(1000)});
-        let answer = client.send("PUT", &format!("/secrets/fits-{number}"), Some(&body), &[]).unwrap();
-        (answer.status >= 300).then_some(answer)
-    });
-    assert!(refused(&answer, 503).contains("has no room"), "{}", answer.body);
-    // Long enough for the task to have something to write.
-    std::thread::sleep(Duration::from_secs(3));
-    disk.free();
-    let ended = until("the model ends", Duration::from_secs(300), || {
-        let task = client.get(&format!("/tasks/{task}")).ok()?;
-        task["finished_at"].is_string().then_some(task)
-    });
-    assert_eq!(ended["status"], "succeeded", "{ended}");
-    let _ = asking.join();
-    let query = json!({"dialect": "trino", "sql": "SELECT COUNT(*) AS n FROM gold.crowded"});
-    assert_eq!(client.post("/lakehouse/query", &query).unwrap()["rows"], json!([{"n": 1}]));
-    host.stop().unwrap();
 }
 
 /// Holds the database for so many seconds, from the first line of output on.

@@ -65,7 +65,7 @@ fn looked_at(world: &World) {
     assert_eq!(found(&same), found(&listed));
     let table = client.get("/lakehouse/tables/gold/looked_at").unwrap();
     assert_eq!((table["row_count"].as_u64(), table["data_files"].as_u64()), (Some(250), Some(1)), "{table}");
-    assert_eq!(table["columns"][0], json!({"id": 1, "name": "id", "type": "long", "nullable": true, "doc": null}));
+    assert_eq!(table["columns"][0], json!({"id": 1, "name": "id", "type": "int", "nullable": true, "doc": null}));
     let (mut seen, mut cursor) = (Vec::new(), String::new());
     loop {
         let page = client.get(&format!("/lakehouse/tables/gold/looked_at/rows?columns=id&limit=100{cursor}")).unwrap();
