@@ -27,7 +27,7 @@ async fn expressions_have_trino_s_values() {
         ("CAST(1.5e0 AS integer), CAST(2.5 AS bigint), CAST(-1.5e0 AS integer)", "2 | 3 | -2"),
         (
             "CAST(1.5e0 AS varchar), CAST(TIMESTAMP '2024-05-01 10:00:00' AS varchar), CAST('abcdef' AS varchar(3))",
-            "1.5E0 | 2024-05-01 10:00:00 | abc",
+            "1.5E0 | 2024-05-01 10:00:00.000 | abc",
         ),
         (
             "CAST('2024-05-01' AS date), CAST('2024-05-01 10:20:30.5' AS timestamp(6)), CAST('1' AS boolean)",
@@ -193,5 +193,22 @@ async fn columns_have_trino_s_types() {
     ];
     for (sql, expected) in cases {
         assert_eq!(test.types(Trino, sql).await, expected, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn moments_of_different_digits_lose_none_of_them() {
+    let test = TestLakehouse::new().await;
+    test.table("bronze.moments", "SELECT TIMESTAMP '2024-01-01 00:00:00.000250' AS at").await;
+    for (sql, expected) in [
+        (
+            "SELECT count(*) FROM (VALUES TIMESTAMP '2024-01-01 00:00:00', TIMESTAMP '2024-01-01 00:00:00.250') AS t (x) \
+             WHERE x > TIMESTAMP '2024-01-01 00:00:00'",
+            "1",
+        ),
+        ("SELECT count(*) FROM bronze.moments WHERE at = TIMESTAMP '2024-01-01 00:00:00'", "0"),
+        ("SELECT count(*) FROM bronze.moments WHERE at > TIMESTAMP '2024-01-01 00:00:00'", "1"),
+    ] {
+        assert_eq!(test.value(Trino, sql).await, expected, "{sql}");
     }
 }

