@@ -142,6 +142,7 @@ impl Lender {
                 substituting: Arc::clone(&policies.substituting),
                 secrets: Arc::clone(&secrets),
                 used: lent.used_secrets.clone(),
+                remembered: Arc::default(),
                 programs: self.programs.clone(),
                 objects: objects.clone(),
                 supervisor: Arc::clone(&self.backing.supervisor),

@@ -89,9 +89,7 @@ impl Used {
         // An S3 key is two in one, and the second half is the secret one.
         let parts = [value.trim(), value.split_once(':').map_or("", |(_, secret)| secret.trim())];
         noted.values.extend(parts.into_iter().filter(|part| part.len() >= SHORTEST).map(str::to_owned));
-        if !noted.names.contains(name) {
-            noted.names.insert(name.to_owned());
-        }
+        noted.names.insert(name.to_owned());
     }
 
     /// The names of all that were looked up.

@@ -30,7 +30,7 @@ pub mod keep;
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use asgard_contract::{Error, Result};
@@ -121,6 +121,8 @@ pub struct Processes {
     pub(crate) secrets: Arc<dyn Secrets>,
     /// What the plugin was told so far, and so may have told the process.
     pub(crate) used: Used,
+    /// Processes whose secrets were looked up again in this call, by key.
+    pub(crate) remembered: Arc<Mutex<BTreeSet<String>>>,
     pub(crate) programs: Programs,
     /// Where there is a grant for them.
     pub(crate) objects: Option<ObjectSpace>,
@@ -190,7 +192,7 @@ impl Processes {
     pub async fn output(&self, key: &str, offset: u64, max: u32) -> Result<Chunk> {
         let reading = async {
             let folder = self.known(key)?;
-            self.remember(&folder).await;
+            self.remember(key, &folder).await;
             read_output(&folder, offset, max).await
         };
         self.holder.using("processes", "output", key, reading).await
@@ -203,7 +205,7 @@ impl Processes {
     pub async fn read_file(&self, key: &str, path: &str) -> Result<Vec<u8>> {
         let reading = async {
             let folder = self.known(key)?;
-            self.remember(&folder).await;
+            self.remember(key, &folder).await;
             let (path, largest) = (path.to_owned(), self.largest_file);
             blocking(move || {
                 let (real, size) = files::find(&folder.work(), &path)?;
@@ -268,10 +270,15 @@ impl Processes {
         self.holder.using("processes", "remove", key, removing).await
     }
 
-    /// Looks the secrets up that the process was told, on a host that has not: what is read of it is kept clean of them.
-    async fn remember(&self, folder: &Folder) {
-        let known = self.used.names();
-        for name in folder.read_told().unwrap_or_default().difference(&known) {
+    /// Looks the secrets up that the process was told, on a host that has not: what is read of it is kept clean of them. Once a call: a
+    /// stream is read thousands of times.
+    async fn remember(&self, key: &str, folder: &Folder) {
+        if !self.remembered.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned()) {
+            return;
+        }
+        let folder = folder.clone();
+        let told = blocking(move || Ok(folder.read_told().unwrap_or_default())).await.unwrap_or_default();
+        for name in told.difference(&self.used.names()) {
             // One that is gone by now is nobody's secret any more.
             let _ = self.secrets.get(&self.holder.caller.environment, name).await;
         }

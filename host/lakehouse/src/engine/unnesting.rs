@@ -12,17 +12,18 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int32Array, ListArray, 
 use datafusion::arrow::buffer::OffsetBuffer;
 use datafusion::arrow::compute::{cast, take};
 use datafusion::arrow::datatypes::{DataType, Field};
-use datafusion::common::Result as PlanResult;
+use datafusion::common::{Result as PlanResult, plan_err};
+use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
-    Expr, Ident, ObjectName, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins,
-    visit_expressions_mut,
+    Expr, GroupByExpr, Ident, ObjectName, Query, Select, SelectFlavor, SelectItem, SetExpr, TableAlias, TableFactor,
+    TableWithJoins, WildcardAdditionalOptions, visit_expressions_mut,
 };
 use sqlparser::tokenizer::Span;
 
 use super::dialect::Functions;
 use super::functions::Kind::{Any, List};
 use super::functions::Returns::By;
-use super::functions::{Function, lists};
+use super::functions::{Function, lists, type_word};
 use super::rewrite::{call, refused};
 use super::text::Place;
 
@@ -32,9 +33,16 @@ pub(super) struct Column {
     pub(super) name: Ident,
 }
 
+impl Column {
+    /// As it stands in a select list.
+    pub(super) fn item(self) -> SelectItem {
+        SelectItem::ExprWithAlias { expr: call("unnest", Span::empty(), vec![self.list]), alias: self.name }
+    }
+}
+
 /// The functions that the columns are made with.
 pub(super) fn register(all: &mut Functions) {
-    let filled = Function::new("$filled", &[List], By(lists::same_list), filled);
+    let filled = Function::new("$filled", &[List], By(lists::same), filled);
     all.scalar(&["$filled"], &filled.build());
     let positions = Function::new("$positions", &[Any], By(positions_type), positions);
     all.scalar(&["$positions"], &positions.build());
@@ -51,38 +59,52 @@ pub(super) fn beside(
     let Some(name) = name_of(&from) else {
         return refused(at, "lists become rows beside one table here: put the join into a subquery of its own");
     };
-    let mut inner = Select::clone(select);
-    inner.projection = vec![SelectItem::Wildcard(Default::default())];
-    inner.projection.extend(columns.into_iter().map(|column| SelectItem::ExprWithAlias {
-        expr: call("unnest", Span::empty(), vec![column.list]),
-        alias: column.name,
-    }));
-    inner.from = vec![from];
-    inner.lateral_views = Vec::new();
-    inner.distinct = None;
-    inner.selection = None;
-    inner.group_by = sqlparser::ast::GroupByExpr::Expressions(Vec::new(), Vec::new());
-    inner.having = None;
-    inner.qualify = None;
-    inner.named_window = Vec::new();
+    let mut projection = vec![SelectItem::Wildcard(WildcardAdditionalOptions::default())];
+    projection.extend(columns.into_iter().map(Column::item));
     if let Some(together) = together {
         forget(select, together);
     }
     let alias = TableAlias { explicit: true, name, columns: Vec::new() };
     let relation = TableFactor::Derived {
         lateral: false,
-        subquery: Box::new(query(SetExpr::Select(Box::new(inner)))),
+        subquery: Box::new(query(projection, vec![from])),
         alias: Some(alias),
         sample: None,
     };
     Ok(TableWithJoins { relation, joins: Vec::new() })
 }
 
-/// A query of nothing but its body.
-pub(super) fn query(body: SetExpr) -> Query {
+/// `SELECT projection FROM from`.
+pub(super) fn query(projection: Vec<SelectItem>, from: Vec<TableWithJoins>) -> Query {
+    let select = Select {
+        select_token: AttachedToken::empty(),
+        optimizer_hint: None,
+        distinct: None,
+        select_modifiers: None,
+        top: None,
+        top_before_distinct: false,
+        projection,
+        exclude: None,
+        into: None,
+        from,
+        lateral_views: Vec::new(),
+        prewhere: None,
+        selection: None,
+        connect_by: Vec::new(),
+        group_by: GroupByExpr::Expressions(Vec::new(), Vec::new()),
+        cluster_by: Vec::new(),
+        distribute_by: Vec::new(),
+        sort_by: Vec::new(),
+        having: None,
+        named_window: Vec::new(),
+        qualify: None,
+        window_before_qualify: false,
+        value_table_mode: None,
+        flavor: SelectFlavor::Standard,
+    };
     Query {
         with: None,
-        body: Box::new(body),
+        body: Box::new(SetExpr::Select(Box::new(select))),
         order_by: None,
         limit_clause: None,
         fetch: None,
@@ -149,8 +171,11 @@ fn filled(arguments: &[ArrayRef], _to: &DataType) -> PlanResult<ArrayRef> {
 }
 
 fn positions_type(types: &[DataType]) -> PlanResult<DataType> {
-    lists::size_of(types)?;
-    Ok(DataType::List(Arc::new(Field::new_list_field(DataType::Int32, true))))
+    match types {
+        [DataType::List(_) | DataType::Map(..)] => Ok(DataType::new_list(DataType::Int32, true)),
+        [other] => plan_err!("expected a list or a map, not {}", type_word(other)),
+        _ => plan_err!("expected a list or a map"),
+    }
 }
 
 /// 0, 1, 2 … for the elements of each list or map.

@@ -99,9 +99,7 @@ impl Lab {
 
     /// Runs a gold model, and gives the rows that its table has.
     pub(super) fn gold(&self, model: &Value) -> Result<u64> {
-        let made = self.client.post("/dbt/transform", model)?;
-        ensure!(made["status"] == "completed", "the model is {}: {}", made["status"], made["error_message"]);
-        Ok(made["row_count"].as_u64().unwrap_or_default())
+        gold(&self.client, model)
     }
 
     /// Where peers put theirs.
@@ -110,6 +108,13 @@ impl Lab {
         std::fs::create_dir_all(&folder)?;
         Ok(folder)
     }
+}
+
+/// Runs a gold model, and gives the rows that its table has.
+pub(super) fn gold(client: &Client, model: &Value) -> Result<u64> {
+    let made = client.post("/dbt/transform", model)?;
+    ensure!(made["status"] == "completed", "{} is {}: {}", model["name"], made["status"], made["error_message"]);
+    Ok(made["row_count"].as_u64().unwrap_or_default())
 }
 
 /// A script of a peer.

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Measurement;
-use super::lab::script;
+use super::lab::{gold, script};
 use super::process::{self, Costs};
 use crate::build::{self, Profile};
 use crate::shell::{root, say};
@@ -113,7 +113,7 @@ fn load(host: &Host, client: &Client, generated: &Path) -> Result<()> {
     journey.ingest(&factory.source())?;
     let numbers = (0..TIMES).map(|number| format!("({number})")).collect::<Vec<_>>().join(", ");
     let many = format!("SELECT o.* FROM bronze.work_orders o CROSS JOIN (VALUES {numbers}) AS t (n)");
-    gold(client, "work_orders_many", &many)?;
+    gold(client, &table("work_orders_many", &many))?;
     let mut environment = client.get("/environments/local")?;
     environment["silver"]["grants"]["files"] = json!([generated]);
     let applied = client.send("PUT", "/environments/local", Some(&environment), &[])?;
@@ -138,11 +138,8 @@ fn silver(client: &Client, sql: &str, source: &str, table: &str) -> Result<()> {
     }
 }
 
-fn gold(client: &Client, name: &str, sql: &str) -> Result<()> {
-    let model = json!({"name": name, "sql_query": sql, "materialization": "table"});
-    let made = client.post("/dbt/transform", &model)?;
-    ensure!(made["status"] == "completed", "{name} is {}: {}", made["status"], made["error_message"]);
-    Ok(())
+fn table(name: &str, sql: &str) -> Value {
+    json!({"name": name, "sql_query": sql, "materialization": "table"})
 }
 
 /// The journey's two statements with what they read, as each engine has the words, and TPC-H.
@@ -199,7 +196,7 @@ fn own(client: &Client, plan: &Plan) -> Result<Done> {
             let start = Instant::now();
             let rows = match statement.name.as_str() {
                 "silver" => silver(client, SILVER_SQL, "gold.work_orders_many", "work_orders_again").map(|()| None)?,
-                "gold" => gold(client, "operator_efficiency", GOLD_SQL).map(|()| None)?,
+                "gold" => gold(client, &table("operator_efficiency", GOLD_SQL)).map(|_| None)?,
                 name => {
                     let sql = format!("{views}\n{}", statement.sql["spark"]);
                     let body = json!({"dialect": "spark", "sql": sql, "max_rows": 10_000});

@@ -1,4 +1,4 @@
-//! `skewness` and `kurtosis`, of central moments that are merged as Spark merges them.
+//! `skewness` and `kurtosis` of both dialects, of central moments that are merged as Spark merges them.
 
 use datafusion::arrow::array::{ArrayRef, AsArray};
 use datafusion::arrow::datatypes::{DataType, Float64Type};
@@ -18,19 +18,51 @@ pub(in crate::engine) fn types(given: &[DataType]) -> Result<(Vec<DataType>, Dat
     }
 }
 
+/// Likewise, where nothing else is converted to a number.
+pub(in crate::engine) fn strict_types(given: &[DataType]) -> Result<(Vec<DataType>, DataType)> {
+    match given {
+        [DataType::Utf8] => plan_err!("expected a number, not {}", type_word(&DataType::Utf8)),
+        given => types(given),
+    }
+}
+
+fn moments(result: fn([f64; 5]) -> Option<f64>) -> Result<Box<dyn Fold>> {
+    Ok(Box::new(Moments { result, sums: [0.0; 5] }))
+}
+
+/// Null without values, and where all are the same.
+fn spread([n, _, m2, ..]: [f64; 5]) -> bool {
+    n > 0.0 && m2 != 0.0
+}
+
 pub(in crate::engine) fn skewness(_call: &Call) -> Result<Box<dyn Fold>> {
-    Ok(Box::new(Moments { result: |[n, _, m2, m3, _]| n.sqrt() * m3 / (m2 * m2 * m2).sqrt(), sums: [0.0; 5] }))
+    moments(|sums @ [n, _, m2, m3, _]| spread(sums).then(|| n.sqrt() * m3 / (m2 * m2 * m2).sqrt()))
 }
 
 pub(in crate::engine) fn kurtosis(_call: &Call) -> Result<Box<dyn Fold>> {
-    Ok(Box::new(Moments { result: |[n, _, m2, _, m4]| n * m4 / (m2 * m2) - 3.0, sums: [0.0; 5] }))
+    moments(|sums @ [n, _, m2, _, m4]| spread(sums).then(|| n * m4 / (m2 * m2) - 3.0))
+}
+
+/// Trino's: of three values or more.
+pub(in crate::engine) fn skewness_of_three(_call: &Call) -> Result<Box<dyn Fold>> {
+    moments(|[n, _, m2, m3, _]| (n >= 3.0).then(|| n.sqrt() * m3 / m2.powf(1.5)))
+}
+
+/// Trino's: of a sample, of four values or more.
+pub(in crate::engine) fn sample_kurtosis(_call: &Call) -> Result<Box<dyn Fold>> {
+    moments(|[n, _, m2, _, m4]| {
+        let variance = m2 / (n - 1.0);
+        let tail = 3.0 * (n - 1.0).powi(2) / ((n - 2.0) * (n - 3.0));
+        let of_all = n * (n + 1.0) / ((n - 1.0) * (n - 2.0) * (n - 3.0)) * m4 / variance.powi(2);
+        (n >= 4.0).then_some(of_all - tail)
+    })
 }
 
 /// How many values, their mean, and the sums of their differences from it squared, cubed, and to the fourth.
 #[derive(Debug)]
 struct Moments {
     sums: [f64; 5],
-    result: fn([f64; 5]) -> f64,
+    result: fn([f64; 5]) -> Option<f64>,
 }
 
 impl Moments {
@@ -79,10 +111,8 @@ impl Fold for Moments {
         Ok(self.sums.iter().flat_map(|sum| sum.to_le_bytes()).collect())
     }
 
-    /// Null without values, and where all are the same.
     fn value(&self) -> Result<ScalarValue> {
-        let [n, _, m2, ..] = self.sums;
-        Ok(ScalarValue::Float64((n > 0.0 && m2 != 0.0).then(|| (self.result)(self.sums))))
+        Ok(ScalarValue::Float64((self.result)(self.sums)))
     }
 
     fn size(&self) -> usize {

@@ -1,6 +1,7 @@
 //! HyperLogLog and theta sketches: how many different values there are, about. They are Apache DataSketches', as Spark's are; either
 //! reads the other's, and their estimates have the same bounds.
 
+use std::hash::Hash;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, BinaryBuilder, Int64Array};
@@ -83,15 +84,37 @@ fn made<T>(sketch: std::result::Result<T, datasketches::error::Error>) -> Result
     sketch.or_else(|error| exec_err!("the sketch cannot be used: {error}"))
 }
 
+/// A sketch that takes values one by one.
+trait Takes {
+    fn add(&mut self, value: impl Hash);
+}
+
+impl Takes for HllSketch {
+    fn add(&mut self, value: impl Hash) {
+        self.update(value);
+    }
+}
+
+impl Takes for ThetaSketch {
+    fn add(&mut self, value: impl Hash) {
+        self.update(value);
+    }
+}
+
 /// Gives each value to a sketch. Empty text is no value to a sketch.
-fn feed(values: &ArrayRef, mut long: impl FnMut(i64), mut double: impl FnMut(f64), mut bytes: impl FnMut(&[u8])) {
+fn feed(values: &ArrayRef, sketch: &mut impl Takes) {
     match values.data_type() {
-        DataType::Int64 => values.as_primitive::<Int64Type>().iter().flatten().for_each(&mut long),
-        DataType::Float64 => values.as_primitive::<Float64Type>().iter().flatten().for_each(&mut double),
+        DataType::Int64 => {
+            values.as_primitive::<Int64Type>().iter().flatten().for_each(|value| sketch.add(value));
+        }
+        DataType::Float64 => {
+            let doubles = values.as_primitive::<Float64Type>().iter().flatten();
+            doubles.for_each(|value| sketch.add(canonical_float::from_f64(value)));
+        }
         _ => (0..values.len())
             .filter_map(|row| bytes_at(values, row))
             .filter(|value| !value.is_empty())
-            .for_each(&mut bytes),
+            .for_each(|value| sketch.add(raw_bytes::from_slice(value))),
     }
 }
 
@@ -140,13 +163,7 @@ impl Fold for Hll {
         if let Some(may_differ) = self.merges {
             return values[0].as_binary::<i32>().iter().flatten().try_for_each(|bytes| self.take(bytes, may_differ));
         }
-        let sketch = std::cell::RefCell::new(&mut self.sketch);
-        feed(
-            &values[0],
-            |value| sketch.borrow_mut().update(value),
-            |value| sketch.borrow_mut().update(canonical_float::from_f64(value)),
-            |value| sketch.borrow_mut().update(raw_bytes::from_slice(value)),
-        );
+        feed(&values[0], &mut self.sketch);
         Ok(())
     }
 
@@ -243,13 +260,7 @@ impl Fold for Theta {
         if self.merges {
             return values[0].as_binary::<i32>().iter().flatten().try_for_each(|bytes| self.take(bytes));
         }
-        let sketch = std::cell::RefCell::new(&mut self.values);
-        feed(
-            &values[0],
-            |value| sketch.borrow_mut().update(value),
-            |value| sketch.borrow_mut().update(canonical_float::from_f64(value)),
-            |value| sketch.borrow_mut().update(raw_bytes::from_slice(value)),
-        );
+        feed(&values[0], &mut self.values);
         Ok(())
     }
 

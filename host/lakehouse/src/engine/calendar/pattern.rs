@@ -305,6 +305,16 @@ fn push_text(parts: &mut Vec<Part>, text: &str) {
     }
 }
 
+/// `Mon` for 1.
+pub(in crate::engine) fn short_weekday(number: i64) -> &'static str {
+    name(&WEEKDAYS, number, false)
+}
+
+/// `Jan` for 1.
+pub(in crate::engine) fn short_month(number: i64) -> &'static str {
+    name(&MONTHS, number, false)
+}
+
 fn name<'a>(names: &[&'a str], number: i64, full: bool) -> &'a str {
     let name = usize::try_from(number - 1).ok().and_then(|index| names.get(index)).copied().unwrap_or_default();
     if full { name } else { &name[..name.len().min(SHORT)] }

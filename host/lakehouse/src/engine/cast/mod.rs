@@ -13,14 +13,14 @@ use datafusion::arrow::compute::{CastOptions, cast_with_options};
 use datafusion::arrow::datatypes::{
     DataType, Decimal128Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType, i256,
 };
-use datafusion::common::{Result, ScalarValue, exec_err, internal_err};
+use datafusion::common::{Result, exec_err, internal_err};
 use datafusion::logical_expr::expr::{Cast as EngineCast, ScalarFunction, TryCast};
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
 use super::calendar::SECOND;
-use super::functions::type_word;
+use super::functions::{over_rows, type_word};
 use super::meaning::Typed;
 use super::numbers::Missing;
 use super::numbers::decimal::{self, Rules};
@@ -124,14 +124,10 @@ impl ScalarUDFImpl for Cast {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        match args.args.as_slice() {
-            [ColumnarValue::Array(values)] => Ok(ColumnarValue::Array(self.evaluate(values)?)),
-            [ColumnarValue::Scalar(value)] => {
-                let result = self.evaluate(&value.to_array()?)?;
-                Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?))
-            }
+        over_rows(&args, |operands| match operands {
+            [values] => self.evaluate(values),
             _ => internal_err!("a cast has one operand"),
-        }
+        })
     }
 }
 

@@ -142,7 +142,7 @@ pub(in crate::engine) fn kept(types: &[DataType]) -> Result<DataType> {
 }
 
 /// A date or timestamp as microseconds.
-fn micros_of(array: &ArrayRef) -> Result<ArrayRef> {
+pub(in crate::engine) fn micros_of(array: &ArrayRef) -> Result<ArrayRef> {
     let zone = match array.data_type() {
         DataType::Timestamp(_, zone) => zone.clone(),
         _ => None,
@@ -368,7 +368,7 @@ fn read(
 }
 
 /// Moments in the result's type.
-fn moments_as(values: Moments, to: &DataType) -> Result<ArrayRef> {
+pub(super) fn moments_as(values: Moments, to: &DataType) -> Result<ArrayRef> {
     let values: ArrayRef = Arc::new(values.with_timezone("UTC"));
     Ok(cast(&values, to)?)
 }

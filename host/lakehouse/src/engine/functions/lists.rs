@@ -6,7 +6,7 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, ListArray, 
 use datafusion::arrow::buffer::OffsetBuffer;
 use datafusion::arrow::compute::kernels::cmp::eq;
 use datafusion::arrow::compute::{cast, take};
-use datafusion::arrow::datatypes::{DataType, Field};
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Result, exec_err, plan_err};
 
 use super::{Kind, type_word};
@@ -175,12 +175,12 @@ fn element_of(arguments: &[ArrayRef], must_be_there: bool) -> Result<ArrayRef> {
     })
 }
 
-pub(super) fn narrow(number: usize) -> u32 {
+pub(in crate::engine) fn narrow(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 /// Where a row's list begins, and how many it has; of null none.
-pub(super) fn bounds(lists: &ListArray, row: usize) -> (usize, usize) {
+pub(in crate::engine) fn bounds(lists: &ListArray, row: usize) -> (usize, usize) {
     if lists.is_null(row) {
         return (0, 0);
     }
@@ -191,15 +191,6 @@ pub(super) fn bounds(lists: &ListArray, row: usize) -> (usize, usize) {
 /// The type of the first argument.
 pub(in crate::engine) fn same(arguments: &[DataType]) -> Result<DataType> {
     arguments.first().cloned().map_or_else(|| plan_err!("expected a list"), Ok)
-}
-
-/// A call that takes a lambda and has none.
-pub(in crate::engine) fn lambda_missing(_arguments: &[DataType]) -> Result<DataType> {
-    plan_err!("the function takes a lambda (`x -> …`) behind its values")
-}
-
-pub(in crate::engine) fn no_lambda(_arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
-    exec_err!("the function takes a lambda (`x -> …`) behind its values")
 }
 
 /// How many elements or entries.
@@ -220,18 +211,4 @@ pub(in crate::engine) fn element_or_null(arguments: &[ArrayRef], _to: &DataType)
     taken(arguments[0].as_list(), arguments[1].as_primitive(), |index, length| {
         Ok((0..length).contains(&index).then_some(index))
     })
-}
-
-/// A list's own type.
-pub(in crate::engine) fn same_list(types: &[DataType]) -> Result<DataType> {
-    element_type(types).map(|item| DataType::List(Arc::new(Field::new_list_field(item, true))))
-}
-
-/// Whether it is something with elements: a list or a map.
-pub(in crate::engine) fn size_of(types: &[DataType]) -> Result<()> {
-    match types.first() {
-        Some(DataType::List(_) | DataType::Map(..)) => Ok(()),
-        Some(other) => plan_err!("expected a list or a map, not {}", type_word(other)),
-        None => plan_err!("expected a list or a map"),
-    }
 }

@@ -1,4 +1,4 @@
-//! Moments made from their parts, and moments of another clock.
+//! Moments made from their parts or from numbers, and the names of their parts.
 //!
 //! What is no moment, the 31st of June, is an error; the `try_` forms make a null of it. Seconds are decimals of six digits; 60 of
 //! them, with nothing behind the point, are the next minute.
@@ -12,15 +12,13 @@ use datafusion::arrow::datatypes::{
 };
 use datafusion::common::{Result, exec_err, plan_err};
 
-use super::dates::{timestamp, timestamptz};
+use super::dates::{moments_as, timestamp, timestamptz};
 use super::type_word;
-use crate::engine::calendar::reading::{offset_at, offset_of_local};
+use crate::engine::calendar::pattern::{short_month, short_weekday};
+use crate::engine::calendar::reading::offset_of_local;
 use crate::engine::calendar::{DAY, Date, HOUR, MINUTE, SECOND, weekday};
 
 type Moments = PrimitiveArray<TimestampMicrosecondType>;
-
-const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// Of a moment: `(year, month, day, hour, minute, second[, zone])` or `(date[, time[, zone]])`.
 pub(in crate::engine) fn moment_type(types: &[DataType]) -> Result<DataType> {
@@ -147,15 +145,7 @@ fn made(arguments: &[ArrayRef], to: &DataType, tried: bool) -> Result<ArrayRef> 
         }
         values.push(value);
     }
-    in_type(Moments::from(values), to)
-}
-
-fn in_type(values: Moments, to: &DataType) -> Result<ArrayRef> {
-    let values = match to {
-        DataType::Timestamp(_, Some(zone)) => values.with_timezone(Arc::clone(zone)),
-        _ => values,
-    };
-    Ok(Arc::new(values))
+    moments_as(Moments::from(values), to)
 }
 
 /// `make_date(year, month, day)`.
@@ -199,7 +189,7 @@ fn of_number(arguments: &[ArrayRef], to: &DataType, unit: i64) -> Result<ArrayRe
             None => values.push(None),
         }
     }
-    in_type(Moments::from(values), to)
+    moments_as(Moments::from(values), to)
 }
 
 /// A moment from microseconds since 1970.
@@ -212,38 +202,17 @@ pub(in crate::engine) fn of_millis(arguments: &[ArrayRef], to: &DataType) -> Res
     of_number(arguments, to, 1_000)
 }
 
-/// `(from zone, to zone, clock's time)`: what the other zone's clock shows at that time.
-pub(in crate::engine) fn of_other_clock(arguments: &[ArrayRef], to: &DataType) -> Result<ArrayRef> {
-    let (from, other) = (arguments[0].as_string::<i32>(), arguments[1].as_string::<i32>());
-    let moments = cast(&arguments[2], &timestamp())?;
-    let mut values = Vec::with_capacity(moments.len());
-    for ((from, other), local) in from.iter().zip(other).zip(moments.as_primitive::<TimestampMicrosecondType>()) {
-        let (Some(from), Some(other), Some(local)) = (from, other, local) else {
-            values.push(None);
-            continue;
-        };
-        let Some(moment) = offset_of_local(from, local).and_then(|offset| local.checked_sub(offset)) else {
-            return exec_err!("'{from}' is no time zone");
-        };
-        let Some(shown) = offset_at(other, moment).and_then(|offset| moment.checked_add(offset)) else {
-            return exec_err!("'{other}' is no time zone");
-        };
-        values.push(Some(shown));
-    }
-    in_type(Moments::from(values), to)
-}
-
 /// Three letters.
 pub(in crate::engine) fn day_name(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
     let days = arguments[0].as_primitive::<Date32Type>();
-    let names = days.iter().map(|day| day.map(|day| DAYS[weekday(i64::from(day)) as usize - 1]));
+    let names = days.iter().map(|day| day.map(|day| short_weekday(weekday(i64::from(day)))));
     Ok(Arc::new(StringArray::from_iter(names)))
 }
 
 /// Three letters.
 pub(in crate::engine) fn month_name(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
     let days = arguments[0].as_primitive::<Date32Type>();
-    let names = days.iter().map(|day| day.map(|day| MONTHS[Date::of_days(i64::from(day)).month as usize - 1]));
+    let names = days.iter().map(|day| day.map(|day| short_month(Date::of_days(i64::from(day)).month)));
     Ok(Arc::new(StringArray::from_iter(names)))
 }
 

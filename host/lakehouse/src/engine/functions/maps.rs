@@ -153,7 +153,7 @@ pub(in crate::engine) fn of_lists(arguments: &[ArrayRef], to: &DataType) -> Resu
     made(keys, take(values.values(), &UInt32Array::from(value_places), None)?, lengths, Some(known.into()))
 }
 
-fn bounds(maps: &MapArray, row: usize) -> (usize, usize) {
+pub(in crate::engine) fn bounds(maps: &MapArray, row: usize) -> (usize, usize) {
     if maps.is_null(row) {
         return (0, 0);
     }

@@ -270,18 +270,29 @@ impl ScalarUDFImpl for Function {
         if args.number_rows == 0 {
             return Ok(ColumnarValue::Array(new_empty_array(args.return_field.data_type())));
         }
-        let constant = args.args.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
-        let length = if constant { 1 } else { args.number_rows };
-        let arrays = args.args.iter().map(|argument| argument.to_array(length)).collect::<Result<Vec<_>>>()?;
-        let wanted = args.return_field.data_type();
-        let result = (self.rows)(&arrays, wanted)?;
-        // Lists of one kind may name their elements differently.
-        let result = if result.data_type() == wanted { result } else { cast(&result, wanted)? };
-        if constant && !arrays.is_empty() {
-            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?));
-        }
-        Ok(ColumnarValue::Array(result))
+        over_rows(&args, |arrays| {
+            let wanted = args.return_field.data_type();
+            let result = (self.rows)(arrays, wanted)?;
+            // Lists of one kind may name their elements differently.
+            Ok(if result.data_type() == wanted { result } else { cast(&result, wanted)? })
+        })
     }
+}
+
+/// Runs a loop over rows. Arguments that are all constants are one row, and so is the result.
+pub(super) fn over_rows(
+    args: &ScalarFunctionArgs,
+    rows: impl FnOnce(&[ArrayRef]) -> Result<ArrayRef>,
+) -> Result<ColumnarValue> {
+    let constant =
+        !args.args.is_empty() && args.args.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
+    let length = if constant { 1 } else { args.number_rows };
+    let arrays = args.args.iter().map(|argument| argument.to_array(length)).collect::<Result<Vec<_>>>()?;
+    let result = rows(&arrays)?;
+    if constant {
+        return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?));
+    }
+    Ok(ColumnarValue::Array(result))
 }
 
 /// Numbers, text, truth, days and moments: what has one value, which can be written.

@@ -34,7 +34,7 @@ pub(in crate::engine) fn extracted_all(arguments: &[ArrayRef], _to: &DataType) -
     Ok(Arc::new(out.finish()))
 }
 
-fn group_of(expression: &Regex, number: i64) -> Result<usize> {
+pub(in crate::engine) fn group_of(expression: &Regex, number: i64) -> Result<usize> {
     match usize::try_from(number).ok().filter(|number| *number < expression.captures_len()) {
         Some(group) => Ok(group),
         None => exec_err!("the expression '{expression}' has no group {number}"),

@@ -64,7 +64,7 @@ pub(in crate::engine) fn replaced(arguments: &[ArrayRef], _to: &DataType) -> Res
     Ok(Arc::new(values))
 }
 
-pub(super) fn value(array: &StringArray, row: usize) -> Option<&str> {
+pub(in crate::engine) fn value(array: &StringArray, row: usize) -> Option<&str> {
     array.is_valid(row).then(|| array.value(row))
 }
 
@@ -195,17 +195,17 @@ pub(in crate::engine) fn before_delimiter(arguments: &[ArrayRef], _to: &DataType
 }
 
 /// Compiles expressions, mostly one and the same.
-pub(super) struct Expressions<'a> {
+pub(in crate::engine) struct Expressions<'a> {
     texts: &'a StringArray,
     last: Option<(&'a str, Regex)>,
 }
 
 impl<'a> Expressions<'a> {
-    pub(super) fn of(array: &'a ArrayRef) -> Self {
+    pub(in crate::engine) fn of(array: &'a ArrayRef) -> Self {
         Self { texts: array.as_string(), last: None }
     }
 
-    pub(super) fn at(&mut self, row: usize) -> Result<Option<&Regex>> {
+    pub(in crate::engine) fn at(&mut self, row: usize) -> Result<Option<&Regex>> {
         if self.texts.is_null(row) {
             return Ok(None);
         }

@@ -2,12 +2,12 @@
 
 use std::any::Any;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array, new_empty_array};
 use datafusion::arrow::compute::{cast, take};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::common::{DFSchema, Result, ScalarValue, plan_err};
+use datafusion::common::{DFSchema, Result, plan_err};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{
@@ -18,7 +18,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use sqlparser::ast::{Expr, visit_expressions};
 
 use super::{Lambda, Lambdas, Shape, Taken, capture, lists, maps, parameter};
-use crate::engine::functions::{Kind, type_word};
+use crate::engine::functions::{Kind, over_rows, type_word};
 use crate::engine::planner;
 use crate::engine::rewrite::name_of;
 
@@ -44,6 +44,7 @@ pub(super) fn made(name: &str, call: &Arc<Taken>, session: &Arc<SessionState>, a
         session: Arc::clone(session),
         all: Arc::clone(all),
         signature: Signature::user_defined(volatility),
+        last: Mutex::new(None),
     }))
 }
 
@@ -53,6 +54,8 @@ struct Made {
     session: Arc<SessionState>,
     all: Arc<Lambdas>,
     signature: Signature,
+    /// What was planned last: every batch has arguments of the same types.
+    last: Mutex<Option<Arc<Planned>>>,
 }
 
 impl std::fmt::Debug for Made {
@@ -82,9 +85,16 @@ pub(super) struct Body {
     pub(super) data_type: DataType,
 }
 
+/// The bodies of a call for arguments of some types.
+struct Planned {
+    arguments: Vec<DataType>,
+    bodies: Vec<Body>,
+    result: DataType,
+}
+
 /// A body, and what each row of the call has for it besides its parameters.
 pub(super) struct Ready<'a> {
-    pub(super) body: Body,
+    pub(super) body: &'a Body,
     pub(super) captures: &'a [ArrayRef],
 }
 
@@ -138,8 +148,22 @@ impl Made {
         Ok(Body { physical, schema, data_type })
     }
 
+    /// Planned once for the types that arguments have; while a statement is planned they may still become narrower.
+    fn planned(&self, arguments: &[DataType]) -> Result<Arc<Planned>> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(planned) = last.as_ref()
+            && planned.arguments == arguments
+        {
+            return Ok(Arc::clone(planned));
+        }
+        let (bodies, result) = self.plan(arguments)?;
+        let planned = Arc::new(Planned { arguments: arguments.to_vec(), bodies, result });
+        *last = Some(Arc::clone(&planned));
+        Ok(planned)
+    }
+
     /// The bodies for arguments of these types, and the result's type.
-    fn planned(&self, arguments: &[DataType]) -> Result<(Vec<Body>, DataType)> {
+    fn plan(&self, arguments: &[DataType]) -> Result<(Vec<Body>, DataType)> {
         let (values, captures) = arguments.split_at(arguments.len().saturating_sub(self.call.captures));
         let (Some(first), [lambda, rest @ ..]) = (values.first(), self.call.lambdas.as_slice()) else {
             return plan_err!("`{}` takes a lambda", self.call.name);
@@ -272,37 +296,32 @@ impl ScalarUDFImpl for Made {
     }
 
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
-        Ok(self.planned(&self.coerce_types(arguments)?)?.1)
+        Ok(self.planned(&self.coerce_types(arguments)?)?.result.clone())
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let constant = args.args.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
-        let length = if constant { 1 } else { args.number_rows };
-        let arrays = args.args.iter().map(|argument| argument.to_array(length)).collect::<Result<Vec<_>>>()?;
-        let types: Vec<DataType> = arrays.iter().map(|array| array.data_type().clone()).collect();
-        let (bodies, to) = self.planned(&types)?;
-        let (values, captures) = arrays.split_at(arrays.len().saturating_sub(self.call.captures));
-        let ready: Vec<Ready> = bodies.into_iter().map(|body| Ready { body, captures }).collect();
-        let Some(first) = ready.first() else { return plan_err!("`{}` takes a lambda", self.call.name) };
-        let result = match self.call.shape {
-            Shape::Transform => lists::transformed(values, first, self.call.lambdas[0].parameters)?,
-            Shape::Filter => lists::filtered(values, first, self.call.lambdas[0].parameters)?,
-            Shape::Any => lists::matched(values, first, true, true)?,
-            Shape::All => lists::matched(values, first, false, false)?,
-            Shape::None => lists::matched(values, first, true, false)?,
-            Shape::Reduce => lists::reduced(values, first, ready.get(1))?,
-            Shape::Zip => lists::zipped(values, first)?,
-            Shape::Sort => lists::sorted(values, first)?,
-            Shape::MapFilter => maps::filtered(values, first)?,
-            Shape::MapKeys => maps::with_keys(values, first)?,
-            Shape::MapValues => maps::with_values(values, first)?,
-            Shape::MapZip => maps::zipped(values, first)?,
-        };
-        let wanted = args.return_field.data_type();
-        let result = if to == *wanted { result } else { cast(&result, wanted)? };
-        if constant && !arrays.is_empty() {
-            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?));
-        }
-        Ok(ColumnarValue::Array(result))
+        over_rows(&args, |arrays| {
+            let types: Vec<DataType> = arrays.iter().map(|array| array.data_type().clone()).collect();
+            let planned = self.planned(&types)?;
+            let (values, captures) = arrays.split_at(arrays.len().saturating_sub(self.call.captures));
+            let ready: Vec<Ready> = planned.bodies.iter().map(|body| Ready { body, captures }).collect();
+            let Some(first) = ready.first() else { return plan_err!("`{}` takes a lambda", self.call.name) };
+            let result = match self.call.shape {
+                Shape::Transform => lists::transformed(values, first, self.call.lambdas[0].parameters)?,
+                Shape::Filter => lists::filtered(values, first, self.call.lambdas[0].parameters)?,
+                Shape::Any => lists::matched(values, first, true, true)?,
+                Shape::All => lists::matched(values, first, false, false)?,
+                Shape::None => lists::matched(values, first, true, false)?,
+                Shape::Reduce => lists::reduced(values, first, ready.get(1))?,
+                Shape::Zip => lists::zipped(values, first)?,
+                Shape::Sort => lists::sorted(values, first)?,
+                Shape::MapFilter => maps::filtered(values, first)?,
+                Shape::MapKeys => maps::with_keys(values, first)?,
+                Shape::MapValues => maps::with_values(values, first)?,
+                Shape::MapZip => maps::zipped(values, first)?,
+            };
+            let wanted = args.return_field.data_type();
+            Ok(if planned.result == *wanted { result } else { cast(&result, wanted)? })
+        })
     }
 }

@@ -12,6 +12,7 @@ use datafusion::arrow::datatypes::{DataType, Field, Int64Type};
 use datafusion::common::{Result, exec_err};
 
 use super::function::Ready;
+use crate::engine::functions::lists::{bounds, narrow};
 
 /// The elements of many lists in a row.
 struct Elements {
@@ -23,18 +24,6 @@ struct Elements {
     counts: Int32Array,
     /// How many each row has.
     lengths: Vec<usize>,
-}
-
-fn narrow(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
-}
-
-fn bounds(lists: &ListArray, row: usize) -> (usize, usize) {
-    if lists.is_null(row) {
-        return (0, 0);
-    }
-    let start = usize::try_from(lists.value_offsets()[row]).unwrap_or_default();
-    (start, usize::try_from(lists.value_length(row)).unwrap_or_default())
 }
 
 fn elements(lists: &ListArray) -> Elements {

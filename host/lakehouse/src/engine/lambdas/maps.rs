@@ -5,25 +5,14 @@ use datafusion::arrow::compute::take;
 use datafusion::common::Result;
 
 use super::function::Ready;
-use crate::engine::functions::maps::{made, same_rows};
+use crate::engine::functions::lists::narrow;
+use crate::engine::functions::maps::{bounds, made, same_rows};
 pub(super) use crate::engine::functions::maps::{map_of, parts};
 
 struct Entries {
     places: UInt32Array,
     rows: UInt32Array,
     lengths: Vec<usize>,
-}
-
-fn narrow(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
-}
-
-fn bounds(maps: &MapArray, row: usize) -> (usize, usize) {
-    if maps.is_null(row) {
-        return (0, 0);
-    }
-    let start = usize::try_from(maps.value_offsets()[row]).unwrap_or_default();
-    (start, usize::try_from(maps.value_length(row)).unwrap_or_default())
 }
 
 fn entries(maps: &MapArray) -> Entries {

@@ -14,6 +14,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use asgard_contract::{Error, Result};
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::{Result as PlanResult, plan_err};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::ScalarUDF;
 use sqlparser::ast::{
@@ -23,7 +25,22 @@ use sqlparser::ast::{
 use sqlparser::tokenizer::Span;
 
 use super::dialect::SqlDialect;
+use super::functions::{self, Kind, Returns};
 use super::rewrite::{call, name_of, place, refused};
+
+/// Functions of these names, for calls without a lambda, which are refused: with one, the function made for it takes their place.
+pub(super) fn without(
+    names: &'static [&'static str],
+) -> impl Iterator<Item = (&'static [&'static str], Arc<ScalarUDF>)> {
+    names.iter().map(|name| {
+        let function = functions::Function::new(name, &[Kind::List], Returns::By(missing), |_, _| missing(&[]));
+        (std::slice::from_ref(name), function.rest(Kind::Any).build())
+    })
+}
+
+fn missing<T>(_arguments: &[DataType]) -> PlanResult<T> {
+    plan_err!("the function takes a lambda (`x -> …`) behind its values")
+}
 
 /// What a call does with its lambda.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -22,7 +22,7 @@ use datafusion::logical_expr::{
 };
 
 use self::decimal::Rules;
-use super::functions::type_word;
+use super::functions::{over_rows, type_word};
 use super::meaning::Typed;
 
 /// What becomes of a result that does not exist: too large a number, a division by zero.
@@ -195,18 +195,15 @@ impl ScalarUDFImpl for Arithmetic {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let constant = args.args.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
-        let length = if constant { 1 } else { args.number_rows };
-        let [left, right] = args.args.as_slice() else { return internal_err!("arithmetic has two operands") };
-        let (left, right) = alike(left.to_array(length)?, right.to_array(length)?)?;
-        if left.data_type().is_null() || right.data_type().is_null() {
-            return Ok(ColumnarValue::Array(new_null_array(args.return_field.data_type(), length)));
-        }
-        let result = self.evaluate(&left, &right, args.return_field.data_type())?;
-        if constant {
-            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?));
-        }
-        Ok(ColumnarValue::Array(result))
+        over_rows(&args, |operands| {
+            let [left, right] = operands else { return internal_err!("arithmetic has two operands") };
+            let to = args.return_field.data_type();
+            let (left, right) = alike(Arc::clone(left), Arc::clone(right))?;
+            if left.data_type().is_null() || right.data_type().is_null() {
+                return Ok(new_null_array(to, left.len()));
+            }
+            self.evaluate(&left, &right, to)
+        })
     }
 }
 

@@ -8,7 +8,9 @@ use sqlparser::ast::{
     GroupByExpr, NullTreatment, OrderByExpr, Select, SelectItem, Spanned, Value, ValueWithSpan, visit_expressions_mut,
 };
 
-use crate::engine::rewrite::{arguments, call, cast, name_of, place, refused, rename, text, whole, with_arguments};
+use crate::engine::rewrite::{
+    arguments, call, case, cast, name_of, place, refused, rename, text, whole, with_arguments,
+};
 
 /// True: the expression was rewritten, and is done.
 pub(super) fn rewritten(expr: &mut Expr) -> Result<bool> {
@@ -52,6 +54,15 @@ fn function(expr: &mut Expr) -> Result<bool> {
     match (name.as_str(), arguments.as_deref()) {
         ("e", Some([])) => *expr = cast(text(std::f64::consts::E.to_string()), DataType::Double(ExactNumberInfo::None)),
         ("decode", Some([_, _])) => rename(function, "$decode"),
+        ("decode", Some([value, pairs @ ..])) if pairs.len() > 1 => {
+            // From the last pair on, since each is the other's ELSE.
+            let mut otherwise = (pairs.len() % 2 == 1).then(|| pairs[pairs.len() - 1].clone());
+            for pair in pairs.chunks_exact(2).rev() {
+                let is = Expr::IsNotDistinctFrom(Box::new(value.clone()), Box::new(pair[0].clone()));
+                otherwise = Some(case(is, pair[1].clone(), otherwise));
+            }
+            *expr = otherwise.unwrap_or_else(|| value.clone());
+        }
         ("levenshtein", Some([_, _, _])) => rename(function, "$levenshtein"),
         ("regexp_replace", Some([_, _, _, _])) => rename(function, "$regexp_replace"),
         ("rint", Some([value])) => {

@@ -9,8 +9,9 @@ use crate::engine::functions::Function;
 use crate::engine::functions::Kind::{Any, List, Text, Whole};
 use crate::engine::functions::Returns::{Always, By};
 use crate::engine::functions::{collections, lists, maps, sequences};
+use crate::engine::lambdas;
 
-/// Without their lambda these calls are refused; with it, another function takes their place.
+/// See [`lambdas`].
 const WITH_LAMBDA: [&str; 11] = [
     "transform",
     "filter",
@@ -26,7 +27,6 @@ const WITH_LAMBDA: [&str; 11] = [
 ];
 
 pub(super) fn all() -> Vec<(&'static [&'static str], Arc<ScalarUDF>)> {
-    let lambda = |name| Function::new(name, &[List], By(lists::lambda_missing), lists::no_lambda).rest(Any).build();
     let mut all: Vec<(&'static [&'static str], Arc<ScalarUDF>)> = vec![
         (
             &["array_position"],
@@ -91,8 +91,6 @@ pub(super) fn all() -> Vec<(&'static [&'static str], Arc<ScalarUDF>)> {
         (&["map_contains_key"], Function::new("map_contains_key", &[Any, Any], Always(Boolean), maps::has_key).build()),
         (&["map_entries"], Function::new("map_entries", &[Any], By(maps::entries_type), maps::entries).build()),
     ];
-    for name in &WITH_LAMBDA {
-        all.push((std::slice::from_ref(name), lambda(name)));
-    }
+    all.extend(lambdas::without(&WITH_LAMBDA));
     all
 }

@@ -2,8 +2,8 @@
 
 use asgard_contract::Result;
 use sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Select, SelectItem, SetExpr, Spanned,
-    TableAlias, TableFactor, Value, ValueWithSpan,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Select, SelectItem, Spanned, TableAlias,
+    TableFactor, Value, ValueWithSpan,
 };
 use sqlparser::tokenizer::Span;
 
@@ -49,10 +49,7 @@ pub(super) fn rewritten(select: &mut Select, shown: fn(&Expr) -> String) -> Resu
             _ => None,
         };
         match made {
-            Some(columns) => select.projection.extend(columns.into_iter().map(|column| SelectItem::ExprWithAlias {
-                expr: call("unnest", Span::empty(), vec![column.list]),
-                alias: column.name,
-            })),
+            Some(columns) => select.projection.extend(columns.into_iter().map(Column::item)),
             None => select.projection.push(item),
         }
     }
@@ -162,25 +159,10 @@ pub(super) fn range(table: &mut TableFactor) -> Result<bool> {
     }
     let bigint = |number: i64| crate::engine::rewrite::cast(whole(number), sqlparser::ast::DataType::BigInt(None));
     let list = call("$range", name.span(), vec![bigint(start), bigint(end), bigint(step)]);
-    let item = SelectItem::ExprWithAlias {
-        expr: call("unnest", Span::empty(), vec![list]),
-        alias: Ident::with_quote('"', "id"),
-    };
+    let numbers = Column { list, name: Ident::with_quote('"', "id") };
     let usual = TableAlias { explicit: true, name: Ident::with_quote('"', "range"), columns: Vec::new() };
     let alias = Some(alias.clone().unwrap_or(usual));
-    let subquery = Box::new(unnesting::query(SetExpr::Select(Box::new(select_of(item)?))));
+    let subquery = Box::new(unnesting::query(vec![numbers.item()], Vec::new()));
     *table = TableFactor::Derived { lateral: false, subquery, alias, sample: None };
     Ok(true)
-}
-
-fn select_of(item: SelectItem) -> Result<Select> {
-    use sqlparser::parser::Parser;
-
-    let parsed = Parser::parse_sql(&sqlparser::dialect::GenericDialect {}, "SELECT 1");
-    if let Ok([sqlparser::ast::Statement::Query(query)]) = parsed.as_deref()
-        && let SetExpr::Select(select) = query.body.as_ref()
-    {
-        return Ok(Select { projection: vec![item], ..Select::clone(select) });
-    }
-    refused(None, "a table of numbers cannot be made")
 }

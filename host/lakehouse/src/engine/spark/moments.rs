@@ -5,6 +5,7 @@ use asgard_contract::Result;
 use datafusion::arrow::datatypes::DataType as ArrowType;
 use datafusion::arrow::datatypes::DataType::{Date32, Float64, Int32, Utf8};
 use sqlparser::ast::{DataType, Expr, Spanned, Value};
+use sqlparser::tokenizer::Span;
 
 use super::functions::function;
 use crate::engine::dialect::Functions;
@@ -12,7 +13,7 @@ use crate::engine::functions::Kind::{Any, Day, Moment, Text, Whole};
 use crate::engine::functions::Returns::By;
 use crate::engine::functions::dates::{self, timestamp, timestamptz};
 use crate::engine::functions::{Function, made};
-use crate::engine::rewrite::{arguments, call, case, cast, literal, name_of, place, refused, text, with_arguments};
+use crate::engine::rewrite::{arguments, call, cast, literal, name_of, place, refused, text, with_arguments};
 
 pub(super) fn register(all: &mut Functions) {
     for (names, function) in [
@@ -20,10 +21,6 @@ pub(super) fn register(all: &mut Functions) {
         (&["date_from_unix_date"], function("date_from_unix_date", &[Whole], Date32, made::day_of_number)),
         (&["timestamp_micros"], function("timestamp_micros", &[Whole], timestamptz(), made::of_micros)),
         (&["timestamp_millis"], function("timestamp_millis", &[Whole], timestamptz(), made::of_millis)),
-        (
-            &["$convert_timezone"],
-            function("convert_timezone", &[Text, Text, Moment], timestamp(), made::of_other_clock),
-        ),
         (&["dayname"], function("dayname", &[Day], Utf8, made::day_name)),
         (&["monthname"], function("monthname", &[Day], Utf8, made::month_name)),
         (&["$seconds"], function("second", &[Moment], ArrowType::Decimal128(8, 6), made::seconds)),
@@ -79,9 +76,11 @@ pub(super) fn rewritten(expr: &mut Expr) -> Result<bool> {
         ("to_timestamp_ntz", [value]) => *expr = cast(value.clone(), DataType::TimestampNtz(None)),
         ("to_timestamp_ntz", [_, _]) => *expr = call("$to_timestamp_ntz", span, arguments),
         ("convert_timezone", [zone, moment]) => {
-            *expr = call("$convert_timezone", span, vec![text("UTC"), zone.clone(), moment.clone()]);
+            *expr = of_other_clock(span, text("UTC"), zone.clone(), moment.clone());
         }
-        ("convert_timezone", [_, _, _]) => *expr = call("$convert_timezone", span, arguments),
+        ("convert_timezone", [from, zone, moment]) => {
+            *expr = of_other_clock(span, from.clone(), zone.clone(), moment.clone());
+        }
         ("months_between", [later, earlier, Expr::Value(rounds)]) => {
             let both = vec![later.clone(), earlier.clone()];
             match rounds.value {
@@ -93,18 +92,15 @@ pub(super) fn rewritten(expr: &mut Expr) -> Result<bool> {
         ("next_day", [day, weekday]) => {
             with_arguments(function, vec![cast(day.clone(), DataType::Date), weekday.clone()]);
         }
-        ("decode", [value, pairs @ ..]) if pairs.len() > 1 => {
-            // From the last pair on, since each is the other's ELSE.
-            let mut otherwise = (pairs.len() % 2 == 1).then(|| pairs[pairs.len() - 1].clone());
-            for pair in pairs.chunks_exact(2).rev() {
-                let is = Expr::IsNotDistinctFrom(Box::new(value.clone()), Box::new(pair[0].clone()));
-                otherwise = Some(case(is, pair[1].clone(), otherwise));
-            }
-            *expr = otherwise.unwrap_or_else(|| value.clone());
-        }
         _ => return Ok(false),
     }
     Ok(true)
+}
+
+/// What the clock of one zone shows when that of another shows this: a clock's time, which has no zone.
+fn of_other_clock(span: Span, from: Expr, zone: Expr, moment: Expr) -> Expr {
+    let moment = call("to_utc_timestamp", span, vec![moment, from]);
+    cast(call("from_utc_timestamp", span, vec![moment, zone]), DataType::TimestampNtz(None))
 }
 
 /// The names of Spark's `date_part`.

@@ -61,7 +61,7 @@ impl Rewriter for Rewrites {
                 *op = UnaryOperator::Not;
                 Ok(())
             }
-            Expr::Like { .. } | Expr::ILike { .. } => super::patterns::mend(expr),
+            Expr::Like { .. } | Expr::ILike { .. } => super::like::mend(expr),
             Expr::RLike { negated: not, expr: value, pattern, .. } => {
                 let matches = call("regexp_like", value.span(), vec![*value.clone(), *pattern.clone()]);
                 *expr = negated(matches, *not);

@@ -8,6 +8,7 @@ use datafusion::execution::SessionStateDefaults;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 use super::average::Average;
+use super::{bits, bytes, format, json, moments, numeric, percentile, statistics, urls, words};
 use crate::engine::dialect::{Functions, Stock};
 use crate::engine::functions::Kind::{Any, Day, Moment, Number, Text, TextOrList, Whole};
 use crate::engine::functions::Returns::{Always, By};
@@ -18,7 +19,6 @@ use crate::engine::sum::Sum;
 /// Of the engine's own functions, those that mean the same: Trino's names, the engine's.
 const SAME: &[(&[&str], &str)] = &[
     // Text.
-    (&["reverse"], "reverse"),
     (&["lpad"], "lpad"),
     (&["rpad"], "rpad"),
     (&["starts_with"], "starts_with"),
@@ -58,7 +58,6 @@ const SAME: &[(&[&str], &str)] = &[
     (&["array_max"], "array_max"),
     (&["array_min"], "array_min"),
     (&["array_remove"], "array_remove_all"),
-    (&["contains"], "array_has"),
     (&["flatten"], "flatten"),
     (&["map_keys"], "map_keys"),
     (&["map_values"], "map_values"),
@@ -93,6 +92,12 @@ const SAME: &[(&[&str], &str)] = &[
     (&["ntile"], "ntile"),
     (&["lag"], "lag"),
     (&["lead"], "lead"),
+    (&["regr_slope"], "regr_slope"),
+    (&["regr_intercept"], "regr_intercept"),
+    (&["$bitwise_and_agg"], "bit_and"),
+    (&["$bitwise_or_agg"], "bit_or"),
+    (&["$bitwise_xor_agg"], "bit_xor"),
+    (&["$slice"], "array_slice"),
 ];
 
 /// Fields of a moment; all are BIGINT.
@@ -133,7 +138,16 @@ fn collected() -> (Functions, Vec<String>) {
         let sum = Sum::new(engine, "bigint addition overflow: the sum is no bigint");
         all.aggregate(&["sum"], &Arc::new(AggregateUDF::new_from_impl(sum)));
     }
-    let missing = missing.into_iter().chain(super::more::register(&mut all, &engine)).collect();
+    bits::register(&mut all);
+    bytes::register(&mut all);
+    format::register(&mut all);
+    json::register(&mut all);
+    moments::register(&mut all);
+    numeric::register(&mut all);
+    percentile::register(&mut all);
+    statistics::register(&mut all);
+    urls::register(&mut all);
+    words::register(&mut all);
     (all, missing)
 }
 

@@ -11,7 +11,6 @@ mod intervals;
 mod json;
 mod meaning;
 mod moments;
-mod more;
 mod names;
 mod numeric;
 mod percentile;

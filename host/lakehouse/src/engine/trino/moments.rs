@@ -6,7 +6,7 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, PrimitiveAr
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::DataType::{self, Int64, Utf8};
 use datafusion::arrow::datatypes::{
-    Float64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit, TimeUnit, TimestampMicrosecondType,
+    Float64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit, TimestampMicrosecondType,
 };
 use datafusion::common::{Result, exec_err, plan_err};
 use datafusion::logical_expr::Operator;
@@ -19,6 +19,7 @@ use crate::engine::cast::writes::{Digits, moment};
 use crate::engine::dialect::Functions;
 use crate::engine::functions::Kind::{Any, Number};
 use crate::engine::functions::Returns::{Always, By};
+use crate::engine::functions::dates::micros_of;
 use crate::engine::functions::{Function, type_word};
 use crate::engine::numbers::decimal::Rules;
 
@@ -67,20 +68,12 @@ fn whole_of_zoned(types: &[DataType]) -> Result<DataType> {
     }
 }
 
-fn micros(values: &ArrayRef) -> Result<ArrayRef> {
-    let zone = match values.data_type() {
-        DataType::Timestamp(_, zone) => zone.clone(),
-        _ => None,
-    };
-    Ok(cast(values, &DataType::Timestamp(TimeUnit::Microsecond, zone))?)
-}
-
 fn iso_written(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
     let DataType::Timestamp(unit, zone) = arguments[0].data_type() else {
         return Ok(cast(&arguments[0], &Utf8)?);
     };
     let digits = Digits::of(*unit, Rules::Trino);
-    let moments = micros(&arguments[0])?;
+    let moments = micros_of(&arguments[0])?;
     let texts = moments.as_primitive::<TimestampMicrosecondType>().iter().map(|at| {
         let at = at?;
         let mut text = String::new();
@@ -101,7 +94,7 @@ fn iso_written(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
 }
 
 fn offsets(moments: &ArrayRef, part: impl Fn(i64) -> i64) -> Result<ArrayRef> {
-    let moments = micros(moments)?;
+    let moments = micros_of(moments)?;
     let moments = moments.as_primitive::<TimestampMicrosecondType>();
     let zone = moments.timezone().unwrap_or("UTC");
     let parts: Int64Array = moments.iter().map(|at| offset_at(zone, at?).map(&part)).collect();

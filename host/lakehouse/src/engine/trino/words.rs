@@ -9,12 +9,13 @@ use datafusion::arrow::datatypes::DataType::{self, Int32, Int64, Utf8};
 use datafusion::arrow::datatypes::Int64Type;
 use datafusion::common::utils::datafusion_strsim::levenshtein;
 use datafusion::common::{Result, exec_err};
-use regex::Regex;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::engine::dialect::Functions;
 use crate::engine::functions::Kind::{Text, Whole};
 use crate::engine::functions::Returns::Always;
+use crate::engine::functions::patterns::group_of;
+use crate::engine::functions::text::{Expressions, value};
 use crate::engine::functions::{Function, Kind, Rows, text};
 
 /// Registers the functions.
@@ -42,10 +43,6 @@ pub(super) fn register(all: &mut Functions) {
         let function = Function::new(name, parameters, Always(returns), rows).optional(optional);
         all.scalar(&[name], &function.build());
     }
-}
-
-fn value(array: &StringArray, row: usize) -> Option<&str> {
-    array.is_valid(row).then(|| array.value(row))
 }
 
 /// A whole number of an argument that may be left out; none: it is null.
@@ -264,43 +261,20 @@ fn split(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
     Ok(Arc::new(out.finish()))
 }
 
-fn expression(text: &str) -> Result<Regex> {
-    Regex::new(text).or_else(|_| {
-        exec_err!("'{text}' is no regular expression that is supported (no look-around, no back-references)")
-    })
-}
-
-/// Compiles expressions, mostly one and the same.
-#[derive(Default)]
-struct Expressions(Option<(String, Regex)>);
-
-impl Expressions {
-    fn of(&mut self, text: &str) -> Result<&Regex> {
-        if self.0.as_ref().is_none_or(|(last, _)| last != text) {
-            self.0 = Some((text.to_owned(), expression(text)?));
-        }
-        match &self.0 {
-            Some((_, compiled)) => Ok(compiled),
-            None => exec_err!("no expression"),
-        }
-    }
-}
-
 /// `regexp_extract_all(text, expression[, group])`; a group that did not match is null.
 fn all_matches(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
-    let (texts, patterns) = (arguments[0].as_string::<i32>(), arguments[1].as_string::<i32>());
-    let (mut out, mut expressions) = (ListBuilder::new(StringBuilder::new()), Expressions::default());
+    let texts = arguments[0].as_string::<i32>();
+    let (mut out, mut expressions) = (ListBuilder::new(StringBuilder::new()), Expressions::of(&arguments[1]));
     for row in 0..texts.len() {
-        let (Some(text), Some(pattern), Some(group)) =
-            (value(texts, row), value(patterns, row), number(arguments, 2, row, 0))
-        else {
+        let (Some(text), Some(group)) = (value(texts, row), number(arguments, 2, row, 0)) else {
             out.append_null();
             continue;
         };
-        let expression = expressions.of(pattern)?;
-        let Some(group) = usize::try_from(group).ok().filter(|group| *group < expression.captures_len()) else {
-            return exec_err!("the expression '{pattern}' has no group {group}");
+        let Some(expression) = expressions.at(row)? else {
+            out.append_null();
+            continue;
         };
+        let group = group_of(expression, group)?;
         out.append_value(expression.captures_iter(text).map(|found| found.get(group).map(|found| found.as_str())));
     }
     Ok(Arc::new(out.finish()))
@@ -308,11 +282,11 @@ fn all_matches(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
 
 /// `regexp_position(text, expression[, start[, which]])`: from 1; -1 = none.
 fn match_position(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
-    let (texts, patterns) = (arguments[0].as_string::<i32>(), arguments[1].as_string::<i32>());
-    let (mut out, mut expressions) = (Vec::with_capacity(texts.len()), Expressions::default());
+    let texts = arguments[0].as_string::<i32>();
+    let (mut out, mut expressions) = (Vec::with_capacity(texts.len()), Expressions::of(&arguments[1]));
     for row in 0..texts.len() {
-        let (Some(text), Some(pattern), Some(start), Some(which)) =
-            (value(texts, row), value(patterns, row), number(arguments, 2, row, 1), number(arguments, 3, row, 1))
+        let (Some(text), true, Some(start), Some(which)) =
+            (value(texts, row), arguments[1].is_valid(row), number(arguments, 2, row, 1), number(arguments, 3, row, 1))
         else {
             out.push(None);
             continue;
@@ -323,7 +297,10 @@ fn match_position(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
         ) else {
             return exec_err!("regexp_position counts from 1: its start is {start}, and which match {which}");
         };
-        let expression = expressions.of(pattern)?;
+        let Some(expression) = expressions.at(row)? else {
+            out.push(None);
+            continue;
+        };
         let from = text.char_indices().map(|(at, _)| at).chain([text.len()]).nth(skip);
         let found = from.and_then(|from| {
             let mut at = from;

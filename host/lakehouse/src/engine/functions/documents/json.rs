@@ -1,7 +1,6 @@
 //! JSON read into a tree, and written again.
 //!
-//! The tree keeps the order of an object's members, members of one name, and numbers as they are written, since Spark does. A text
-//! behind the first value is not looked at.
+//! The tree keeps the order of an object's members, members of one name, and numbers as they are written, for both dialects.
 
 use std::fmt::Write as _;
 
@@ -10,6 +9,9 @@ use crate::engine::numbers::decimal::Rules as Dialect;
 
 /// Deeper documents are no JSON to Spark's parser either.
 const DEPTH_AT_MOST: usize = 1_000;
+
+/// Trino's values are walked through more often: deeper ones would cost more stack than a statement's thread has.
+const TRINO_DEPTH_AT_MOST: usize = 500;
 
 /// A value and the text that it was read from.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +41,8 @@ pub(in crate::engine) struct Rules {
     /// `NaN`, `Infinity`, `-INF`.
     pub(in crate::engine) non_numbers: bool,
     pub(in crate::engine) any_escape: bool,
+    /// Trino's: deeper than 500 levels is no JSON, and neither is the first half of a letter beyond U+FFFF alone.
+    pub(in crate::engine) trino: bool,
 }
 
 impl Rules {
@@ -50,12 +54,36 @@ impl Rules {
         bare_names: false,
         non_numbers: false,
         any_escape: false,
+        trino: false,
     };
+
+    /// JSON itself, as Trino takes it.
+    pub(in crate::engine) const TRINO: Self = Self {
+        single_quotes: false,
+        control_letters: false,
+        leading_zeros: false,
+        bare_names: false,
+        non_numbers: false,
+        any_escape: false,
+        trino: true,
+    };
+
+    fn depth_at_most(self) -> usize {
+        if self.trino { TRINO_DEPTH_AT_MOST } else { DEPTH_AT_MOST }
+    }
 }
 
-/// The first value of a text; none: it is no JSON. An empty text has no value, which is none as well.
+/// The first value of a text, whatever follows; none: it is no JSON. An empty text has no value, which is none as well.
 pub(in crate::engine) fn parse(text: &str, rules: Rules) -> Option<Node<'_>> {
     Parser { text, at: 0, rules, depth: 0 }.value()
+}
+
+/// The only value of a text; none: it is no JSON, or more than that.
+pub(in crate::engine) fn parse_whole(text: &str, rules: Rules) -> Option<Node<'_>> {
+    let mut parser = Parser { text, at: 0, rules, depth: 0 };
+    let value = parser.value()?;
+    parser.space();
+    parser.rest().is_empty().then_some(value)
 }
 
 struct Parser<'t> {
@@ -101,7 +129,7 @@ impl<'t> Parser<'t> {
     fn nested(&mut self, read: fn(&mut Self) -> Option<Kind<'t>>) -> Option<Kind<'t>> {
         self.at += 1;
         self.depth += 1;
-        if self.depth > DEPTH_AT_MOST {
+        if self.depth > self.rules.depth_at_most() {
             return None;
         }
         let kind = read(self);
@@ -241,6 +269,10 @@ impl<'t> Parser<'t> {
                 return char::from_u32(0x1_0000 + ((first - 0xD800) << 10) + (second - 0xDC00));
             }
             self.at = before;
+        }
+        if self.rules.trino {
+            let is_first_half = (0xD800..0xDC00).contains(&first);
+            return (!is_first_half).then(|| char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER));
         }
         Some(char::from_u32(first).unwrap_or('?'))
     }

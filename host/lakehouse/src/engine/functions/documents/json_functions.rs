@@ -37,6 +37,7 @@ fn rules(options: &Options) -> Result<Rules> {
         bare_names: options.truth("allowUnquotedFieldNames", false)?,
         non_numbers: options.truth("allowNonNumericNumbers", true)?,
         any_escape: options.truth("allowBackslashEscapingAnyCharacter", false)?,
+        ..Rules::default()
     })
 }
 

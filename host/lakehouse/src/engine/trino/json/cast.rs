@@ -16,7 +16,7 @@ use datafusion::logical_expr::{
 use super::value::{Json, is_whole};
 use super::{is_json, is_text, texts, values};
 use crate::engine::cast as casts;
-use crate::engine::functions::type_word;
+use crate::engine::functions::{over_rows, type_word};
 use crate::engine::meaning::Typed;
 use crate::engine::numbers::Missing;
 use crate::engine::numbers::decimal::Rules;
@@ -95,14 +95,10 @@ impl ScalarUDFImpl for Cast {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        match args.args.as_slice() {
-            [ColumnarValue::Array(values)] => Ok(ColumnarValue::Array(self.evaluate(values)?)),
-            [ColumnarValue::Scalar(value)] => {
-                let result = self.evaluate(&value.to_array()?)?;
-                Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?))
-            }
+        over_rows(&args, |operands| match operands {
+            [values] => self.evaluate(values),
             _ => internal_err!("a cast has one operand"),
-        }
+        })
     }
 }
 
