@@ -16,7 +16,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 from pyiceberg.catalog import load_catalog
-from pyiceberg.exceptions import CommitFailedException
+from pyiceberg.exceptions import BadRequestError, CommitFailedException
 from pyiceberg.expressions import EqualTo
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
@@ -139,6 +139,51 @@ def ducks(url: str) -> dict:
     return {"rows": connection.execute("SELECT COUNT(*) FROM lake.silver.ducks").fetchone()[0]}
 
 
+def synced(url: str) -> dict:
+    """What a client may do with a table that an ingestion fills, `bronze.guarded_t`, and what is refused."""
+    cat = catalog(url)
+    name = "bronze.guarded_t"
+    first = cat.load_table(name).current_snapshot().snapshot_id
+
+    def rows(*rows):
+        return pa.Table.from_pylist(list(rows), schema=cat.load_table(name).schema().as_arrow())
+
+    cat.load_table(name).append(rows({"id": 100, "v": 100}))
+
+    def columns(change):
+        with cat.load_table(name).update_schema() as update:
+            change(update)
+
+    def properties(change):
+        with cat.load_table(name).transaction() as transaction:
+            change(transaction)
+
+    def rollback():
+        cat.load_table(name).manage_snapshots().set_current_snapshot(snapshot_id=first).commit()
+
+    tries = {
+        "rename": lambda: cat.rename_table(name, "bronze.guarded_other"),
+        "drop_column": lambda: columns(lambda update: update.delete_column("v")),
+        "rename_column": lambda: columns(lambda update: update.rename_column("v", "w")),
+        "set_checkpoint": lambda: properties(lambda table: table.set_properties({"asgard.checkpoint": "{}"})),
+        "remove_writer": lambda: properties(lambda table: table.remove_properties("asgard.checkpoint.writer")),
+        "rollback": rollback,
+    }
+    refused = {}
+    for what, attempt in tries.items():
+        try:
+            attempt()
+            refused[what] = "done"
+        except BadRequestError as error:
+            refused[what] = str(error)
+    columns(lambda update: update.add_column("note", StringType()))
+    columns(lambda update: update.update_column("v", LongType()))
+    cat.load_table(name).overwrite(rows({"id": 101, "v": 101, "note": "noted"}), overwrite_filter=EqualTo("id", 100))
+    cat.load_table(name).delete(EqualTo("id", 1))
+    return {"refused": refused, "rows": cat.load_table(name).scan().to_arrow().sort_by("id").to_pylist()}
+
+
 if __name__ == "__main__":
-    step = {function.__name__: function for function in (read, evolve, partition, stage, race, lifecycle, ducks)}
+    steps = (read, evolve, partition, stage, race, lifecycle, ducks, synced)
+    step = {function.__name__: function for function in steps}
     print(json.dumps(step[sys.argv[2]](sys.argv[1])))

@@ -215,6 +215,15 @@ impl Lakehouse {
         stream::checkpoint(&self.tables, table, owner).await
     }
 
+    /// Lets go of a table that an ingestion fills no more: its checkpoint is taken out, and the table may be changed as any other.
+    /// Nothing happens where there is no table, or one of another ingestion.
+    ///
+    /// # Errors
+    /// Those of catalog and storage.
+    pub async fn release(&self, table: &TableName, ingestion: &str) -> Result<()> {
+        stream::release(&self.tables, table, ingestion).await
+    }
+
     /// Opens a table for the rows of one stream of a sync; it is made or evolved as the columns say. Whoever had it open
     /// before cannot commit any more.
     ///

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::jobs::JobAnswer;
 use super::schedule::Schedule;
@@ -262,11 +262,26 @@ pub(crate) async fn patch(
     Ok(Json(app.pipeline.update_ingestion(&active, &id, patch).await?.into()))
 }
 
+/// How an ingestion is removed.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Removal {
+    /// Although its backend cannot be reached. What that keeps for it, such as a replication slot, stays there.
+    #[serde(default)]
+    #[param(default = false, required = false)]
+    force: bool,
+}
+
 /// Remove an ingestion. A running sync is cancelled; the tables stay.
-#[utoipa::path(delete, path = "/ingestion/{id}", tag = "Ingestion", params(("id" = String, Path,)),
+#[utoipa::path(delete, path = "/ingestion/{id}", tag = "Ingestion", params(("id" = String, Path,), Removal),
     responses((status = 204)))]
-pub(crate) async fn delete(State(app): State<App>, Environment(active): Environment, Id(id): Id) -> Result<StatusCode> {
-    app.pipeline.delete_ingestion(&active, &id).await?;
+pub(crate) async fn delete(
+    State(app): State<App>,
+    Environment(active): Environment,
+    Id(id): Id,
+    Params(removal): Params<Removal>,
+) -> Result<StatusCode> {
+    app.pipeline.delete_ingestion(&active, &id, removal.force).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

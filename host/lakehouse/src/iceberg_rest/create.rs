@@ -15,7 +15,7 @@ use super::wire::{CreateTable, LoadedTable, Register};
 use super::{RestError, RestResult, ServedCatalog};
 use crate::catalog::Kind;
 use crate::error;
-use crate::tables::{Uncommitted, created_properties};
+use crate::tables::{Current, TableState, Uncommitted, created_properties, next_location, synced};
 
 /// Ids of partition fields begin above this one, as the specification says.
 const LAST_PARTITION_ID: i32 = 999;
@@ -75,17 +75,17 @@ impl ServedCatalog {
         Ok(LoadedTable { metadata_location: Some(file), metadata: metadata.into(), config })
     }
 
-    /// Lists a table by its metadata file.
+    /// Lists a table by its metadata file, or by a copy of it without the host's notes: a checkpoint of then may be behind what
+    /// the source still tells.
     ///
     /// # Errors
-    /// [`RestError::AlreadyExists`] unless it may be overwritten, and what [`rules`] refuse.
+    /// [`RestError::AlreadyExists`] unless it may be overwritten, and what [`rules`] and [`synced`] refuse.
     pub async fn register_table(&self, namespace: &[String], request: Register) -> RestResult<LoadedTable> {
         let table = self.new_name(namespace, &request.name, None).await?;
         let file = request.metadata_location;
         Places::of(self.inner(), None).check("metadata-location", &file)?;
         let unreadable = |error: Error| RestError::bad(format!("metadata-location: {error}"));
         let state = self.inner().read_table(&file).await.map_err(unreadable)?;
-        rules::check(self.inner(), &state.metadata, None).await?;
         let entries = self.catalog.entries().await?;
         if let Some(other) = entries.iter().find(|entry| entry.metadata_location == file && entry.name != table) {
             return Err(RestError::AlreadyExists(format!("a table of this metadata file, `{}`,", other.name)));
@@ -95,11 +95,38 @@ impl ServedCatalog {
             return Err(taken(&table));
         }
         let expected = before.as_ref().map(|entry| entry.metadata_location.as_str());
-        if expected != Some(&file) && !self.catalog.swap(&table, expected, Kind::Table, &file).await? {
+        let config = self.file_settings(state.metadata.location());
+        if expected == Some(&file) {
+            return Ok(LoadedTable { metadata_location: Some(file), metadata: state.metadata, config });
+        }
+        if let Some(Current::Table(now)) = self.inner().current(&table).await? {
+            synced::check_name(&table, &now.metadata)?;
+        }
+        let written = Uncommitted::default();
+        let state = self.without_notes(state, &written).await?;
+        rules::check(self.inner(), &state.metadata, None).await?;
+        written.hold();
+        if !self.catalog.swap(&table, expected, Kind::Table, &state.location).await? {
+            written.release();
             return Err(RestError::CommitFailed(format!("`{table}` was changed meanwhile")));
         }
-        let config = self.file_settings(state.metadata.location());
-        Ok(LoadedTable { metadata_location: Some(file), metadata: state.metadata, config })
+        Ok(LoadedTable { metadata_location: Some(state.location), metadata: state.metadata, config })
+    }
+
+    /// A table as it is without the host's notes about it.
+    async fn without_notes(&self, state: TableState, written: &Uncommitted) -> RestResult<TableState> {
+        let notes = state.metadata.properties().keys().filter(|name| synced::is_hosts_own(name));
+        let notes: Vec<String> = notes.cloned().collect();
+        if notes.is_empty() {
+            return Ok(state);
+        }
+        let builder =
+            TableMetadataBuilder::new_from_metadata(state.metadata.as_ref().clone(), Some(state.location.clone()));
+        let metadata = builder.remove_properties(&notes)?.build()?.metadata;
+        let file = next_location(Some(&Current::Table(state)), &metadata)?;
+        written.add(&self.inner().io, file.to_string());
+        metadata.write_to(&self.inner().io, &file).await.map_err(error::iceberg("writing a table's metadata"))?;
+        Ok(TableState { location: file.to_string(), metadata: metadata.into() })
     }
 
     /// Where a new table's files go. Not where another table's are: one that was renamed keeps its folder.

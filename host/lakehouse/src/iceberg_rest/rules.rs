@@ -11,12 +11,13 @@ use asgard_contract::table::differing_in_case;
 use iceberg::spec::{DataFileFormat, FormatVersion, Schema, Snapshot, TableMetadata};
 
 use super::{RestError, RestResult};
-use crate::tables::{Inner, TableState, manifests, properties};
+use crate::tables::{Inner, TableState, manifests, properties, synced};
 
 /// Checks new metadata. `before` = the table as it is now, whose files have been looked at.
 pub(super) async fn check(inner: &Inner, metadata: &TableMetadata, before: Option<&TableState>) -> RestResult<()> {
     version(metadata)?;
     columns_of(metadata.current_schema())?;
+    synced::check_change(before.map(|before| before.metadata.as_ref()), metadata)?;
     for (name, value) in metadata.properties() {
         let known = before.and_then(|before| before.metadata.properties().get(name));
         if known != Some(value) {

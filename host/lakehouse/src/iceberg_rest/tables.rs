@@ -5,7 +5,7 @@ use asgard_contract::TableName;
 use super::wire::{Identifiers, LoadedTable, Rename};
 use super::{RestError, RestResult, ServedCatalog, names};
 use crate::catalog::{Entry, Files, Kind};
-use crate::tables::Current;
+use crate::tables::{Current, synced};
 
 impl ServedCatalog {
     /// # Errors
@@ -47,7 +47,7 @@ impl ServedCatalog {
     }
 
     /// # Errors
-    /// [`RestError::NoSuchTable`], [`RestError::NoSuchNamespace`], [`RestError::AlreadyExists`].
+    /// [`RestError::NoSuchTable`], [`RestError::NoSuchNamespace`], [`RestError::AlreadyExists`], and what [`synced`] refuses.
     pub async fn rename_table(&self, rename: Rename) -> RestResult<()> {
         self.rename_entry(rename, Kind::Table).await
     }
@@ -66,21 +66,24 @@ impl ServedCatalog {
 
     pub(super) async fn rename_entry(&self, rename: Rename, kind: Kind) -> RestResult<()> {
         let from = names::identified(&rename.source);
-        let entry = self.entry(&from, kind).await?;
+        self.entry(&from, kind).await?;
         let to = self.new_name(&rename.destination.namespace, &rename.destination.name, Some(&from)).await?;
         if to == from {
             return Ok(());
         }
-        let mut entry = entry;
+        // Each time round it was changed meanwhile, and the newer one is renamed.
         loop {
+            // Before what it says of itself: what becomes of the table after the check is found by the renaming.
+            let entry = self.entry(&from, kind).await?;
+            if let Some(Current::Table(state)) = self.inner().current(&from).await? {
+                synced::check_name(&from, &state.metadata)?;
+            }
             if self.catalog.rename(&entry, &to).await? {
                 return Ok(());
             }
             if self.catalog.get(&to).await?.is_some() {
                 return Err(RestError::AlreadyExists(format!("`{to}`")));
             }
-            // It was changed meanwhile: the newer one is renamed.
-            entry = self.entry(&from, kind).await?;
         }
     }
 }

@@ -69,6 +69,12 @@ pub(super) fn read(metadata: &TableMetadata, owner: &str) -> Result<Option<Check
     Ok(Some(Checkpoint { state, sync_id: stored.sync, records: stored.records, complete: stored.complete }))
 }
 
+/// Whether the table's checkpoint is of an ingestion, in any of its generations.
+pub(super) fn is_of(metadata: &TableMetadata, ingestion: &str) -> Result<bool> {
+    let stored = property::<Stored>(metadata, CHECKPOINT)?;
+    Ok(stored.is_some_and(|stored| stored.owner.strip_prefix(ingestion).is_some_and(|rest| rest.starts_with('/'))))
+}
+
 /// The property that holds a checkpoint.
 pub(super) fn written(owner: &str, checkpoint: &Checkpoint) -> Result<HashMap<String, String>> {
     let stored = Stored {

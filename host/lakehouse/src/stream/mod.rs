@@ -17,6 +17,7 @@ mod checkpoint;
 mod commit;
 mod decode;
 mod open;
+mod release;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +27,7 @@ use iceberg::spec::SchemaRef;
 
 pub use checkpoint::Checkpoint;
 pub(crate) use checkpoint::checkpoint;
+pub(crate) use release::release;
 
 use crate::storage::Storage;
 use crate::tables::Tables;
@@ -55,7 +57,7 @@ pub struct StreamTarget {
     /// For the modes that merge.
     pub primary_key: Vec<String>,
     pub sync_id: String,
-    /// Whose checkpoint it is: the ingestion and its generation. A checkpoint of another owner does not count.
+    /// Whose checkpoint it is: the ingestion and its generation, as `id/generation`. A checkpoint of another owner does not count.
     pub ingestion_id: String,
 }
 

@@ -11,7 +11,7 @@ use super::commit::{Next, Transaction, check_writable};
 use super::layout::Wanted;
 use super::undo::Uncommitted;
 use super::write::changed;
-use super::{Current, Inner, Tables, evolution, properties};
+use super::{Current, Inner, Tables, evolution, properties, synced};
 use crate::types::{self, NewColumn};
 
 /// One change of a table. Columns are named; `a.b` is field `b` of the struct `a`.
@@ -65,9 +65,6 @@ pub enum Change {
     },
 }
 
-/// A sync's checkpoint, in the properties of the table that it fills.
-pub(crate) const SYNC_CHECKPOINT: &str = "asgard.checkpoint";
-
 impl Tables {
     /// Makes the changes, in one commit.
     ///
@@ -104,7 +101,7 @@ impl Transaction for Alteration<'_> {
         check_writable(self.table, &state.metadata)?;
         let mut draft = Draft::of(&state.metadata, changed(state)?);
         for (index, change) in self.changes.iter().enumerate() {
-            draft = draft.with(change).map_err(|error| match error {
+            draft = draft.with(change).and_then(Draft::kept).map_err(|error| match error {
                 Error::InvalidInput { message, .. } => Error::invalid(format!("changes[{index}]"), message),
                 other => other,
             })?;
@@ -145,7 +142,6 @@ impl<'a> Draft<'a> {
                 if !to.eq_ignore_ascii_case(last) && self.schema.field_by_name_case_insensitive(&taken).is_some() {
                     return Err(refused(format!("there is a column `{taken}` already")));
                 }
-                self.refuse_synced(name)?;
                 self.edit(name, |field| Ok(NestedField { name: to.clone(), ..field.clone() }))
             }
             Change::WidenColumn { name, data_type } => {
@@ -239,7 +235,6 @@ impl<'a> Draft<'a> {
 
     fn drop(self, name: &str) -> Result<Self> {
         let field = self.find(name)?;
-        self.refuse_synced(name)?;
         let gone = ids_of(&field);
         let spec = self.now.default_partition_spec();
         if spec.fields().iter().any(|field| gone.contains(&field.source_id)) {
@@ -280,15 +275,10 @@ impl<'a> Draft<'a> {
         self.with_columns(fields)
     }
 
-    /// The next sync finds columns by the source's names, and would add this one again.
-    fn refuse_synced(&self, name: &str) -> Result<()> {
-        if self.now.properties().contains_key(SYNC_CHECKPOINT) {
-            return Err(refused(format!(
-                "`{name}` is filled by an ingestion, whose next sync would add it again: change it in the source, or in a table that \
-                 is made of this one"
-            )));
-        }
-        Ok(())
+    /// As it is, if the table may become so.
+    fn kept(self) -> Result<Self> {
+        synced::check_columns(self.now, &self.schema)?;
+        Ok(self)
     }
 
     fn find(&self, name: &str) -> Result<NestedFieldRef> {
@@ -296,11 +286,9 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// Checkpoints and the like are the host's own.
+/// What no request sets.
 fn own_property(name: &str) -> Result<()> {
-    if name.starts_with("asgard.") {
-        return Err(refused(format!("`{name}` is the host's own: it is not set by hand")));
-    }
+    synced::check_property(name)?;
     if name.starts_with("write.") && name.ends_with(".path") {
         return Err(refused(format!("`{name}`: files are where the table is")));
     }

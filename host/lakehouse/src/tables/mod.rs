@@ -29,6 +29,7 @@ mod read;
 #[cfg(test)]
 mod reading_tests;
 mod snapshot;
+pub(crate) mod synced;
 #[cfg(test)]
 mod tests;
 mod undo;
@@ -59,7 +60,6 @@ use crate::{CatalogConfig, LakehouseConfig, error};
 
 /// What the stream writer builds on.
 pub(crate) mod parts {
-    pub(crate) use super::alter::SYNC_CHECKPOINT;
     pub(crate) use super::commit::{Next, Transaction, check_writable};
     pub(crate) use super::evolution::{created, equal, extended, known, replaced};
     pub(crate) use super::files::{FileWriter, Written};
@@ -69,6 +69,7 @@ pub(crate) mod parts {
     pub(crate) use super::manifests::all_files;
     pub(crate) use super::partial::complete;
     pub(crate) use super::snapshot::{Added, Plan, Removed, write as write_snapshot};
+    pub(crate) use super::synced::SYNC_CHECKPOINT;
     pub(crate) use super::undo::{Uncommitted, delete};
     pub(crate) use super::write::{changed, created as new_table, finish, notes};
 }

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::schedule::Schedule;
-use super::streams::{Reselected, StreamChoice, refresh, reselect, select};
+use super::streams::{Reselected, StreamChoice, refresh, reselect, select, table_of};
 use super::sync;
 use crate::environments::Active;
 use crate::pipelines::Begun;
@@ -251,14 +251,30 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Removes an ingestion and what its backend keeps for it; cancels a running sync. Its tables stay.
+    /// Removes an ingestion and what its backend keeps for it; cancels a running sync. Its tables stay, and may be changed as any
+    /// others from then on. `force`: although the backend cannot be reached; what it keeps stays there.
     ///
     /// # Errors
-    /// `not-found`, and those of the connector.
-    pub async fn delete_ingestion(&self, active: &Arc<Active>, id: &str) -> Result<()> {
+    /// `not-found`; `conflict` where what the backend keeps cannot be removed.
+    pub async fn delete_ingestion(&self, active: &Arc<Active>, id: &str, force: bool) -> Result<()> {
+        let record = self.ingestion_record(active, id).await?.body;
         self.cancel_sync(active, id).await?;
         self.tasks.schedules().delete(&active.name, id).await?;
-        self.retire_ingestion(active, id).await?;
+        if let Err(error) = self.retire_ingestion(active, id).await {
+            if !force {
+                self.put_schedule(active, id, &record).await?;
+                let way_out = "Nothing was removed; to delete the ingestion all the same, force it (`?force=true`): what is kept for it \
+                               there, such as a replication slot, stays";
+                return Err(Error::conflict(format!("{}. {way_out}", error.to_string().trim_end_matches('.'))));
+            }
+            tracing::warn!(ingestion = id, %error, "what the backend of a deleted ingestion keeps for it is still there");
+        }
+        for stream in &record.streams {
+            // Nobody goes on from a checkpoint that stays in a table that cannot be reached.
+            if let Err(error) = active.lakehouse.release(&table_of(stream), id).await {
+                tracing::warn!(ingestion = id, table = stream.table, %error, "a table keeps the checkpoint of a deleted ingestion");
+            }
+        }
         self.store.delete(&active.name, ResourceKind::Ingestion, id).await?;
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
-use crate::world::{World, gold, test};
+use crate::world::{World, ended_job, gold, ingest_from, source_config, test};
 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
@@ -21,6 +21,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "what_could_not_be_read_is_refused_with_the_reason", refusals),
         test(world, "a_transaction_over_two_tables_is_made_whole_or_not_at_all", transaction),
         test(world, "a_view_made_by_the_catalog_is_read_by_sql", view),
+        test(world, "a_client_changes_a_synced_table_only_as_its_next_sync_can_go_on", synced),
     ]
 }
 
@@ -199,4 +200,94 @@ fn view(world: &World) {
     assert_eq!((status, kind.as_str()), (404, "NoSuchTableException"));
     let gone = client.send("DELETE", &format!("{views}/answers"), None, &[]).unwrap();
     assert_eq!(gone.status, 204);
+}
+
+/// A clients' commit to a synced table that goes back, takes a column or the checkpoint away, or the table from its name, is refused;
+/// all else is made, and the next sync goes on from where it was.
+fn synced(world: &World) {
+    let (client, source) = (world.light(), world.factory());
+    source
+        .execute(
+            "CREATE SCHEMA guarded; CREATE TABLE guarded.t (id int PRIMARY KEY, v int);
+             INSERT INTO guarded.t SELECT n, n FROM generate_series(1, 3) n",
+        )
+        .unwrap();
+    let mut config = source_config(&world.source());
+    config["schemas"] = json!(["guarded"]);
+    let streams = json!({"streams": [{"name": "t", "syncMode": "incremental_merge", "cursorField": "v"}]});
+    let ingestion = ingest_from(&client, &config, "guarded", streams).unwrap();
+    assert_eq!(ended_job(&client, &ingestion)["recordsCopied"], 3);
+
+    let found = step(world, client.base(), "synced");
+    for (tried, words) in [
+        ("rename", "finds it by its name"),
+        ("drop_column", "`v` is filled by an ingestion"),
+        ("rename_column", "`v` is filled by an ingestion"),
+        ("set_checkpoint", "`asgard.checkpoint` is the host's own"),
+        ("remove_writer", "`asgard.checkpoint.writer` is the host's own"),
+        ("rollback", "go back to an older snapshot"),
+    ] {
+        let told = found["refused"][tried].as_str().unwrap();
+        assert!(told.contains(words), "{tried}: {told}");
+    }
+    let rows = json!([{"id": 2, "v": 2, "note": null}, {"id": 3, "v": 3, "note": null}, {"id": 101, "v": 101, "note": "noted"}]);
+    assert_eq!(found["rows"], rows, "what is not refused is made");
+
+    let tables = "/iceberg/v1/namespaces/bronze/tables";
+    let table = format!("{tables}/guarded_t");
+    let loaded = || client.get(&table).unwrap();
+    let current = loaded()["metadata"]["current-snapshot-id"].clone();
+    let commit = |update: Value| json!({"requirements": [], "updates": [update]});
+    for (update, words) in [
+        // Of no table.
+        (json!({"action": "remove-snapshots", "snapshot-ids": [current]}), "current snapshot"),
+        (json!({"action": "remove-snapshot-ref", "ref-name": "main"}), "filled by an ingestion"),
+    ] {
+        let (status, kind, message) = refused(world, "POST", &table, Some(&commit(update.clone())));
+        assert_eq!((status, kind.as_str()), (400, "BadRequestException"), "{update}: {message}");
+        assert!(message.contains(words), "{update}: {message}");
+    }
+    // Neither does another table take its place.
+    let other = client.post("/iceberg/v1/namespaces/silver/tables", &self::table("guarded_other", json!({}))).unwrap();
+    assert_eq!(
+        client.send("DELETE", "/iceberg/v1/namespaces/silver/tables/guarded_other", None, &[]).unwrap().status,
+        204
+    );
+    let replace = json!({"name": "guarded_t", "metadata-location": other["metadata-location"], "overwrite": true});
+    let (status, _, message) = refused(world, "POST", "/iceberg/v1/namespaces/bronze/register", Some(&replace));
+    assert!(status == 400 && message.contains("finds it by its name"), "{message}");
+    let own = json!({"properties": {"asgard.checkpoint": "{}"}});
+    let (status, _, message) = refused(world, "POST", tables, Some(&self::table("guarded_new", own)));
+    assert!(status == 400 && message.contains("the host's own"), "{message}");
+
+    let sync = || {
+        client.post(&format!("/ingestion/{ingestion}/sync"), &json!({})).unwrap();
+        let job = ended_job(&client, &ingestion);
+        assert_eq!(job["status"], "succeeded", "{job}");
+        job["recordsCopied"].clone()
+    };
+    let rows =
+        |sql: &str| client.post("/lakehouse/query", &json!({"sql": sql, "dialect": "trino"})).unwrap()["rows"].clone();
+    source.execute("INSERT INTO guarded.t VALUES (4, 4)").unwrap();
+    assert_eq!(sync(), json!(2), "from the checkpoint's value on");
+    assert_eq!(
+        rows("SELECT id FROM bronze.guarded_t ORDER BY id"),
+        json!([{"id": 2}, {"id": 3}, {"id": 4}, {"id": 101}])
+    );
+
+    // Dropped, it begins anew.
+    assert_eq!(client.send("DELETE", &table, None, &[]).unwrap().status, 204);
+    assert_eq!(sync(), json!(4));
+    assert_eq!(
+        rows("SELECT id FROM bronze.guarded_t ORDER BY id"),
+        json!([{"id": 1}, {"id": 2}, {"id": 3}, {"id": 4}])
+    );
+
+    // Without its ingestion it is a table as any other.
+    assert_eq!(client.send("DELETE", &format!("/ingestion/{ingestion}"), None, &[]).unwrap().status, 204);
+    let renamed = json!({"source": {"namespace": ["bronze"], "name": "guarded_t"},
+        "destination": {"namespace": ["bronze"], "name": "kept_t"}});
+    let answer = client.send("POST", "/iceberg/v1/tables/rename", Some(&renamed), &[]).unwrap();
+    assert_eq!(answer.status, 204, "{}", answer.body);
+    source.execute("DROP SCHEMA guarded CASCADE").unwrap();
 }
