@@ -1,16 +1,27 @@
-//! A network between a client and a server of this machine, which breaks after so many bytes.
+//! A network between a client and a server of this machine, which breaks or stands still after so many bytes.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
 
 use anyhow::Result;
+
+/// How soon what stands still notices that it may go on.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// Passes connections on while bytes are left.
 pub struct Proxy {
     port: u16,
-    left: Arc<AtomicI64>,
+    line: Arc<Line>,
+}
+
+/// All connections together.
+struct Line {
+    left: AtomicI64,
+    /// Whether connections are kept when no bytes are left.
+    holds: AtomicBool,
 }
 
 impl Proxy {
@@ -21,20 +32,20 @@ impl Proxy {
     pub fn start(server: u16) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let port = listener.local_addr()?.port();
-        let left = Arc::new(AtomicI64::new(i64::MAX));
-        let shared = Arc::clone(&left);
+        let line = Arc::new(Line { left: AtomicI64::new(i64::MAX), holds: AtomicBool::new(false) });
+        let shared = Arc::clone(&line);
         // Ends with the process: nobody connects to it after its test.
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else { continue };
                 for (from, to) in [(&client, &server), (&server, &client)] {
                     let (Ok(from), Ok(to)) = (from.try_clone(), to.try_clone()) else { continue };
-                    let left = Arc::clone(&shared);
-                    std::thread::spawn(move || pump(from, to, &left));
+                    let line = Arc::clone(&shared);
+                    std::thread::spawn(move || pump(from, to, &line));
                 }
             }
         });
-        Ok(Self { port, left })
+        Ok(Self { port, line })
     }
 
     /// Where it listens.
@@ -42,9 +53,21 @@ impl Proxy {
         self.port
     }
 
-    /// The network breaks after so many bytes in both directions together.
+    /// The network breaks after so many bytes in both directions together. What stood still breaks now.
     pub fn break_after(&self, bytes: i64) {
-        self.left.store(bytes, Ordering::SeqCst);
+        self.line.left.store(bytes, Ordering::SeqCst);
+        self.line.holds.store(false, Ordering::SeqCst);
+    }
+
+    /// The network stands still after so many bytes in both directions together, until it breaks.
+    pub fn hold_after(&self, bytes: i64) {
+        self.line.holds.store(true, Ordering::SeqCst);
+        self.line.left.store(bytes, Ordering::SeqCst);
+    }
+
+    /// Whether all of its bytes are used up.
+    pub fn is_used_up(&self) -> bool {
+        self.line.left.load(Ordering::SeqCst) <= 0
     }
 
     /// Nothing breaks any more.
@@ -53,13 +76,19 @@ impl Proxy {
     }
 }
 
-fn pump(mut from: TcpStream, mut to: TcpStream, left: &AtomicI64) {
+fn pump(mut from: TcpStream, mut to: TcpStream, line: &Line) {
     let mut buffer = [0; 8192];
     while let Ok(length @ 1..) = from.read(&mut buffer) {
-        let before = left.fetch_sub(length as i64, Ordering::SeqCst);
+        let before = line.left.fetch_sub(length as i64, Ordering::SeqCst);
         // A piece is cut where the bytes end.
         let passed = before.clamp(0, length as i64) as usize;
-        if to.write_all(&buffer[..passed]).is_err() || passed < length {
+        if to.write_all(&buffer[..passed]).is_err() {
+            break;
+        }
+        if passed < length {
+            while line.holds.load(Ordering::SeqCst) {
+                std::thread::sleep(LOOK);
+            }
             break;
         }
     }

@@ -52,6 +52,24 @@ impl FactorySource {
         }
     }
 
+    /// Ends the server as `kill -9` does, until [`FactorySource::start_again`].
+    ///
+    /// # Errors
+    /// Those of the system.
+    #[expect(clippy::expect_used, reason = "taken only when this is dropped")]
+    pub fn kill(&mut self) -> Result<()> {
+        self.server.as_mut().expect("a server until the drop").kill()
+    }
+
+    /// Starts a killed server again on the same port.
+    ///
+    /// # Errors
+    /// Those of the server.
+    #[expect(clippy::expect_used, reason = "taken only when this is dropped")]
+    pub fn start_again(&mut self) -> Result<()> {
+        self.runtime.block_on(self.server.as_mut().expect("a server until the drop").start_again())
+    }
+
     /// Runs statements in the factory's database.
     ///
     /// # Errors

@@ -8,13 +8,14 @@ use asgard_journey::source::FactorySource;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
-use crate::world::{World, ended_job, gold, refused, test};
+use crate::world::{World, ended_job, gold, refused, test, until};
 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
         test(world, "changes_reach_the_lakehouse_once_though_the_host_is_killed", captured),
         test(world, "a_source_that_cannot_be_captured_is_refused", refused_capture),
         test(world, "certificates_are_checked_as_the_mode_says", tls),
+        test(world, "an_ingestion_whose_server_is_dead_is_deleted_and_what_stays_there_is_told", deleted),
     ]
 }
 
@@ -113,6 +114,31 @@ fn captured(world: &World) {
     host.stop().unwrap();
 }
 
+/// A slot that stays keeps the server's log, so it is left behind only where that is said.
+fn deleted(world: &World) {
+    let mut source = FactorySource::start_with(&world.folder("deleted-postgres"), LOGICAL).unwrap();
+    source.execute("CREATE SCHEMA captured; CREATE TABLE captured.t (id int PRIMARY KEY)").unwrap();
+    let host = world.start_light(&world.folder("deleted")).unwrap();
+    let client = host.client();
+    let captured = make(&client, "captured", &config(&source, &json!({"replication_method": {"method": "CDC"}})));
+    let standard = make(&client, "standard", &config(&source, &json!({})));
+    for ingestion in [&captured, &standard] {
+        assert_eq!(ended_job(&client, ingestion)["status"], "succeeded");
+    }
+    source.kill().unwrap();
+    let delete = |path: String| client.send("DELETE", &path, None, &[]).unwrap();
+    assert_eq!(delete(format!("/ingestion/{standard}")).status, 204, "nothing is kept for it there");
+    let detail = refused(&delete(format!("/ingestion/{captured}")), 409);
+    assert!(detail.contains("?force=true") && detail.contains("replication slot"), "{detail}");
+    assert_eq!(client.get(&format!("/ingestion/{captured}")).unwrap()["status"], "active", "it is as it was");
+    assert_eq!(delete(format!("/ingestion/{captured}?force=true")).status, 204);
+    refused(&delete(format!("/ingestion/{captured}")), 404);
+    source.start_again().unwrap();
+    let slots = source.rows("SELECT slot_name FROM pg_replication_slots").unwrap();
+    assert_eq!(slots.len(), 1, "what was left behind: {slots:?}");
+    host.stop().unwrap();
+}
+
 fn refused_capture(world: &World) {
     let source = &world.source();
     let client = world.light();
@@ -154,6 +180,33 @@ fn tls(world: &World) {
         ("full by address", "127.0.0.1", json!({"mode": "verify-full", "ca_certificate": own}), 503),
         ("ca of others", "localhost", json!({"mode": "verify-ca", "ca_certificate": other}), 503),
         ("full by the system", "localhost", json!({"mode": "verify-full"}), 503),
+    ] {
+        let answer = check(name, host, &ssl_mode);
+        assert_eq!(answer.status, status, "{name}");
+    }
+
+    // A server of a private authority shows its own certificate only.
+    let mut authority = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    authority.distinguished_name.push(rcgen::DnType::CommonName, "a private authority");
+    let authority_key = rcgen::KeyPair::generate().unwrap();
+    let trusted = authority.self_signed(&authority_key).unwrap().pem();
+    let issuer = rcgen::Issuer::new(authority, authority_key);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let leaf = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    source.enable_tls(&leaf.pem(), &key.serialize_pem()).unwrap();
+    // The server reads its certificate when it next looks at its settings.
+    until("the certificate is the new one", Duration::from_secs(60), || {
+        let answer = check("issued", "localhost", &json!({"mode": "verify-full", "ca_certificate": trusted}));
+        (answer.status == 201).then_some(())
+    });
+    for (name, host, ssl_mode, status) in [
+        ("issued ca", "localhost", json!({"mode": "verify-ca", "ca_certificate": trusted}), 201),
+        ("issued ca by address", "127.0.0.1", json!({"mode": "verify-ca", "ca_certificate": trusted}), 201),
+        ("issued full by address", "127.0.0.1", json!({"mode": "verify-full", "ca_certificate": trusted}), 503),
+        ("issued by others", "localhost", json!({"mode": "verify-ca", "ca_certificate": own}), 503),
+        ("issued by the system", "localhost", json!({"mode": "verify-ca"}), 503),
+        ("issued unchecked", "localhost", json!({"mode": "require"}), 201),
     ] {
         let answer = check(name, host, &ssl_mode);
         assert_eq!(answer.status, status, "{name}");

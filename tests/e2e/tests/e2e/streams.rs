@@ -14,6 +14,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "what_can_be_no_cursor_and_no_key_is_refused_when_it_is_chosen", impossible),
         test(world, "a_reset_takes_the_sources_new_primary_key_and_none_that_was_chosen", rekeyed),
         test(world, "a_column_that_a_sync_fills_keeps_its_name_and_a_dropped_table_begins_anew", dropped),
+        test(world, "a_table_that_was_made_anew_goes_on_from_its_cursor_until_a_reset", recreated),
         test(world, "numbers_and_times_at_the_ends_of_their_types_are_asked_for_and_shown", extremes),
     ]
 }
@@ -185,6 +186,22 @@ fn dropped(world: &World) {
     assert_eq!(records(&own.sync(&ingestion)), json!({"appended.t": 1}));
     assert_eq!(own.rows("SELECT id, v FROM bronze.appended_t"), json!([{"id": 1, "v": "text"}]));
     own.execute("DROP SCHEMA appended CASCADE");
+}
+
+fn recreated(world: &World) {
+    let script = |rows: &str| format!("CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t VALUES {rows};");
+    let own = Own::new(world, "recreated", &script("(1, 10), (2, 20)"));
+    let merged = json!([{"name": "t", "syncMode": "incremental_merge", "cursorField": "v"}]);
+    let ingestion = own.ingest(&merged).unwrap();
+    assert_eq!(records(&ended_job(&own.client, &ingestion)), json!({"recreated.t": 2}));
+    own.execute(&format!("DROP TABLE t; {}", script("(5, 1), (6, 20), (7, 30)")));
+    assert_eq!(records(&own.sync(&ingestion)), json!({"recreated.t": 2}), "from the cursor's last value on");
+    let ids = || own.rows("SELECT id FROM bronze.recreated_t ORDER BY id");
+    assert_eq!(ids(), json!([{"id": 1}, {"id": 2}, {"id": 6}, {"id": 7}]), "what was read of the old one stays");
+    own.client.post(&format!("/ingestion/{ingestion}/reset"), &json!({})).unwrap();
+    assert_eq!(records(&own.sync(&ingestion)), json!({"recreated.t": 3}));
+    assert_eq!(ids(), json!([{"id": 5}, {"id": 6}, {"id": 7}]), "the new one, whole");
+    own.execute("DROP SCHEMA recreated CASCADE");
 }
 
 fn extremes(world: &World) {
