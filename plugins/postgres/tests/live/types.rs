@@ -89,6 +89,20 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("box", "'((0,0),(1,1))'", "string", "(1,1),(0,0)"),
     ("box[]", "'{(1,1),(0,0);(2,2),(1,1)}'", "list<string>", "[(1,1),(0,0), (2,2),(1,1)]"),
     ("polygon", "'((0,0),(1,1),(2,0))'", "string", "((0,0),(1,1),(2,0))"),
+    ("line", "'{1,-2,3}'", "string", "{1,-2,3}"),
+    ("lseg", "'[(0,0),(1,1.5)]'", "string", "[(0,0),(1,1.5)]"),
+    ("path", "'[(0,0),(1,1),(2,0)]'", "string", "[(0,0),(1,1),(2,0)]"),
+    ("path", "'((0,0),(1,1),(2,0))'", "string", "((0,0),(1,1),(2,0))"),
+    ("circle", "'<(0,0),2>'", "string", "<(0,0),2>"),
+    ("point[]", "'{\"(1,2)\",NULL}'", "list<string>", "[(1,2), null]"),
+    ("int8range", "'empty'", "string", "empty"),
+    ("numrange", "'(1.5,2]'", "string", "(1.5,2]"),
+    ("daterange", "'[2024-01-01,2024-01-31]'", "string", "[2024-01-01,2024-02-01)"),
+    ("tsrange", "'(,2024-01-01 12:00]'", "string", "(,\"2024-01-01 12:00:00\"]"),
+    ("int4range[]", "'{\"[1,2)\",empty}'", "list<string>", "[[1,2), empty]"),
+    ("datemultirange", "'{[2024-01-01,2024-01-03)}'", "string", "{[2024-01-01,2024-01-03)}"),
+    ("hstore", "'a=>1, \"b c\"=>NULL'", "string", "\"a\"=>\"1\", \"b c\"=>NULL"),
+    ("hstore[]", "'{\"a=>1\",NULL}'", "list<string>", "[\"a\"=>\"1\", null]"),
     ("jsonpath", "'$.a[*]'", "string", "$.\"a\"[*]"),
     ("pg_lsn", "'16/B374D848'", "string", "16/B374D848"),
     ("pair[]", "ARRAY[ROW(1, 'x')::pair]", "list<string>", "[(1,x)]"),
@@ -101,7 +115,7 @@ fn everything() -> String {
     let define = CASES.iter().enumerate().map(|(index, (sql, ..))| format!("c{index} {sql}"));
     let values: Vec<_> = CASES.iter().map(|(_, value, ..)| *value).collect();
     format!(
-        "CREATE TYPE mood AS ENUM ('sad', 'happy'); CREATE TYPE pair AS (a int, b text);
+        "CREATE EXTENSION hstore; CREATE TYPE mood AS ENUM ('sad', 'happy'); CREATE TYPE pair AS (a int, b text);
          CREATE DOMAIN amount AS numeric(8, 2); CREATE DOMAIN price AS amount CHECK (VALUE > 0);
          CREATE TABLE everything (id int PRIMARY KEY, {}); INSERT INTO everything VALUES (1, {});",
         define.collect::<Vec<_>>().join(", "),
@@ -153,7 +167,7 @@ fn every_type_arrives_as_the_table_says() {
     let values: Vec<_> = CASES.iter().map(|(_, value, ..)| *value).collect();
     let nulls = vec!["NULL"; CASES.len()].join(", ");
     let script = format!(
-        "CREATE TYPE mood AS ENUM ('sad', 'happy'); CREATE TYPE pair AS (a int, b text);
+        "CREATE EXTENSION hstore; CREATE TYPE mood AS ENUM ('sad', 'happy'); CREATE TYPE pair AS (a int, b text);
          CREATE DOMAIN amount AS numeric(8, 2); CREATE DOMAIN price AS amount CHECK (VALUE > 0);
          CREATE TABLE everything ({}); INSERT INTO everything VALUES ({}), ({nulls});",
         define.collect::<Vec<_>>().join(", "),
