@@ -17,6 +17,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "a_query_answers_rows_within_limits_and_errors_point_into_it", asked),
         test(world, "columns_partitions_and_properties_change_in_one_commit", changed),
         test(world, "maintenance_is_a_task_that_says_what_it_did", maintained),
+        test(world, "a_table_of_small_files_is_compacted_without_being_asked", kept),
         test(world, "a_models_config_counts_and_a_view_has_no_row_count", materialised),
         test(world, "pyiceberg_and_duckdb_read_every_operations_result_as_we_do", read_by_others),
         test(world, "tables_of_other_writers_are_read_as_they_mean_them", foreign),
@@ -193,6 +194,29 @@ fn maintained(world: &World) {
     refusal(json!({"remove_orphans": {"older_than_hours": 1}}), "remove_orphans.older_than_hours");
 }
 
+/// The first look at the tables comes two minutes after the host's start.
+fn kept(world: &World) {
+    let host = world.start_light(&world.folder("kept-tables")).unwrap();
+    let client = host.client();
+    for id in 1..=6 {
+        let sql =
+            format!("{{{{ config(materialized='incremental', incremental_strategy='append') }}}} SELECT {id} AS id");
+        gold(&client, "kept", &sql).unwrap();
+    }
+    gold(&client, "single", "SELECT 1 AS id").unwrap();
+    let task = until("the table is looked after", Duration::from_secs(400), || {
+        let tasks = client.get("/tasks?kind=maintenance").ok()?;
+        let task = tasks["tasks"].as_array()?.first()?.clone();
+        matches!(task["status"].as_str(), Some("succeeded" | "failed")).then_some(task)
+    });
+    assert_eq!((&task["status"], &task["subject"]), (&json!("succeeded"), &json!("gold.kept")), "{task}");
+    let table = client.get("/lakehouse/tables/gold/kept").unwrap();
+    assert_eq!((&table["data_files"], &table["row_count"]), (&json!(1), &json!(6)), "{table}");
+    let tasks = client.get("/tasks?kind=maintenance").unwrap();
+    assert_eq!(tasks["tasks"].as_array().unwrap().len(), 1, "a table that has nothing to do gets no task: {tasks}");
+    host.stop().unwrap();
+}
+
 fn materialised(world: &World) {
     let client = world.light();
     incremental(&client, "config_counts", "", "(1, 'one')");
@@ -263,7 +287,8 @@ fn foreign(world: &World) {
     compare(world, &["silver.foreign_deletes=826"]);
 }
 
-fn compare(world: &World, tables: &[&str]) {
+/// Asserts that PyIceberg and DuckDB have the rows that the host's pages have; `tables` are `namespace.name=rows`.
+pub(crate) fn compare(world: &World, tables: &[&str]) {
     let lakehouse = world.folder("light").join("environments/local/lakehouse");
     let base = world.light().base().to_owned();
     run(world, Command::new(world.python()).arg("../interop/compare.py").arg(base).arg(lakehouse).args(tables));
