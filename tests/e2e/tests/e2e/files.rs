@@ -1,9 +1,14 @@
-//! Files of the host's machine, from a folder to bronze rows.
+//! Files, from a folder, a bucket or a web server to bronze rows.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use asgard_journey::client::Client;
+use asgard_journey::s3::S3;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
@@ -14,11 +19,16 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "files_are_shown_with_their_columns_and_become_tables", shown),
         test(world, "a_file_source_that_fits_nothing_is_refused_with_its_field", misfit),
         test(world, "a_killed_sync_of_files_copies_every_row_once", killed),
+        test(world, "every_format_is_read_from_a_folder_a_bucket_and_web_servers", placed),
     ]
 }
 
 fn source(client: &Client, name: &str, streams: &Value) -> Value {
-    let config = json!({"location": {"provider": "local", "folder": format!("files/{name}")}, "streams": streams});
+    source_at(client, name, &json!({"provider": "local", "folder": format!("files/{name}")}), streams)
+}
+
+fn source_at(client: &Client, name: &str, location: &Value, streams: &Value) -> Value {
+    let config = json!({"location": location, "streams": streams});
     client.post("/datasource", &json!({"name": name, "type": "files", "config": config})).unwrap()
 }
 
@@ -119,4 +129,107 @@ fn killed(world: &World) {
     let check = "SELECT n FROM iceberg.gold.killed_files WHERE n = 1200000 AND ids = 1200000";
     assert_eq!(gold(&client, "killed_files_check", check).unwrap()["row_count"], 1);
     host.stop().unwrap();
+}
+
+/// Files by stream.
+const FORMATS: [(&str, &str); 8] = [
+    ("csv", "plain.csv"),
+    ("tsv", "tabs.tsv"),
+    ("csv_gz", "packed.csv.gz"),
+    ("csv_zst", "packed.csv.zst"),
+    ("jsonl", "lines.jsonl"),
+    ("jsonl_gz", "packed.jsonl.gz"),
+    ("jsonl_zst", "packed.jsonl.zst"),
+    ("parquet", "rows.parquet"),
+];
+
+fn placed(world: &World) {
+    let (client, s3) = (world.light(), world.s3());
+    let folder = world.light_data().join("environments/local/files/formats");
+    std::fs::create_dir_all(&folder).unwrap();
+    let output = Command::new(world.python())
+        .args(["../interop/every_format.py", folder.to_str().unwrap(), &s3.endpoint(), S3::ACCESS_KEY, S3::SECRET_KEY])
+        .arg(format!("{}/formats", S3::BUCKET))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    let locations = [
+        ("formats", json!({"provider": "local", "folder": "files/formats"})),
+        (
+            "formats_s3",
+            json!({"provider": "s3", "bucket": S3::BUCKET, "prefix": "formats/", "endpoint": s3.endpoint(), "path_style": true,
+                "access_key_id": S3::ACCESS_KEY, "secret_access_key": S3::SECRET_KEY}),
+        ),
+        ("formats_web", json!({"provider": "http", "base_url": web_server(&folder, Ranges::Given)})),
+        ("formats_whole", json!({"provider": "http", "base_url": web_server(&folder, Ranges::Ignored)})),
+    ];
+    let streams: Value = FORMATS.iter().map(|(name, file)| json!({"name": name, "files": [file]})).collect();
+    for (name, location) in locations {
+        let made = source_at(&client, name, &location, &streams);
+        let ingestion = ingest(&client, name, &made, &FORMATS.iter().map(|(name, _)| json!({"name": name})).collect());
+        let job = ended_job(&client, &ingestion);
+        assert_eq!((&job["status"], &job["recordsCopied"]), (&json!("succeeded"), &json!(8000)), "{name}: {job}");
+        for (format, _) in FORMATS {
+            let sql = format!(
+                "SELECT count(*) AS n, count(DISTINCT id) AS ids, sum(price) AS price, min(day) AS first, max(day) AS last,
+                    sum(CASE WHEN yes THEN 1 ELSE 0 END) AS yes,
+                    sum(CASE WHEN words = concat('žluťoučký, \"', CAST(id AS VARCHAR), '\"') THEN 1 ELSE 0 END) AS words
+                FROM bronze.{name}_{format}"
+            );
+            let found = client.post("/lakehouse/query", &json!({"sql": sql, "dialect": "trino"})).unwrap();
+            let expected = json!([{"n": 1000, "ids": 1000, "price": 124_875.0, "first": "2024-02-01", "last": "2024-02-29", "yes": 500,
+                "words": 1000}]);
+            assert_eq!(found["rows"], expected, "{format} of {name}");
+        }
+    }
+}
+
+/// Whether a web server gives parts of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ranges {
+    Given,
+    Ignored,
+}
+
+/// Serves the files of a folder while the tests run; answers with its URL.
+fn web_server(folder: &Path, ranges: Ranges) -> String {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let folder = folder.to_owned();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let folder = folder.clone();
+            std::thread::spawn(move || serve(&stream, &folder, ranges));
+        }
+    });
+    url
+}
+
+/// One request; none = the client is gone.
+fn serve(mut stream: &TcpStream, folder: &Path, ranges: Ranges) -> Option<()> {
+    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+    let first = lines.next()?;
+    let mut words = first.split(' ');
+    let (method, path) = (words.next()?, words.next()?);
+    let headers: Vec<String> =
+        lines.take_while(|line| !line.is_empty()).map(|line| line.to_ascii_lowercase()).collect();
+    let file: PathBuf = folder.join(path.trim_start_matches('/'));
+    let Ok(whole) = std::fs::read(&file) else {
+        return write!(stream, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").ok();
+    };
+    let wanted =
+        headers.iter().find_map(|header| header.strip_prefix("range: bytes=")).filter(|_| ranges == Ranges::Given);
+    let (status, body) = match wanted.and_then(|range| range.split_once('-')) {
+        Some((from, to)) => {
+            let (from, to): (usize, usize) =
+                (from.parse().ok()?, to.parse().unwrap_or(whole.len() - 1).min(whole.len() - 1));
+            (format!("206 Partial Content\r\nContent-Range: bytes {from}-{to}/{}", whole.len()), &whole[from..=to])
+        }
+        None => ("200 OK".to_owned(), &whole[..]),
+    };
+    let head =
+        format!("HTTP/1.1 {status}\r\nETag: \"1\"\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    stream.write_all(head.as_bytes()).ok()?;
+    if method == "HEAD" { Some(()) } else { stream.write_all(body).ok() }
 }

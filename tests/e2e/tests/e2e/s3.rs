@@ -1,14 +1,17 @@
 //! Tables in S3: sinks, environments, and other readers of the same tables.
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use asgard_journey::s3::S3;
 use asgard_journey::steps::SILVER_SQL;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
-use crate::world::{World, ended_job, gold, refused_field, source_config, test};
+use crate::world::{World, ended_job, gold, ingest_from, refused_field, source_config, test, until};
 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
@@ -16,6 +19,8 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "an_s3_sink_that_cannot_be_used_is_refused_with_its_field", refused),
         test(world, "an_environment_keeps_all_its_tables_in_a_bucket", environment),
         test(world, "tables_in_s3_are_there_after_a_restart", restarted),
+        test(world, "large_files_go_up_in_parts_to_a_store_that_is_overloaded_now_and_then", overloaded),
+        test(world, "snapshots_of_a_table_in_a_bucket_expire_and_orphans_go", expired),
     ]
 }
 
@@ -58,7 +63,7 @@ fn synced(world: &World) {
         "source_path": "bronze.s3_work_orders", "table": "s3_work_orders"});
     let run = client.post("/spark/transform", &transform).unwrap();
     let run = run["run_id"].as_str().unwrap().to_owned();
-    let state = crate::world::until("the transform ends", std::time::Duration::from_secs(60), || {
+    let state = until("the transform ends", Duration::from_secs(60), || {
         let status = client.get(&format!("/spark/transform/{run}/status")).ok()?;
         matches!(status["state"].as_str(), Some("COMPLETED" | "FAILED")).then_some(status)
     });
@@ -125,4 +130,189 @@ fn restarted(world: &World) {
     host.crash_and_restart().unwrap();
     let model = gold(&host.client(), "counted", "SELECT COUNT(*) AS n FROM iceberg.bronze.again_materials").unwrap();
     assert_eq!(model["row_count"], 1, "{model}");
+}
+
+/// What a way to a store does to those who take it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    Faithful,
+    /// Every third request is answered with 503, as S3 does to those who ask too often.
+    Overloaded,
+    /// Lists say that all objects are of 2020.
+    Aged,
+}
+
+/// A way to a store.
+struct Way {
+    endpoint: String,
+    manner: Arc<Mutex<Manner>>,
+    /// The first line of each request, and whether it was refused.
+    seen: Arc<Mutex<Vec<(String, bool)>>>,
+}
+
+impl Way {
+    fn to(store: &str, manner: Manner) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let store = store.strip_prefix("http://").unwrap().to_owned();
+        let (seen, manner) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(manner)));
+        let way = Self { endpoint, seen: Arc::clone(&seen), manner: Arc::clone(&manner) };
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let (store, seen, manner) = (store.clone(), Arc::clone(&seen), Arc::clone(&manner));
+                std::thread::spawn(move || pass(&client, &store, &seen, &manner));
+            }
+        });
+        way
+    }
+}
+
+/// One request of a connection, which ends with its answer; none = one of both is gone.
+fn pass(mut client: &TcpStream, store: &str, seen: &Mutex<Vec<(String, bool)>>, manner: &Mutex<Manner>) -> Option<()> {
+    let mut reader = BufReader::new(client);
+    let (mut head, mut length) = (String::new(), 0);
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
+        if line == "\r\n" {
+            break;
+        }
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().ok()?;
+        }
+        head.push_str(&line);
+    }
+    let (manner, first) = (*manner.lock().unwrap(), head.lines().next()?.to_owned());
+    let lists = first.contains("list-type=2");
+    let refused = {
+        let mut seen = seen.lock().unwrap();
+        let refused = manner == Manner::Overloaded && seen.len() % 3 == 2;
+        seen.push((first, refused));
+        refused
+    };
+    if refused {
+        std::io::copy(&mut reader.take(length), &mut std::io::sink()).ok()?;
+        let said = "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>";
+        let head = format!("HTTP/1.1 503 Slow Down\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", said.len());
+        return client.write_all(format!("{head}{said}").as_bytes()).ok();
+    }
+    let store = TcpStream::connect(store).ok()?;
+    (&store).write_all(format!("{head}Connection: close\r\n\r\n").as_bytes()).ok()?;
+    std::thread::scope(|scope| {
+        scope.spawn(|| std::io::copy(&mut reader, &mut &store));
+        let answered = if manner == Manner::Aged && lists {
+            let mut answer = Vec::new();
+            (&store).read_to_end(&mut answer).and_then(|_| client.write_all(&aged(answer)))
+        } else {
+            std::io::copy(&mut &store, &mut client).map(|_| ())
+        };
+        client.shutdown(Shutdown::Both).and(answered).ok()
+    })
+}
+
+/// An answer in which every object was last changed in 2020.
+fn aged(mut answer: Vec<u8>) -> Vec<u8> {
+    let tag = b"<LastModified>";
+    for at in 0..answer.len().saturating_sub(tag.len() + 4) {
+        if answer[at..].starts_with(tag) {
+            answer[at + tag.len()..][..4].copy_from_slice(b"2020");
+        }
+    }
+    answer
+}
+
+fn overloaded(world: &World) {
+    let (client, s3) = (world.light(), world.s3());
+    let way = Way::to(&s3.endpoint(), Manner::Overloaded);
+    // Text that does not get smaller: 30 MB in one file, whose parts have 10 MB at most.
+    let rows = 60_000;
+    let random = (0..16).map(|n| format!("md5(random()::text || {n})")).collect::<Vec<_>>().join(" || ");
+    let script = format!(
+        "CREATE SCHEMA overloaded; CREATE TABLE overloaded.t (id int PRIMARY KEY, text text, sum text);
+         INSERT INTO overloaded.t SELECT n, {random}, '' FROM generate_series(1, {rows}) n; UPDATE overloaded.t SET sum = md5(text)"
+    );
+    world.factory().execute(&script).unwrap();
+    let mut sink = config(s3, "overloaded");
+    sink["s3_endpoint"] = json!(way.endpoint);
+    // The bucket's name says which store it is to the whole environment, so this one has an environment of its own.
+    let base = format!("{}/environments/overloaded", client.base());
+    let mut document = client.get("/environments/local").unwrap()["document"].clone();
+    document["name"] = json!("overloaded");
+    assert_eq!(client.send("PUT", "/environments/overloaded", Some(&document), &[]).unwrap().status, 200);
+    let client = asgard_journey::client::Client::new(base);
+    let sink = client.post("/sink", &json!({"name": "overloaded", "type": "s3", "config": sink})).unwrap();
+    let mut source = source_config(&world.source());
+    source["schemas"] = json!(["overloaded"]);
+    let extra = json!({"destinationId": sink["id"]});
+    let ingestion = ingest_from(&client, &source, "overloaded", extra).unwrap();
+    let job = ended_job(&client, &ingestion);
+    assert_eq!((&job["status"], &job["recordsCopied"]), (&json!("succeeded"), &json!(rows)), "{job}");
+    let whole = "SELECT count(*) AS n FROM bronze.overloaded_t WHERE md5(to_utf8(text)) = from_hex(sum)";
+    let found = client.post("/lakehouse/query", &json!({"sql": whole, "dialect": "trino"})).unwrap();
+    assert_eq!(found["rows"], json!([{"n": rows}]));
+    let seen = way.seen.lock().unwrap().clone();
+    let of =
+        |words: &str, refused: bool| seen.iter().filter(|(line, was)| line.contains(words) && *was == refused).count();
+    assert!(of("partNumber=", false) >= 3, "the file went up in parts: {seen:?}");
+    assert!(of("", true) > 3, "nothing was refused: {seen:?}");
+    *way.manner.lock().unwrap() = Manner::Faithful;
+    world.factory().execute("DROP SCHEMA overloaded CASCADE").unwrap();
+}
+
+/// Puts an object, or asks whether it is there.
+fn object(world: &World, s3: &S3, key: &str, what: &str) -> bool {
+    let script = "import sys; from pyarrow.fs import FileType, S3FileSystem; s = S3FileSystem(access_key=sys.argv[1], \
+        secret_key=sys.argv[2], endpoint_override=sys.argv[3], scheme='http', region='us-east-1'); \
+        sys.argv[5] == 'put' and s.open_output_stream(sys.argv[4], compression=None).close(); \
+        print(s.get_file_info(sys.argv[4]).type == FileType.File)";
+    let endpoint = s3.endpoint();
+    let arguments =
+        ["-c", script, S3::ACCESS_KEY, S3::SECRET_KEY, endpoint.strip_prefix("http://").unwrap(), key, what];
+    let output = Command::new(world.python()).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim() == "True"
+}
+
+fn expired(world: &World) {
+    let (client, s3) = (world.light(), world.s3());
+    // Files that are younger than a day are left alone.
+    let way = Way::to(&s3.endpoint(), Manner::Aged);
+    let mut document = client.get("/environments/local").unwrap()["document"].clone();
+    document["name"] = json!("expired");
+    let put = |path: &str, body: &Value| {
+        let answer = client.send("PUT", path, Some(body), &[]).unwrap();
+        assert!(answer.status < 300, "{}", answer.body);
+    };
+    put("/environments/expired", &document);
+    put("/environments/expired/secrets/keys", &json!({"value": format!("{}:{}", S3::ACCESS_KEY, S3::SECRET_KEY)}));
+    document["lakehouse"] = json!({"storage": "s3://lake/expired", "s3": {"endpoint": way.endpoint, "secret": "keys"}});
+    put("/environments/expired", &document);
+    let client = asgard_journey::client::Client::new(format!("{}/environments/expired", client.base()));
+    let add = |id: u32| {
+        let config = "{{ config(materialized='incremental', incremental_strategy='append') }}";
+        gold(&client, "kept", &format!("{config} SELECT {id} AS id")).unwrap();
+    };
+    (1..=6).for_each(add);
+    let output = Command::new(world.python())
+        .args(["../interop/history.py", client.base(), "age", "gold.kept", S3::ACCESS_KEY, S3::SECRET_KEY])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    add(7);
+    let stray = "lake/expired/gold/kept/data/stray.parquet";
+    assert!(object(world, s3, stray, "put"));
+    let path = "/lakehouse/tables/gold/kept";
+    let body = json!({"compact": true, "expire_snapshots": {"older_than_hours": 120, "retain_last": 1},
+        "remove_orphans": {"older_than_hours": 72, "dry_run": false}});
+    let id = client.post(&format!("{path}/maintenance"), &body).unwrap()["id"].as_str().unwrap().to_owned();
+    let task = until("the maintenance ends", Duration::from_secs(120), || {
+        let task = client.get(&format!("/tasks/{id}")).ok()?;
+        matches!(task["status"].as_str(), Some("succeeded" | "failed" | "cancelled")).then_some(task)
+    });
+    assert_eq!(task["status"], "succeeded", "{task}");
+    let snapshots = client.get(&format!("{path}/snapshots")).unwrap();
+    // That of the row that was added last, and the compaction's.
+    assert_eq!(snapshots["snapshots"].as_array().unwrap().len(), 2, "{task}: {snapshots}");
+    assert!(!object(world, s3, stray, "ask"), "{task}");
+    assert_eq!(pyiceberg(world, client.base(), "gold.kept").1, 7, "{task}");
 }
