@@ -39,9 +39,22 @@ impl Answer {
 
     /// As Spark sees it, which has fewer types: a UUID is text, bytes of a fixed length are bytes.
     #[must_use]
-    pub fn as_spark_has_it(mut self) -> Self {
+    pub fn as_spark_has_it(self) -> Self {
+        self.with_types(|name| match name {
+            "uuid" => "string",
+            _ => bytes_of_any_length(name),
+        })
+    }
+
+    /// As Trino sees it: bytes of a fixed length are bytes.
+    #[must_use]
+    pub fn as_trino_has_it(self) -> Self {
+        self.with_types(bytes_of_any_length)
+    }
+
+    fn with_types(mut self, other: fn(&str) -> &str) -> Self {
         for (_, of) in &mut self.columns {
-            let simpler = Type::parse(of).map(|of| of.as_spark_has_it().to_string());
+            let simpler = Type::parse(of).map(|of| of.with_primitives(other).to_string());
             *of = simpler.unwrap_or_else(|| of.clone());
         }
         self
@@ -85,15 +98,15 @@ impl Type {
         Some(Self::Primitive(text.to_owned()))
     }
 
-    fn as_spark_has_it(&self) -> Self {
+    fn with_primitives(&self, other: fn(&str) -> &str) -> Self {
         match self {
-            Self::Primitive(name) if name == "uuid" => Self::Primitive("string".to_owned()),
-            Self::Primitive(name) if name.starts_with("fixed") => Self::Primitive("binary".to_owned()),
-            Self::Primitive(_) => self.clone(),
-            Self::List(element) => Self::List(Box::new(element.as_spark_has_it())),
-            Self::Map(key, value) => Self::Map(Box::new(key.as_spark_has_it()), Box::new(value.as_spark_has_it())),
+            Self::Primitive(name) => Self::Primitive(other(name).to_owned()),
+            Self::List(element) => Self::List(Box::new(element.with_primitives(other))),
+            Self::Map(key, value) => {
+                Self::Map(Box::new(key.with_primitives(other)), Box::new(value.with_primitives(other)))
+            }
             Self::Struct(fields) => {
-                Self::Struct(fields.iter().map(|(name, of)| (name.clone(), of.as_spark_has_it())).collect())
+                Self::Struct(fields.iter().map(|(name, of)| (name.clone(), of.with_primitives(other))).collect())
             }
         }
     }
@@ -136,6 +149,10 @@ impl fmt::Display for Type {
     }
 }
 
+fn bytes_of_any_length(name: &str) -> &str {
+    if name.starts_with("fixed") { "binary" } else { name }
+}
+
 /// What is between commas that are in no brackets.
 fn parts(text: &str) -> Vec<&str> {
     let (mut parts, mut start, mut depth) = (Vec::new(), 0, 0);
@@ -167,10 +184,17 @@ fn primitive(name: &str, value: &Value) -> Value {
             let bytes = STANDARD.decode(text).unwrap_or_default();
             json!(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
         }
-        ("uuid", Value::String(text)) => json!(text.replace('-', "")),
+        ("uuid", Value::String(text)) => json!(grouped(text)),
         ("time" | "timestamp" | "timestamptz", Value::String(text)) => json!(time(text)),
         _ => value.clone(),
     }
+}
+
+/// A UUID's digits in groups of 8, 4, 4, 4 and 12, however they were.
+fn grouped(text: &str) -> String {
+    let digits = text.chars().filter(|character| *character != '-');
+    let group = |(at, digit)| if [8, 12, 16, 20].contains(&at) { vec!['-', digit] } else { vec![digit] };
+    digits.enumerate().flat_map(group).collect()
 }
 
 /// `2024-02-29 23:59:59.500000 UTC` and `2024-02-29T23:59:59.5Z` are one time.
@@ -210,8 +234,11 @@ mod tests {
         for text in ["long", "decimal(10,2)", "list<map<string,decimal(3,1)>>", "struct<a:int,b:struct<c:fixed[3]>>"] {
             assert_eq!(Type::parse(text).unwrap().to_string(), text);
         }
-        let seen = Type::parse("map<uuid,list<fixed[3]>>").unwrap().as_spark_has_it();
-        assert_eq!(seen.to_string(), "map<string,list<binary>>");
+        let answer =
+            Answer { columns: vec![("a".to_owned(), "map<uuid,list<fixed[3]>>".to_owned())], rows: Vec::new() };
+        assert_eq!(answer.clone().as_spark_has_it().columns[0].1, "map<string,list<binary>>");
+        assert_eq!(grouped("12151fd2758611e98f9e2a86e4085a59"), "12151fd2-7586-11e9-8f9e-2a86e4085a59");
+        assert_eq!(answer.as_trino_has_it().columns[0].1, "map<uuid,list<binary>>");
     }
 
     #[test]
@@ -222,6 +249,7 @@ mod tests {
             ("time", json!("10:00:00.120000"), json!("10:00:00.12")),
             ("decimal(5,2)", json!(1.5), json!("1.50")),
             ("decimal(38,12)", json!(-1.5e-10), json!("-0.000000000150")),
+            ("uuid", json!("12151fd2758611e98f9e2a86e4085a59"), json!("12151fd2-7586-11e9-8f9e-2a86e4085a59")),
             ("float", json!(0.1), json!(0.100_000_001_490_116_12)),
             ("struct<a:float,b:string>", json!([0.1, null]), json!({"a": 0.1})),
         ] {

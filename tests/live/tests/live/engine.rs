@@ -48,7 +48,7 @@ impl Engine {
     /// What the host answered, as this engine has it.
     pub(crate) fn has(self, answer: Answer) -> Answer {
         match self {
-            Self::Trino => answer.sorted(),
+            Self::Trino => answer.as_trino_has_it().sorted(),
             Self::Spark => answer.as_spark_has_it().sorted(),
         }
     }

@@ -65,10 +65,23 @@ impl Lake {
         }
         let named =
             |kind: &str, config: &Value| json!({"name": format!("{name} {kind}"), "type": kind, "config": config});
-        let source = self.0.post("/datasource", &named("postgres", &config)).unwrap();
+        self.ingest_from(name, &named("postgres", &config), path, s3)
+    }
+
+    /// As [`Lake::ingest`], from one file of Parquet at a location of the connector `files`; its stream has the ingestion's name.
+    pub(crate) fn ingest_files(&self, name: &str, location: &Value, s3: &S3) -> String {
+        let streams = json!([{"name": name, "files": ["*.parquet"]}]);
+        let config = json!({"location": location, "streams": streams});
+        let source = json!({"name": format!("{name} files"), "type": "files", "config": config});
+        self.ingest_from(name, &source, &format!("bucket/{name}"), s3)
+    }
+
+    fn ingest_from(&self, name: &str, source: &Value, path: &str, s3: &S3) -> String {
+        let source = self.0.post("/datasource", source).unwrap();
         let bucket = json!({"s3_bucket_name": S3::BUCKET, "s3_bucket_region": "us-east-1", "s3_bucket_path": path,
             "access_key_id": S3::ACCESS_KEY, "secret_access_key": S3::SECRET_KEY, "s3_endpoint": s3.endpoint()});
-        let sink = self.0.post("/sink", &named("s3", &bucket)).unwrap();
+        let sink = json!({"name": format!("{name} s3"), "type": "s3", "config": bucket});
+        let sink = self.0.post("/sink", &sink).unwrap();
         let ingestion = json!({"name": name, "sourceId": source["id"], "destinationId": sink["id"], "prefix": ""});
         let ingestion = self.0.post("/ingestion", &ingestion).unwrap();
         let id = ingestion["connectionId"].as_str().unwrap().to_owned();
@@ -99,15 +112,20 @@ impl Lake {
 
     /// Compacts a table; answers with what was done.
     pub(crate) fn compact(&self, table: &str) -> Value {
+        self.maintain(table, &json!({"compact": true}))["compaction"].clone()
+    }
+
+    /// Maintains a table; answers with what was done.
+    pub(crate) fn maintain(&self, table: &str, what: &Value) -> Value {
         let path = format!("/lakehouse/tables/{}/maintenance", table.replace('.', "/"));
-        let started = self.0.post(&path, &json!({"compact": true})).unwrap();
+        let started = self.0.post(&path, what).unwrap();
         let path = format!("/tasks/{}", started["id"].as_str().unwrap());
-        let task = until("compaction ends", STEP_WITHIN, || {
+        let task = until("the maintenance ends", STEP_WITHIN, || {
             let task = self.0.look(&path).ok()?;
             matches!(task["status"].as_str(), Some("succeeded" | "failed" | "cancelled")).then_some(task)
         });
         assert_eq!(task["status"], "succeeded", "{table}: {task}");
-        task["outcome"]["compaction"].clone()
+        task["outcome"].clone()
     }
 
     /// What is known of a table.

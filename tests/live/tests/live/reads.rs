@@ -1,9 +1,12 @@
 //! What the host writes, read by Trino and Spark through `/iceberg`: every type, and what every operation leaves.
 
+use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
+use asgard_journey::s3::S3;
 use libtest_mimic::Trial;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::engine::{Engine, assert_same};
 use crate::lake::Lake;
@@ -15,14 +18,17 @@ type Test = (&'static str, fn(&World, Engine));
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     let mut trials = Vec::new();
     for engine in Engine::ALL {
-        let tests: [Test; 9] = [
+        let tests: [Test; 12] = [
             ("reads_every_type_as_the_host_does", types),
+            ("reads_values_at_the_ends_of_their_types", ends),
+            ("reads_days_and_moments_of_far_years", far),
             ("reads_what_was_appended_merged_and_replaced", operations),
             ("reads_a_captured_table_without_the_deleted_rows", captured),
             ("reads_columns_that_were_added_renamed_widened_moved_and_dropped", evolved),
             ("reads_tables_by_their_hidden_partitions", partitioned),
             ("reads_a_table_whose_partitions_and_order_changed", repartitioned),
             ("reads_a_compacted_table", compacted),
+            ("reads_what_expiry_orphan_removal_and_a_rollback_left", maintained),
             ("reads_a_table_as_it_was", as_of),
             ("reads_the_hosts_views", views),
         ];
@@ -89,6 +95,72 @@ fn times(world: &World) {
     let rows = Engine::Trino.agrees(world, "iceberg", &world.bucket(), "bronze.times");
     assert_eq!(rows.columns[1].1, "time");
     assert_eq!(rows.rows[0][1], "23:59:59.999999");
+    let told = Engine::Spark.tries(world, "SELECT * FROM iceberg.bronze.times").unwrap_err();
+    assert!(told.contains("Spark does not support time fields"), "{told}");
+}
+
+/// From files of Parquet in a folder that the environment grants; answers when the rows are there.
+fn from_parquet(world: &World, lake: &Lake, name: &str, without: &[&str]) {
+    let folder = world.host_data().join("environments/bucket/files").join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap();
+    let written = Command::new(std::env::var_os("ASGARD_TEST_PYTHON").unwrap())
+        .arg(Path::new(&package).join("../interop/every_type.py"))
+        .arg("write")
+        .arg(folder.join("rows.parquet"))
+        .args(without)
+        .output()
+        .unwrap();
+    assert!(written.status.success(), "{}", String::from_utf8_lossy(&written.stderr));
+    lake.ingest_files(name, &json!({"provider": "local", "folder": format!("files/{name}")}), world.s3());
+}
+
+/// Engines have days and moments of these years, their clients in Python and Java have not.
+const FAR: [&str; 3] = ["day", "local", "moment"];
+
+fn ends(world: &World, engine: Engine) {
+    static MADE: OnceLock<()> = OnceLock::new();
+    let lake = world.bucket();
+    once(&MADE, || from_parquet(world, &lake, "ends", &[&FAR[..], &["hour"]].concat()));
+    let rows = engine.agrees(world, "iceberg", &lake, "bronze.ends");
+    assert_eq!(rows.rows.len(), 5);
+    let types: Vec<&str> = rows.columns.iter().map(|(_, of)| of.as_str()).collect();
+    for of in ["uuid", "fixed[4]", "binary", "map<int,list<date>>", "list<list<string>>", "decimal(38,10)"] {
+        assert!(types.contains(&of), "no column is {of}: {types:?}");
+    }
+    let odd: Vec<&Value> =
+        rows.rows.iter().flatten().filter(|value| **value == "NaN" || **value == "-Infinity").collect();
+    assert_eq!(odd.len(), 3, "{rows:?}");
+}
+
+fn far(world: &World, engine: Engine) {
+    static MADE: OnceLock<()> = OnceLock::new();
+    let lake = world.bucket();
+    once(&MADE, || from_parquet(world, &lake, "far", &["hour"]));
+    let sql = match engine {
+        Engine::Trino => {
+            "SELECT id, date_diff('day', DATE '1970-01-01', day) AS day, to_unixtime(local) / 1e9 AS local
+             FROM iceberg.bronze.far ORDER BY id"
+        }
+        Engine::Spark => {
+            "SELECT id, CAST(unix_date(day) AS BIGINT) AS day, CAST(unix_micros(CAST(local AS TIMESTAMP)) AS DOUBLE) / 1e15 AS local,
+                CAST(unix_micros(moment) AS DOUBLE) / 1e15 AS moment
+             FROM iceberg.bronze.far ORDER BY id"
+        }
+    };
+    let found = engine.sql(world, sql);
+    assert_eq!(found.rows.len(), 5);
+    for (row, day, seconds) in [(1, 2_145_042_541_i64, 9_223.371_331_199_999), (2, -2_440_588, -210.866_803_2)] {
+        assert_eq!(found.rows[row][1], json!(day), "{found:?}");
+        for value in &found.rows[row][2..] {
+            assert!((value.as_f64().unwrap() - seconds).abs() < 1e-6, "{found:?}");
+        }
+    }
+    if engine == Engine::Trino {
+        // It has 52 bits of milliseconds for moments of a zone.
+        let told = engine.tries(world, "SELECT moment FROM iceberg.bronze.far").unwrap_err();
+        assert!(told.contains("Millis overflow"), "{told}");
+    }
 }
 
 fn operations(world: &World, engine: Engine) {
@@ -266,6 +338,44 @@ fn compacted(world: &World, engine: Engine) {
         Engine::Spark => "SELECT count(*) AS n FROM iceberg.gold.compacted.files",
     };
     assert_eq!(engine.sql(world, files).single().unwrap(), &json!(2));
+}
+
+fn maintained(world: &World, engine: Engine) {
+    static MADE: OnceLock<()> = OnceLock::new();
+    let lake = world.bucket();
+    let table = "gold.kept";
+    let add = |id: u32| lake.incremental("kept", "append", "", &format!("({id}, 'v{id}')"));
+    once(&MADE, || {
+        (1..=6).for_each(add);
+        history(&lake, &["age", table, S3::ACCESS_KEY, S3::SECRET_KEY]);
+        add(7);
+        let done = lake.maintain(
+            table,
+            &json!({"compact": true, "expire_snapshots": {"older_than_hours": 120, "retain_last": 1},
+                "remove_orphans": {"older_than_hours": 72, "dry_run": false}}),
+        );
+        assert_eq!(lake.snapshots(table).len(), 2, "{done}");
+        add(8);
+        // Its newest snapshot but one is the compaction's, of seven rows.
+        let before = &lake.snapshots(table)[1];
+        history(&lake, &["rollback", table, before, S3::ACCESS_KEY, S3::SECRET_KEY]);
+        add(9);
+    });
+    let rows = engine.agrees(world, "iceberg", &lake, table);
+    let ids: Vec<i64> = rows.rows.iter().map(|row| row[0].as_i64().unwrap()).collect();
+    assert_eq!(ids, [1, 2, 3, 4, 5, 6, 7, 9]);
+}
+
+/// What a client makes of a table's history.
+fn history(lake: &Lake, arguments: &[&str]) {
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap();
+    let done = Command::new(std::env::var_os("ASGARD_TEST_PYTHON").unwrap())
+        .arg(Path::new(&package).join("../interop/history.py"))
+        .arg(lake.0.base())
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
 fn as_of(world: &World, engine: Engine) {

@@ -197,6 +197,11 @@ impl World {
         self.host().client()
     }
 
+    /// Where the host keeps what is its own.
+    pub(crate) fn host_data(&self) -> PathBuf {
+        self.host().data().to_owned()
+    }
+
     /// An environment on this machine's disk, with a catalog of its own.
     pub(crate) fn disk(&self) -> Lake {
         Lake(self.host().client())
