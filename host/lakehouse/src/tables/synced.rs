@@ -124,3 +124,79 @@ fn goes_on(before: &TableMetadata, after: &TableMetadata) -> bool {
 fn refused(message: impl Into<String>) -> Error {
     Error::InvalidInput { field: None, message: message.into() }
 }
+
+#[cfg(test)]
+mod tests {
+    use asgard_contract::lakehouse::WriteMode;
+    use iceberg::spec::{MAIN_BRANCH, SnapshotReference, SnapshotRetention, TableMetadataBuilder};
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::{Folder, no_reads, stream, table, target};
+
+    /// The table after each of so many appends.
+    async fn states(appends: usize) -> Vec<TableMetadata> {
+        let folder = Folder::new();
+        let tables = folder.open().await;
+        let mut states = Vec::new();
+        for id in 0..appends {
+            let rows = stream(json!([{"id": id, "v": "x"}]));
+            tables.write(&target("bronze.t", WriteMode::Append, &[]), &id.to_string(), rows, &no_reads).await.unwrap();
+            states.push(table(&tables, "bronze.t").await.state.metadata.as_ref().clone());
+        }
+        states
+    }
+
+    fn changed(
+        metadata: &TableMetadata,
+        change: impl FnOnce(TableMetadataBuilder) -> iceberg::Result<TableMetadataBuilder>,
+    ) -> TableMetadata {
+        let builder = TableMetadataBuilder::new_from_metadata(metadata.clone(), None);
+        change(builder).unwrap().build().unwrap().metadata
+    }
+
+    fn synced(metadata: &TableMetadata) -> TableMetadata {
+        changed(metadata, |builder| builder.set_properties([(SYNC_CHECKPOINT.to_owned(), "{}".to_owned())].into()))
+    }
+
+    fn current_at(metadata: &TableMetadata, snapshot_id: i64) -> TableMetadata {
+        let retention =
+            SnapshotRetention::Branch { min_snapshots_to_keep: None, max_snapshot_age_ms: None, max_ref_age_ms: None };
+        changed(metadata, |builder| builder.set_ref(MAIN_BRANCH, SnapshotReference { snapshot_id, retention }))
+    }
+
+    #[tokio::test]
+    async fn what_comes_of_the_current_snapshot_may_be_the_next_one_and_nothing_else() {
+        let states = states(3).await;
+        let [one, two, three] = states.as_slice() else { panic!() };
+        let ids: Vec<i64> = states.iter().map(|state| state.current_snapshot_id().unwrap()).collect();
+        let before = synced(two);
+        // Whatever is expired beside it, what it comes of included.
+        let thinned = changed(&synced(three), |builder| Ok(builder.remove_snapshots(&ids[..2])));
+        for after in [before.clone(), synced(three), thinned] {
+            check_change(Some(&before), &after).unwrap();
+        }
+        let nowhere = changed(&before, |builder| Ok(builder.remove_ref(MAIN_BRANCH)));
+        for after in [current_at(&synced(three), ids[0]), synced(one), nowhere] {
+            let error = check_change(Some(&before), &after).unwrap_err().to_string();
+            assert!(error.contains("go back to an older snapshot"), "{error}");
+        }
+        // Without a checkpoint nobody goes on from anywhere.
+        check_change(Some(two), &current_at(three, ids[0])).unwrap();
+        check_change(Some(&synced(one)), &synced(three)).unwrap();
+    }
+
+    #[tokio::test]
+    async fn only_a_synced_table_is_bound_to_its_name_and_only_the_host_sets_what_is_its_own() {
+        let states = states(1).await;
+        let (free, filled) = (&states[0], synced(&states[0]));
+        let name = TableName::new("bronze", "t");
+        check_name(&name, free).unwrap();
+        assert!(check_name(&name, &filled).unwrap_err().to_string().contains("`bronze.t` is filled by an ingestion"));
+        for (before, after) in [(None, &filled), (Some(free), &filled), (Some(&filled), free)] {
+            let error = check_change(before, after).unwrap_err().to_string();
+            assert!(error.contains("`asgard.checkpoint` is the host's own"), "{error}");
+        }
+        check_change(None, free).unwrap();
+    }
+}
