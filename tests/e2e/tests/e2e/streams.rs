@@ -1,12 +1,14 @@
 //! The streams of an ingestion: what is refused when they are chosen, and what becomes of them when the choice or the source changes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use asgard_journey::client::{Answer, Client};
+use asgard_journey::source::FactorySource;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
-use crate::world::{World, ended_job, ingest_from, refused, refused_field, source_config, test};
+use crate::world::{World, ended_job, ingest_from, refused, refused_field, source_config, test, until};
 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
@@ -15,6 +17,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "a_reset_takes_the_sources_new_primary_key_and_none_that_was_chosen", rekeyed),
         test(world, "a_column_that_a_sync_fills_keeps_its_name_and_a_dropped_table_begins_anew", dropped),
         test(world, "a_table_that_was_made_anew_goes_on_from_its_cursor_until_a_reset", recreated),
+        test(world, "streams_are_read_side_by_side_as_many_as_the_limit_says_and_each_row_comes_once", side_by_side),
         test(world, "numbers_and_times_at_the_ends_of_their_types_are_asked_for_and_shown", extremes),
     ]
 }
@@ -202,6 +205,53 @@ fn recreated(world: &World) {
     assert_eq!(records(&own.sync(&ingestion)), json!({"recreated.t": 3}));
     assert_eq!(ids(), json!([{"id": 5}, {"id": 6}, {"id": 7}]), "the new one, whole");
     own.execute("DROP SCHEMA recreated CASCADE");
+}
+
+/// Views that cannot be read while a lock is held show how many streams are under way.
+fn side_by_side(world: &World) {
+    let source = FactorySource::start_with(&world.folder("parallel-postgres"), &[("max_prepared_transactions", "1")]);
+    let source = source.unwrap();
+    source
+        .execute(
+            "CREATE SCHEMA parallel; CREATE SCHEMA below; CREATE TABLE below.large AS
+                 SELECT id, id % 5 AS part, 'row ' || id AS v FROM generate_series(1, 200000) id;",
+        )
+        .unwrap();
+    for part in 0..5 {
+        source
+            .execute(&format!(
+                "CREATE VIEW parallel.gated_{part} AS SELECT id, v
+                 FROM (SELECT pg_advisory_xact_lock_shared(7) OFFSET 0) gate, below.large WHERE part = {part}"
+            ))
+            .unwrap();
+    }
+    let client = world.light();
+    let mut document = client.get("/environments/local").unwrap()["document"].clone();
+    document["name"] = json!("parallel");
+    document["limits"] = json!({"parallel_streams": 3});
+    let put = client.send("PUT", "/environments/parallel", Some(&document), &[]).unwrap();
+    assert_eq!(put.status, 200, "{}", put.body);
+    let there = Client::new(format!("{}/environments/parallel", client.base()));
+
+    // A prepared transaction keeps its locks without a session.
+    source.execute("BEGIN; SELECT pg_advisory_xact_lock(7); PREPARE TRANSACTION 'held'").unwrap();
+    let mut config = source_config(&source.source());
+    config["schemas"] = json!(["parallel"]);
+    let ingestion = ingest_from(&there, &config, "parallel", json!({})).unwrap();
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND wait_event = 'advisory'";
+    until("three streams are under way", Duration::from_secs(50), || {
+        (source.rows(waiting).ok()?[0][0].as_deref() == Some("3")).then_some(())
+    });
+    source.execute("COMMIT PREPARED 'held'").unwrap();
+    let job = ended_job(&there, &ingestion);
+    assert_eq!((&job["status"], &job["recordsCopied"]), (&json!("succeeded"), &json!(200_000)), "{job}");
+    let parts = (0..5)
+        .map(|part| format!("SELECT id FROM bronze.parallel_gated_{part}"))
+        .collect::<Vec<_>>()
+        .join(" UNION ALL ");
+    let sql = format!("SELECT count(*) AS n, count(DISTINCT id) AS ids, max(id) AS last FROM ({parts}) AS t");
+    let answer = there.post("/lakehouse/query", &json!({"sql": sql, "dialect": "trino"})).unwrap();
+    assert_eq!(answer["rows"], json!([{"n": 200_000, "ids": 200_000, "last": 200_000}]));
 }
 
 fn extremes(world: &World) {
