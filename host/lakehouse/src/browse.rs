@@ -6,7 +6,7 @@ use asgard_contract::lakehouse::{Dialect, Statement};
 use asgard_contract::{Column, Error, Result, TableName};
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt as _;
-use iceberg::spec::{Snapshot, TableMetadata};
+use iceberg::spec::{Schema, Snapshot, TableMetadata, Type};
 
 use crate::catalog::{Kind, Listed};
 use crate::engine::{Answer, Query, as_ipc};
@@ -163,14 +163,14 @@ impl Lakehouse {
     }
 
     /// A page of rows. Those of a table are in the order of its files, which is the same for every page of one snapshot; a
-    /// view's are as its statement has them.
+    /// view's are in the order of the columns that are asked for, since its statement has them in another one each time.
     ///
     /// # Errors
-    /// `not-found`; `invalid-input` for `columns` and `as_of`.
+    /// `not-found`; `invalid-input` for `columns` and `as_of`, and for `cursor` where a view's rows have no order.
     pub async fn rows(&self, table: &TableName, query: &RowsQuery) -> Result<Answer> {
         match self.loaded(table, query.as_of).await? {
             Loaded::Table(loaded) => self.table_rows(&loaded, query).await,
-            Loaded::View(_) => self.view_rows(table, query).await,
+            Loaded::View(view) => self.view_rows(table, view.state.metadata.current_schema(), query).await,
         }
     }
 
@@ -191,10 +191,7 @@ impl Lakehouse {
 
     async fn table_rows(&self, table: &LoadedTable, query: &RowsQuery) -> Result<Answer> {
         let all = types::columns(&table.columns);
-        let wanted: Vec<usize> = match &query.columns {
-            None => (0..all.len()).collect(),
-            Some(names) => names.iter().map(|name| position(&all, name)).collect::<Result<_>>()?,
-        };
+        let wanted = wanted(&all, query.columns.as_deref())?;
         // Whole files are passed over by their counts, where those are the rows that are left.
         let mut skip = query.offset;
         let mut files: &[DataFile] = &table.files;
@@ -232,13 +229,26 @@ impl Lakehouse {
         })
     }
 
-    async fn view_rows(&self, view: &TableName, query: &RowsQuery) -> Result<Answer> {
+    async fn view_rows(&self, view: &TableName, schema: &Schema, query: &RowsQuery) -> Result<Answer> {
         let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-        let columns = match &query.columns {
-            None => "*".to_owned(),
-            Some(names) => names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", "),
-        };
-        let sql = format!("SELECT {columns} FROM {}.{}", quoted(&view.namespace), quoted(&view.name));
+        let all = types::columns(schema);
+        let wanted = wanted(&all, query.columns.as_deref())?;
+        let fields = schema.as_struct().fields();
+        let (ordered, others): (Vec<usize>, Vec<usize>) =
+            wanted.iter().partition(|index| has_order(&fields[**index].field_type));
+        if let (Some(other), true) = (others.first(), query.offset > 0) {
+            let message = format!(
+                "rows of view `{view}` have no order by column `{}`, so pages behind the first may repeat or miss some: leave it out of \
+                 `columns`, or ask by `POST /lakehouse/query` with an ORDER BY",
+                all[*other].name
+            );
+            return Err(Error::invalid("cursor", message));
+        }
+        let names =
+            |indices: &[usize]| indices.iter().map(|index| quoted(&all[*index].name)).collect::<Vec<_>>().join(", ");
+        let columns = names(&wanted);
+        let order = if ordered.is_empty() { String::new() } else { format!(" ORDER BY {}", names(&ordered)) };
+        let sql = format!("SELECT {columns} FROM {}.{}{order}", quoted(&view.namespace), quoted(&view.name));
         self.ask(&Query {
             statement: Statement { sql, dialect: Dialect::Trino, inputs: Vec::new() },
             as_of: query.as_of,
@@ -248,12 +258,30 @@ impl Lakehouse {
             memory_bytes: None,
         })
         .await
+        // The statement is not the caller's.
         .map_err(|error| match error {
             Error::InvalidInput { field: Some(field), message } if field == "sql" => {
-                Error::InvalidInput { field: query.columns.is_some().then(|| "columns".to_owned()), message }
+                Error::InvalidInput { field: None, message }
             }
             other => other,
         })
+    }
+}
+
+/// Places of the columns that are asked for; none named = all.
+fn wanted(all: &[Column], names: Option<&[String]>) -> Result<Vec<usize>> {
+    match names {
+        None => Ok((0..all.len()).collect()),
+        Some(names) => names.iter().map(|name| position(all, name)).collect(),
+    }
+}
+
+/// Whether SQL puts values of a type in an order: those of maps, and what has some inside, have none.
+fn has_order(of: &Type) -> bool {
+    match of {
+        Type::Primitive(_) => true,
+        Type::List(list) => list.element_field.field_type.is_primitive(),
+        Type::Struct(_) | Type::Map(_) => false,
     }
 }
 

@@ -14,6 +14,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
         test(world, "tables_are_listed_described_and_read_page_by_page", looked_at),
         test(world, "a_table_is_read_as_it_was_while_it_goes_on", as_of),
+        test(world, "pages_of_a_view_have_each_row_once", paged_view),
         test(world, "a_query_answers_rows_within_limits_and_errors_point_into_it", asked),
         test(world, "columns_partitions_and_properties_change_in_one_commit", changed),
         test(world, "maintenance_is_a_task_that_says_what_it_did", maintained),
@@ -83,6 +84,50 @@ fn looked_at(world: &World) {
     refused_field(&get("/lakehouse/tables/gold/looked_at/rows?cursor=nonsense"), "cursor");
     refused_field(&get("/lakehouse/tables/gold/looked_at/rows?limit=0"), "limit");
     refused_field(&get("/lakehouse/tables/gold/looked_at?as_of=yesterday"), "as_of");
+}
+
+/// A view's statement is run for each page, and of itself promises no order.
+fn paged_view(world: &World) {
+    let client = world.light();
+    // Neither the order of the columns' values nor its opposite: what comes sorted was sorted for the page.
+    let numbers = numbers(1000);
+    let shuffled = format!(
+        "SELECT (id * 7919) % 1009 AS k, CAST(id % 3 AS VARCHAR) AS g, ARRAY[id % 5] AS l FROM ({numbers}) AS t"
+    );
+    gold(&client, "paged_rows", &shuffled).unwrap();
+    let sql = "{{ config(materialized='view') }} SELECT g, k, l FROM {{ ref('paged_rows') }} ORDER BY l, k DESC";
+    client.post("/dbt/transform", &json!({"name": "paged", "sql_query": sql})).unwrap();
+    let pages = |columns: &str| {
+        let (mut seen, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let path = format!("/lakehouse/tables/gold/paged/rows?limit=300{columns}{cursor}");
+            let page = client.get(&path).unwrap();
+            seen.extend(
+                page["rows"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|row| (row["g"].as_str().unwrap().to_owned(), row["k"].as_i64().unwrap())),
+            );
+            let Some(next) = page["next_cursor"].as_str() else { return seen };
+            cursor = format!("&cursor={next}");
+        }
+    };
+    let seen = pages("");
+    assert_eq!(seen.len(), 1000);
+    assert!(seen.is_sorted(), "in the order of its columns");
+    assert_eq!(seen.iter().map(|(_, k)| k).collect::<std::collections::BTreeSet<_>>().len(), 1000, "each row once");
+    assert!(pages("&columns=K,g").is_sorted_by_key(|(_, k)| *k), "in the order of those that are asked for");
+
+    let sql = "{{ config(materialized='view') }} SELECT k, MAP(ARRAY[g], ARRAY[k]) AS m FROM {{ ref('paged_rows') }}";
+    client.post("/dbt/transform", &json!({"name": "paged_map", "sql_query": sql})).unwrap();
+    let path = "/lakehouse/tables/gold/paged_map/rows?limit=10";
+    let first = client.get(path).unwrap();
+    let next = format!("{path}&cursor={}", first["next_cursor"].as_str().unwrap());
+    let get = |path: &str| client.send("GET", path, None, &[]).unwrap();
+    let detail = refused_field(&get(&next), "cursor");
+    assert!(detail.contains("`m`") && detail.contains("ORDER BY"), "{detail}");
+    assert_eq!(get(&format!("{next}&columns=k")).status, 200);
 }
 
 fn as_of(world: &World) {
