@@ -205,6 +205,31 @@ fn a_slot_that_is_lost_or_made_anew_is_told_and_a_reset_recovers() {
 }
 
 #[test]
+fn a_slot_whose_log_the_server_gave_up_is_told_and_a_reset_recovers() {
+    let server =
+        Server::start_with(&[("wal_level", "logical"), ("max_slot_wal_keep_size", "1MB"), ("max_wal_size", "32MB")]);
+    let database =
+        server.database("given_up", "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1), (2)").captured();
+    let mut lake = ingestion(&database);
+    sync(&mut lake, &database);
+    database.execute("DELETE FROM t WHERE id = 1");
+    // The log goes on by whole segments, and what no slot may keep goes with a checkpoint.
+    for _ in 0..3 {
+        database.execute("SELECT pg_switch_wal()");
+        database.execute("CREATE TABLE filling AS SELECT 1; DROP TABLE filling");
+    }
+    database.execute("CHECKPOINT");
+    assert_eq!(slot(&database, "wal_status").as_deref(), Some("lost"));
+    let error = lake.sync(&database).unwrap_err();
+    let told = words(&error);
+    assert!(matches!(error, Error::Conflict(_)), "{error:?}");
+    assert!(told.contains("is lost") && told.contains("reset"), "{told}");
+    lake.reset(&database.selections(CAPTURED));
+    sync(&mut lake, &database);
+    assert_eq!(lake.shown(0, "id", "id"), "2=2");
+}
+
+#[test]
 fn what_stands_in_the_way_is_told_before_anything_starts() {
     let plain = Server::start_with(&[("wal_level", "replica")]);
     let cdc = json::json!({"replication_method": {"method": "CDC"}});

@@ -4,7 +4,7 @@ use asgard_plugin_postgres::inspection::provision;
 use asgard_sdk::connector::{StreamSelection, SyncMode};
 use asgard_sdk::{Error, json};
 
-use crate::errors::words;
+use crate::errors::{field, words};
 use crate::lake::Lake;
 use crate::server::{Database, Server};
 
@@ -175,6 +175,91 @@ fn a_publication_that_leaves_something_out_is_refused_and_one_that_did_for_some_
     assert_eq!(lake.shown(0, "id", "v"), "1=2");
     database.execute("ALTER PUBLICATION whole DROP TABLE t; UPDATE t SET v = 3; ALTER PUBLICATION whole ADD TABLE t;");
     stops(&mut lake, &database, "was taken out of the publication and put back");
+}
+
+#[test]
+fn a_publication_that_is_gone_stops_the_sync_and_says_how_it_comes_back() {
+    let server = Server::shared();
+    let script = "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1); CREATE PUBLICATION named FOR TABLE t;";
+    let own = server.database("unnamed", script).captured();
+    let mut lake = captured(&own);
+    own.execute("DROP PUBLICATION asgard_unnamed; INSERT INTO t VALUES (2)");
+    stops(&mut lake, &own, "publication `asgard_unnamed` is not there: POST /ingestion/{id}/reset");
+    lake.reset(&own.selections(CAPTURED));
+    lake.sync(&own).unwrap();
+    assert_eq!(lake.shown(0, "id", "id"), "1=1 2=2");
+
+    let method = json::json!({"replication_method": {"method": "CDC", "publication": "named"}});
+    let named = server.database("named", script).with(method);
+    let mut lake = captured(&named);
+    named.execute("ALTER PUBLICATION named SET (publish = 'insert, update, delete')");
+    stops(&mut lake, &named, "must publish insert, update, delete and truncate");
+    named.execute("ALTER PUBLICATION named SET (publish = 'insert, update, delete, truncate')");
+    lake.sync(&named).unwrap();
+    named.execute("ALTER PUBLICATION named DROP TABLE t");
+    stops(&mut lake, &named, "lacks table `public.t`");
+    named.execute("DROP PUBLICATION named");
+    stops(&mut lake, &named, "have the owner of the tables make it");
+}
+
+#[test]
+fn a_table_of_another_name_or_identity_stops_its_stream_and_the_others_go_on() {
+    let server = Server::shared();
+    let database = server
+        .database(
+            "renamed",
+            "CREATE TABLE good (id int PRIMARY KEY); INSERT INTO good VALUES (1);
+             CREATE TABLE t (id int PRIMARY KEY, u int NOT NULL UNIQUE); INSERT INTO t VALUES (1, 1);",
+        )
+        .captured();
+    let mut lake = captured(&database);
+    let mut next = 2;
+    let mut stopped = |lake: &mut Lake, told: &str, way_out: &str| {
+        database.execute(&format!("INSERT INTO good VALUES ({next})"));
+        lake.sync(&database).unwrap();
+        assert!(lake.tables[0].failure.is_none());
+        assert!(lake.shown(0, "id", "id").ends_with(&format!("{next}={next}")), "the others go on");
+        let failure = lake.tables[1].failure.take().unwrap();
+        assert!(words(&failure).contains(told) && words(&failure).contains(way_out), "{told}: {failure:?}");
+        next += 1;
+    };
+    database.execute("INSERT INTO t VALUES (2, 2); ALTER TABLE t RENAME TO elsewhere");
+    stopped(&mut lake, "is called `public.elsewhere` now", "give it its name back");
+    database.execute("INSERT INTO elsewhere VALUES (3, 3); ALTER TABLE elsewhere RENAME TO t");
+    lake.sync(&database).unwrap();
+    assert_eq!(lake.shown(1, "id", "u"), "1=1 2=2 3=3", "what came meanwhile was kept");
+
+    database.execute("CREATE TABLE heir () INHERITS (t)");
+    stopped(&mut lake, "`public.heir` inherits from `public.t` now", "take the stream out");
+    database.execute("DROP TABLE heir; ALTER TABLE t REPLICA IDENTITY USING INDEX t_u_key; DELETE FROM t WHERE id = 3");
+    stopped(&mut lake, "the log tells its rows by (u) and did by (id)", "undo the change");
+    database.execute("ALTER TABLE t REPLICA IDENTITY DEFAULT");
+    lake.reset(&database.selections(CAPTURED));
+    lake.sync(&database).unwrap();
+    assert_eq!(lake.shown(1, "id", "u"), "1=1 2=2");
+
+    database.execute(
+        "DROP TABLE t; CREATE TABLE t (id int PRIMARY KEY, u int NOT NULL UNIQUE); INSERT INTO t VALUES (9, 9)",
+    );
+    stopped(&mut lake, "was dropped, and what has its name now is another one", "reset");
+    assert_eq!(lake.shown(1, "id", "u"), "1=1 2=2", "what it had stays");
+    database.execute("DROP TABLE t");
+    stopped(&mut lake, "was dropped", "take the stream out");
+}
+
+#[test]
+fn another_server_and_a_source_that_reads_by_queries_now_stop_the_sync() {
+    let server = Server::shared();
+    let script = "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1);";
+    let database = server.database("moved", script).captured();
+    let mut lake = captured(&database);
+    let other = Server::start_with(&[("wal_level", "logical")]);
+    let moved = other.database("moved", script).captured();
+    stops(&mut lake, &moved, "the source is another database server");
+    let queries = server.existing("moved").with(json::json!({"replication_method": {"method": "Standard"}}));
+    let error = lake.sync(&queries).unwrap_err();
+    assert_eq!(field(&error), "config.replication_method");
+    assert!(words(&error).contains("set `{\"method\": \"CDC\"}` again"), "{error:?}");
 }
 
 #[test]
