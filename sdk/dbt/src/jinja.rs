@@ -1,21 +1,23 @@
 //! Renders a model.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use asgard_sdk::json::{self, Map, Value as Json};
 use asgard_sdk::transform::GoldModel;
 use asgard_sdk::{Error, Result, TableName};
-use minijinja::value::{Kwargs, Object, ObjectRepr, Rest, Serde, Value};
+use minijinja::value::{Kwargs, Rest, Value};
 use minijinja::{AutoEscape, Environment, Error as JinjaError, ErrorKind, State, UndefinedBehavior};
 
-use super::relation::Relation;
+use super::context::{Adapter, Config, Exceptions, JinjaResult, Variables, from_json, invalid};
+use super::relation::{CATALOG, Relation};
+use super::{macros, python, refused};
 
 /// The namespaces that `source` may name.
 const NAMESPACES: [&str; 3] = ["bronze", "silver", "gold"];
 
-type JinjaResult<T> = std::result::Result<T, JinjaError>;
+/// What dbt calls the project that a model is in.
+const PROJECT: &str = "asgard";
 
 /// What a model is rendered with.
 #[derive(Clone, Copy)]
@@ -46,7 +48,8 @@ pub struct Rendered {
 pub fn render(scene: &Scene<'_>) -> Result<Rendered> {
     let config = Arc::new(Mutex::new(Map::new()));
     let tables = Tables::default();
-    let environment = environment(scene, Arc::clone(&config), &tables);
+    let environment = environment(scene, Arc::clone(&config), &tables)
+        .map_err(|error| Error::Internal(format!("dbt's macros cannot be read: {error}")))?;
     let sql = environment
         .render_named_str(&scene.model.name, &scene.model.sql, ())
         .map_err(|error| explained(&error, &scene.model.sql))?;
@@ -72,11 +75,15 @@ impl Tables {
     }
 }
 
-fn environment<'a>(scene: &Scene<'_>, config: Arc<Mutex<Map<String, Json>>>, tables: &Tables) -> Environment<'a> {
+fn environment<'a>(
+    scene: &Scene<'_>,
+    config: Arc<Mutex<Map<String, Json>>>,
+    tables: &Tables,
+) -> JinjaResult<Environment<'a>> {
     let mut jinja = Environment::new();
     jinja.set_auto_escape_callback(|_| AutoEscape::None);
-    jinja.set_undefined_behavior(UndefinedBehavior::Strict);
-    jinja.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    jinja.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+    jinja.set_unknown_method_callback(python_method);
     // Without it an error has no place in the text.
     jinja.set_debug(true);
 
@@ -98,33 +105,52 @@ fn environment<'a>(scene: &Scene<'_>, config: Arc<Mutex<Map<String, Json>>>, tab
         }
         Err(invalid(format!("there is no namespace `{namespace}`: `source` knows {}", NAMESPACES.join(", "))))
     });
-    let variables: BTreeMap<String, Value> =
-        scene.variables.iter().map(|(name, value)| (name.clone(), from_json(value))).collect();
-    jinja.add_function("var", move |name: String, default: Option<Value>| {
-        variables.get(&name).cloned().or(default).ok_or_else(|| {
-            invalid(format!(
-                "there is no variable `{name}` and no default: set it under `vars` of the gold binding's configuration"
-            ))
-        })
-    });
+    jinja.add_global("var", Value::from_object(Variables::new(scene.variables)));
     let incremental = scene.incremental;
     jinja.add_function("is_incremental", move || incremental);
-    jinja.add_function("log", |_: Value, _: Kwargs| String::new());
-    jinja.add_global("config", Value::from_object(Config { told: config }));
+    python::add(&mut jinja);
+    refused::add(&mut jinja);
+    macros::add(&mut jinja)?;
+    for printed in ["log", "print"] {
+        jinja.add_function(printed, |_: Value, _: Option<bool>, _: Kwargs| String::new());
+    }
+    jinja.add_global("config", Value::from_object(Config::new(config)));
     jinja.add_global("exceptions", Value::from_object(Exceptions));
+    jinja.add_global("adapter", Value::from_object(Adapter));
+    jinja.add_global("project_name", PROJECT);
     jinja.add_global("execute", true);
     jinja.add_global("this", Relation::value(&model.target));
-    jinja.add_global("model", from_json(&json::json!({ "name": model.name, "tags": model.tags })));
+    jinja.add_global(
+        "model",
+        from_json(&json::json!({
+            "name": model.name,
+            "alias": model.target.name,
+            "schema": model.target.namespace,
+            "database": CATALOG,
+            "tags": model.tags,
+            "resource_type": "model",
+            "package_name": PROJECT,
+            "unique_id": format!("model.{PROJECT}.{}", model.name),
+        })),
+    );
     jinja.add_global(
         "target",
         from_json(&json::json!({
             "name": scene.environment,
             "type": scene.engine,
-            "database": super::relation::CATALOG,
+            "database": CATALOG,
             "schema": model.target.namespace,
         })),
     );
-    jinja
+    Ok(jinja)
+}
+
+/// Python's methods on texts, lists and dictionaries.
+fn python_method(state: &mut State<'_, '_>, value: &Value, method: &str, arguments: &[Value]) -> JinjaResult<Value> {
+    match refused::method(method) {
+        Some(why) => Err(invalid(format!("there is no `{method}` here: {why}"))),
+        None => minijinja_contrib::pycompat::unknown_method_callback(state, value, method, arguments),
+    }
 }
 
 fn reference<'a>(name: &str, own: &str, known: &'a BTreeMap<String, TableName>) -> JinjaResult<&'a TableName> {
@@ -146,91 +172,6 @@ fn last_of_at_most_two<'v>(function: &str, usage: &str, arguments: &'v [String])
     }
 }
 
-fn from_json(value: &Json) -> Value {
-    Value::from(Serde(value))
-}
-
-fn invalid(message: impl Into<String>) -> JinjaError {
-    JinjaError::new(ErrorKind::InvalidOperation, message.into())
-}
-
-/// `config(…)`, which prints nothing, and its methods.
-#[derive(Debug)]
-struct Config {
-    told: Arc<Mutex<Map<String, Json>>>,
-}
-
-impl Config {
-    fn tell(&self, values: &Value) -> JinjaResult<()> {
-        let values = json::to_value(values).map_err(|error| invalid(format!("`config` cannot be read: {error}")))?;
-        let Json::Object(values) = values else {
-            return Err(invalid("`config` takes settings: config(materialized='table')"));
-        };
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).extend(values);
-        Ok(())
-    }
-}
-
-impl Object for Config {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Plain
-    }
-
-    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, arguments: &[Value]) -> JinjaResult<Value> {
-        for argument in arguments {
-            self.tell(argument)?;
-        }
-        Ok(Value::from(""))
-    }
-
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, arguments: &[Value]) -> JinjaResult<Value> {
-        let (name, rest) = match arguments {
-            [name, rest @ ..] if method == "get" || method == "require" => (name, rest),
-            _ => return Err(invalid(format!("`config.{method}` is unknown: there are get and require"))),
-        };
-        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = name.as_str().and_then(|name| told.get(name)).map(from_json);
-        match found {
-            Some(value) => Ok(value),
-            None if method == "require" => Err(invalid(format!("config `{name}` is required, and not set before"))),
-            None => Ok(default_of(rest)),
-        }
-    }
-
-    fn render(self: &Arc<Self>, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Ok(())
-    }
-}
-
-/// `get('name', 1)` and `get('name', default=1)`.
-fn default_of(arguments: &[Value]) -> Value {
-    match arguments.first() {
-        Some(value) => match Kwargs::try_from(value.clone()) {
-            Ok(options) if value.is_kwargs() => options.get("default").unwrap_or_else(|_| Value::from(())),
-            _ => value.clone(),
-        },
-        None => Value::from(()),
-    }
-}
-
-#[derive(Debug)]
-struct Exceptions;
-
-impl Object for Exceptions {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Plain
-    }
-
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, arguments: &[Value]) -> JinjaResult<Value> {
-        let message = arguments.first().map(ToString::to_string).unwrap_or_default();
-        match method {
-            "raise_compiler_error" => Err(invalid(message)),
-            "warn" => Ok(Value::from("")),
-            _ => Err(invalid(format!("`exceptions.{method}` is unknown: there are raise_compiler_error and warn"))),
-        }
-    }
-}
-
 /// The innermost cause with its line, and the words of the model that it is about.
 fn explained(error: &JinjaError, source: &str) -> Error {
     let mut innermost = error;
@@ -239,7 +180,14 @@ fn explained(error: &JinjaError, source: &str) -> Error {
     }
     let placed = if innermost.line().is_some() { innermost } else { error };
     let words = placed.range().and_then(|range| source.get(range)).map(str::trim).filter(|words| !words.is_empty());
+    let refusal = words.and_then(|words| {
+        let end = words.find(|end: char| !end.is_alphanumeric() && end != '_').unwrap_or(words.len());
+        refused::reason(words.get(..end)?)
+    });
     let what = match (innermost.kind(), innermost.detail(), words) {
+        (ErrorKind::UndefinedError | ErrorKind::UnknownFunction | ErrorKind::WriteFailure, ..) if refusal.is_some() => {
+            refusal.unwrap_or_default()
+        }
         (ErrorKind::UndefinedError, _, Some(words)) => format!("`{words}` is not defined"),
         (ErrorKind::UnknownFunction, Some(detail), _) => format!(
             "{detail}: the model may use ref, source, config, var, is_incremental, this, target and its own macros"

@@ -11,17 +11,23 @@
 //! | `var('name', default)` | `vars` of the binding's configuration |
 //! | `is_incremental()` | the model is incremental and its table exists |
 //! | `this`, `model`, `target` | the model's own table, name and tags, the environment |
+//! | `dbt.dateadd(…)` and the others, with and without `dbt.`; `dbt_utils.…` | what they print on Trino; see `macros` |
 //! | `log(…)`, `exceptions.raise_compiler_error(…)`, `execute` | as in dbt; `execute` is true, for nothing is parsed ahead |
 //!
-//! Packages, `run_query` and adapters have no counterpart: a name that is not listed is an error with its line, never an
-//! empty text.
+//! What asks the engine or Python is refused by name; see `refused`. A name that is not known is an error with its line where
+//! it is printed, never an empty text.
 
+mod context;
 mod jinja;
+mod macros;
 mod prepared;
+mod python;
+mod refused;
 mod relation;
 mod settings;
 
 pub use jinja::{Rendered, Scene, render};
+pub use macros::DBT_UTILS;
 pub use prepared::{Existing, Prepared, Surroundings};
 pub use relation::CATALOG;
 pub use settings::{Settings, materialization_name};

@@ -7,10 +7,12 @@
 //! | `models/gold/NAME.sql` | the model as it was sent, with its settings as `config` |
 //! | `models/gold/schema.yml` | description, tags, owner |
 //! | `models/sources.yml` | the tables that it names, by namespace |
+//! | `macros/NAME.sql` | the macros that the model has: dbt reads them from there alone |
+//! | `dbt_packages/dbt_utils/…` | the package, for a model that names it: what the embedded engine renders it with |
 //! | `macros/asgard.sql` | `ref` of tables; deleting and inserting in one statement |
 //! | `asgard_run.py` | what the program runs |
 
-use asgard_dbt::{Prepared, materialization_name};
+use asgard_dbt::{DBT_UTILS, Prepared, materialization_name};
 use asgard_sdk::json::{Map, Value, json};
 use asgard_sdk::transform::{GoldModel, IncrementalStrategy, Materialization};
 use asgard_sdk::{Error, Result};
@@ -80,15 +82,54 @@ pub fn files(
     let url = configuration.job.as_ref().and_then(|job| job.url.as_deref()).unwrap_or(&configuration.url);
     let profile = profile(configuration, &Address::parse(url)?, model, environment, task);
     let file = |path: &str, content: String| (path.to_owned(), content);
-    Ok(vec![
+    let (macros, sql) = parted(&model.sql);
+    let mut files = vec![
         file("dbt_project.yml", yaml::document(&project(configuration, task))),
         file("profiles.yml", yaml::document(&profile)),
-        (format!("models/gold/{}.sql", model.name), body(configuration, model, prepared)),
+        (format!("models/gold/{}.sql", model.name), body(configuration, model, &sql, prepared)),
         file("models/gold/schema.yml", yaml::document(&schema(model, prepared))),
         file("models/sources.yml", yaml::document(&sources(configuration, prepared))),
         file("macros/asgard.sql", MACROS.replace("@TABLES@", &references(model, prepared))),
         file(RUNNER, RUN.to_owned()),
-    ])
+    ];
+    if !macros.is_empty() {
+        files.push((format!("macros/{}.sql", model.name), in_catalog(&macros, &configuration.catalog)));
+    }
+    if model.sql.contains("dbt_utils") {
+        let package =
+            json!({ "name": "dbt_utils", "version": "1.0.0", "config-version": 2, "macro-paths": ["macros"] });
+        files.push(file("dbt_packages/dbt_utils/dbt_project.yml", yaml::document(&package)));
+        files.push(file("dbt_packages/dbt_utils/macros/dbt_utils.sql", DBT_UTILS.to_owned()));
+    }
+    Ok(files)
+}
+
+/// The macros of a model, and the rest of it.
+fn parted(sql: &str) -> (String, String) {
+    let (mut macros, mut rest, mut left) = (String::new(), String::new(), sql);
+    while let Some((start, end)) = first_macro(left) {
+        rest.push_str(left.get(..start).unwrap_or_default());
+        macros.push_str(left.get(start..end).unwrap_or_default());
+        macros.push('\n');
+        left = left.get(end..).unwrap_or_default();
+    }
+    rest.push_str(left);
+    (macros, rest)
+}
+
+/// Where the first macro starts and ends.
+fn first_macro(sql: &str) -> Option<(usize, usize)> {
+    let tag = |from: usize, name: &str| {
+        sql.get(from..)?.match_indices("{%").map(|(at, _)| from + at).find(|at| {
+            let words = sql.get(at + 2..).unwrap_or_default();
+            let words = words.trim_start_matches(['-', '+']).trim_start();
+            words.strip_prefix(name).is_some_and(|after| after.starts_with([' ', '\t', '\n', '\r', '-', '+', '%']))
+        })
+    };
+    let start = tag(0, "macro")?;
+    let last = tag(start, "endmacro")?;
+    let end = last + sql.get(last..)?.find("%}")? + 2;
+    Some((start, end))
 }
 
 fn project(configuration: &Configuration, task: &str) -> Value {
@@ -149,8 +190,8 @@ fn profile(
 
 /// The model as it was sent. Its settings are settled already, so where it says some itself they are repeated behind them: of
 /// two, dbt takes the last.
-fn body(configuration: &Configuration, model: &GoldModel, prepared: &Prepared) -> String {
-    let sql = in_catalog(model.sql.trim(), &configuration.catalog);
+fn body(configuration: &Configuration, model: &GoldModel, sql: &str, prepared: &Prepared) -> String {
+    let sql = in_catalog(sql.trim(), &configuration.catalog);
     let sql = sql.trim_end_matches(|end: char| end == ';' || end.is_whitespace());
     let config = config(configuration, model, prepared);
     if prepared.config.is_empty() { format!("{config}\n{sql}\n") } else { format!("{sql}\n{config}\n") }

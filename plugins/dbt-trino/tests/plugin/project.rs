@@ -114,3 +114,19 @@ fn addresses_are_read_in_their_parts() {
         assert!(Address::parse(wrong).is_err(), "{wrong}");
     }
 }
+
+#[test]
+fn macros_go_where_dbt_reads_them_and_dbt_utils_comes_along_where_it_is_named() {
+    let mut asked = model();
+    asked.sql = "{% macro half(x) -%} {{ x }} / 2 {%- endmacro -%}\n\
+                 {%- macro key() %}{{ dbt_utils.generate_surrogate_key(['id']) }}{% endmacro %}\n\
+                 SELECT {{ half('id') }} AS h, {{ key() }} AS k FROM {{ ref('t') }}"
+        .to_owned();
+    let files = project(&asked, &json!({}));
+    let own = file(&files, "macros/Totals.sql");
+    assert!(own.starts_with("{% macro half(x)") && own.trim_end().ends_with("{% endmacro %}"), "{own}");
+    let body = file(&files, "models/gold/Totals.sql");
+    assert!(!body.contains("macro") && body.contains("SELECT {{ half('id') }} AS h, {{ key() }} AS k"), "{body}");
+    assert!(file(&files, "dbt_packages/dbt_utils/dbt_project.yml").contains("name: \"dbt_utils\""));
+    assert!(file(&files, "dbt_packages/dbt_utils/macros/dbt_utils.sql").contains("macro generate_surrogate_key("));
+}

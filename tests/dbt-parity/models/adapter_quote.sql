@@ -1,0 +1,1 @@
+SELECT {{ adapter.quote('order') }} AS a

@@ -1,0 +1,1 @@
+SELECT CAST(a AS {{ api.Column.translate_type("string") }}) AS a

@@ -1,0 +1,1 @@
+SELECT {% for x in [1, 2] %}{% break %}{% endfor %}

@@ -1,0 +1,3 @@
+{# {{ ref('nowhere') }} #}
+SELECT 1 AS id -- {{ "a line" }}
+/* {{ 'a block' }} */

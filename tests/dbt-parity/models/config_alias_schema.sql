@@ -1,0 +1,2 @@
+{{ config(alias='config_alias_schema', schema='gold') }}
+SELECT 1 AS id

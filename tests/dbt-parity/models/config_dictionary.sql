@@ -1,0 +1,2 @@
+{{ config({'materialized': 'table', 'tags': ['a']}) }}
+SELECT 1 AS id

@@ -1,0 +1,2 @@
+{{ config(enabled=false) }}
+SELECT 1 AS id

@@ -1,0 +1,2 @@
+{{ config(tier='gold') }}
+SELECT '{{ config.require('tier') }}' AS t

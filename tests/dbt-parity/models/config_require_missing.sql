@@ -1,0 +1,1 @@
+SELECT '{{ config.require('tier') }}' AS t

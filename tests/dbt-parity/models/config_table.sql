@@ -1,0 +1,2 @@
+{{ config(materialized='table', tags=['daily', 'kpi'], description='Totals') }}
+SELECT 1 AS id

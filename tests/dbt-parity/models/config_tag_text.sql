@@ -1,0 +1,3 @@
+{{ config(materialized='view', tags='daily') }}
+
+SELECT 1 AS id

@@ -1,0 +1,3 @@
+{{ config(materialized='table') }}
+{{ config(tags=['late']) }}
+SELECT 1 AS id

@@ -1,0 +1,1 @@
+SELECT {{ dbt.datediff('a', 'b', 'fortnight') }} AS x

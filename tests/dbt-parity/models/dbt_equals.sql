@@ -1,0 +1,1 @@
+SELECT {{ dbt.equals('a', 'b') }} AS same

@@ -1,0 +1,1 @@
+SELECT {{ dbt.concat(['a', "'-'", 'b']) }}, {{ dbt.length('a') }}, {{ dbt.replace('a', "'x'", "'y'") }}, {{ dbt.right('a', 3) }}, {{ dbt.position("'x'", 'a') }}, {{ dbt.split_part('a', "'-'", 1) }}, {{ dbt.split_part('a', "'-'", -1) }}, {{ dbt.string_literal('x') }}, '{{ dbt.escape_single_quotes("it's") }}', {{ dbt.hash('a') }}, {{ dbt.cast_bool_to_text('a > 1') }}

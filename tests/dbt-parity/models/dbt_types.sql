@@ -1,0 +1,1 @@
+SELECT CAST(a AS {{ dbt.type_string() }}), CAST(a AS {{ dbt.type_int() }}), CAST(a AS {{ dbt.type_bigint() }}), CAST(a AS {{ dbt.type_float() }}), CAST(a AS {{ dbt.type_numeric() }}), CAST(a AS {{ dbt.type_timestamp() }}), CAST(a AS {{ dbt.type_boolean() }}), CAST(a AS {{ type_string() }})

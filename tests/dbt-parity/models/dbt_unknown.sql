@@ -1,0 +1,1 @@
+SELECT {{ dbt.no_such_macro('a') }}

@@ -1,0 +1,1 @@
+SELECT {{ dbt_utils.haversine_distance('a', 'b', 'c', 'd', 'm') }} AS d

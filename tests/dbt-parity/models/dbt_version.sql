@@ -1,0 +1,1 @@
+SELECT '{{ dbt_version[0] }}' AS v

@@ -1,0 +1,1 @@
+SELECT {{ dbt.length('a', 'b') }}

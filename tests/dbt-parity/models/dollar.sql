@@ -1,0 +1,1 @@
+SELECT '${{ 5 }}' AS price, '{ {x} }' AS braces, '%' AS percent

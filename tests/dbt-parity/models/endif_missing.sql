@@ -1,0 +1,1 @@
+SELECT {% if true %} 1

@@ -1,0 +1,1 @@
+SELECT '{{ env_var('ASGARD_NOT_SET') }}' AS a

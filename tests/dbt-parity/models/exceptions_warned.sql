@@ -1,0 +1,1 @@
+{% do exceptions.warn("old model") %}SELECT 1 AS id

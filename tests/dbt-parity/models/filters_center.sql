@@ -1,0 +1,1 @@
+SELECT '{{ "x" | center(5) }}' AS a

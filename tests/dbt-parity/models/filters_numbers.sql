@@ -1,0 +1,1 @@
+SELECT {{ "3" | int + 1 }}, {{ "x" | int(9) }}, {{ "2.5" | float }}, {{ 2.567 | round(1) }}, {{ 2.5 | round }}, {{ -4 | abs }}, {{ [3, 1, 2] | max }}, {{ [3, 1, 2] | min }}, {{ [3, 1, 2] | sum }}, {{ 2.1 | round(method='ceil') | int }}

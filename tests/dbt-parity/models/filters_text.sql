@@ -1,0 +1,1 @@
+SELECT '{{ "Work Order" | lower }}', '{{ "x" | upper }}', '{{ "work order" | title }}', '{{ "work" | capitalize }}', '{{ "  x " | trim }}', '{{ "a-b" | replace("-", "_") }}', '{{ "abc" | reverse }}', '{{ "abc" | first }}{{ "abc" | last }}', '{{ "%s-%d" | format("a", 3) }}'

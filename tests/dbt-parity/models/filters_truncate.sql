@@ -1,0 +1,1 @@
+SELECT '{{ "long text here" | truncate(8, true, "") }}' AS a

@@ -1,0 +1,1 @@
+SELECT {{ flags.FULL_REFRESH }} AS f

@@ -1,0 +1,2 @@
+{{ config(materialized="incremental") }}
+SELECT {% if is_incremental() %}'more'{% else %}'all'{% endif %} AS run, {{ is_incremental() }} AS flag

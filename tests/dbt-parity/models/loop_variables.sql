@@ -1,0 +1,1 @@
+SELECT {% for x in ['a', 'b', 'c'] %}{{ loop.index }}, {{ loop.index0 }}, {{ loop.revindex }}, {{ loop.length }}, '{{ loop.cycle('odd', 'even') }}', '{{ loop.previtem if not loop.first }}', '{{ loop.nextitem if not loop.last }}'{% if not loop.last %}, {% endif %}{% else %}0{% endfor %}

@@ -1,0 +1,2 @@
+{% macro all() %}{{ varargs | join(' + ') }}{% endmacro %}
+SELECT {{ all('a', 'b', 'c') }} AS s

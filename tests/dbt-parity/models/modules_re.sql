@@ -1,0 +1,1 @@
+SELECT '{{ modules.re.sub("[^a-z]", "_", "a-b c") }}' AS name

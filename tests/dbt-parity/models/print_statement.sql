@@ -1,0 +1,1 @@
+{{ print('compiling') }}SELECT 1 AS id

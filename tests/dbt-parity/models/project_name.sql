@@ -1,0 +1,1 @@
+SELECT '{{ project_name }}' AS p

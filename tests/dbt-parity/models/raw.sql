@@ -1,0 +1,1 @@
+SELECT '{% raw %}{{ not_rendered }} {% if %}{% endraw %}' AS text, '{{ "{{" }}' AS braces

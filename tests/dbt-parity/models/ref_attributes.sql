@@ -1,0 +1,1 @@
+SELECT '{{ ref('work_orders').schema }}' AS s, '{{ ref('work_orders').identifier }}' AS i, '{{ ref('work_orders').database }}' AS d, '{{ ref('work_orders').name }}' AS n, '{{ ref('work_orders').table }}' AS t

@@ -1,0 +1,1 @@
+SELECT * FROM {{ ref('operators', v=1) }}

@@ -1,0 +1,1 @@
+SELECT '{{ run_started_at.strftime("%Y") > "2000" }}' AS a

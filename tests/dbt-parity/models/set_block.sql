@@ -1,0 +1,2 @@
+{% set condition %}status = 'open' AND day > DATE '{{ var('since') }}'{% endset %}
+SELECT * FROM {{ ref('work_orders') }} WHERE {{ condition }}

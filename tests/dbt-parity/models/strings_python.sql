@@ -1,0 +1,1 @@
+SELECT '{{ "a,b".split(",")[1] }}', '{{ "Abc".lower() }}', '{{ "abc".startswith("a") }}', '{{ "x_y".replace("_", "") }}', '{{ "{} of {}".format(1, "x") }}', '{{ ", ".join(["a", "b"]) }}', '{{ "abc"[0:2] }}', '{{ "abc"[::-1] }}', '{{ "a" ~ 1 ~ true }}', '{{ "x".strip() }}'

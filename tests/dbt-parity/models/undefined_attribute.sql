@@ -1,0 +1,1 @@
+SELECT {{ var('limits').absent }} AS a

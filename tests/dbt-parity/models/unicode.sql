@@ -1,0 +1,1 @@
+SELECT 'Zürich – {{ "ß" | upper }} 日本' AS city

@@ -1,0 +1,1 @@
+SELECT {{ var('absent') }} AS a

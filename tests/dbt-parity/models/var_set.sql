@@ -1,0 +1,1 @@
+SELECT DATE '{{ var('since') }}' AS since, {{ var("rate") }} AS rate, {{ var('strict') }} AS strict

@@ -1,0 +1,2 @@
+{% set parsed = fromyaml('a: [1, 2]') %}
+SELECT {{ parsed.a[1] }} AS a
