@@ -166,8 +166,8 @@ fn a_wrong_name_is_an_error_with_its_line() {
         ("SELECT {{ var('nope') }}", "line 1: there is no variable `nope`"),
         ("SELECT 1 {% if %}", "line 1: the Jinja does not parse"),
         ("SELECT 1 {% for a in [1] %}", "line 1: the Jinja does not parse"),
-        ("SELECT {{ dbt_utils.star() }}", "line 1: undefined has no method named star (`dbt_utils` is undefined)"),
-        ("SELECT {{ run_query('select 1') }}", "line 1: run_query is unknown: the model may use"),
+        ("SELECT {{ dbt_utils.star() }}", "line 1: there is no `star` here: a model is rendered before"),
+        ("SELECT {{ run_query('select 1') }}", "line 1: there is no `run_query` here: a model is rendered before"),
         ("SELECT 1\n{{ exceptions.raise_compiler_error('no plant') }}", "line 2: no plant"),
     ];
     for (sql, expected) in cases {

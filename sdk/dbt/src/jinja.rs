@@ -82,7 +82,7 @@ fn environment<'a>(
 ) -> JinjaResult<Environment<'a>> {
     let mut jinja = Environment::new();
     jinja.set_auto_escape_callback(|_| AutoEscape::None);
-    jinja.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+    jinja.set_undefined_behavior(UndefinedBehavior::Strict);
     jinja.set_unknown_method_callback(python_method);
     // Without it an error has no place in the text.
     jinja.set_debug(true);

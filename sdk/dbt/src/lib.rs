@@ -14,8 +14,8 @@
 //! | `dbt.dateadd(…)` and the others, with and without `dbt.`; `dbt_utils.…` | what they print on Trino; see `macros` |
 //! | `log(…)`, `exceptions.raise_compiler_error(…)`, `execute` | as in dbt; `execute` is true, for nothing is parsed ahead |
 //!
-//! What asks the engine or Python is refused by name; see `refused`. A name that is not known is an error with its line where
-//! it is printed, never an empty text.
+//! What asks the engine or Python is refused by name; see `refused`. A name that is not known is an error with its line,
+//! never an empty text.
 
 mod context;
 mod jinja;

@@ -12,7 +12,7 @@ use asgard_sdk::transform::{GoldModel, IncrementalStrategy, Materialization};
 use asgard_sdk::{Error, TableName};
 
 /// What dbt compiles and is refused here, with words of the refusal. All of it is in `docs/backends/dbt-trino.md`.
-const REFUSED: [(&str, &str); 21] = [
+const REFUSED: [(&str, &str); 22] = [
     ("api_column", "there is no `api` here"),
     ("config_ephemeral", "no `ephemeral` models"),
     ("config_hooks", "`post_hook` cannot be run"),
@@ -32,6 +32,7 @@ const REFUSED: [(&str, &str); 21] = [
     ("run_started_at", "there is no `run_started_at` here"),
     ("strings_rare", "has no method named zfill"),
     ("undefined_attribute", "is not defined"),
+    ("undefined_if", "`nothing` is not defined"),
     ("undefined_printed", "`nothing` is not defined"),
     ("yaml", "there is no `fromyaml` here"),
 ];
