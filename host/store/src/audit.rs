@@ -1,5 +1,6 @@
 //! The audit trail: who changed what, and who was refused. Entries are added and, by age or number, removed at the old end;
-//! no statement changes one.
+//! no statement changes one. The database itself refuses everything else, by triggers: an entry is removed once
+//! `audit_trail_end` has passed it, which moves forwards only.
 
 use chrono::{DateTime, Utc};
 use sqlx::FromRow;
@@ -206,14 +207,20 @@ impl Store {
     /// Those of the database.
     pub async fn trim_audit_trail(&self, keep: AuditRetention) -> StoreResult<u64> {
         let oldest = time::now().saturating_sub(i64::from(keep.days) * 24 * 3600 * 1000);
-        let old = sqlx::query("DELETE FROM audit_trail WHERE time < $1").bind(oldest).execute(self.writer()).await?;
-        // The newest of those that are too many; it and all before it go. Nothing is compared with none.
-        let many = sqlx::query(
-            "DELETE FROM audit_trail WHERE id <= (SELECT id FROM audit_trail ORDER BY id DESC LIMIT 1 OFFSET $1)",
+        let mut write = self.write().await?;
+        // The newest of those that are too old, and of those that are too many; it and all before it go.
+        let (end,): (Option<String>,) = sqlx::query_as(
+            "SELECT MAX(id) FROM (SELECT MAX(id) AS id FROM audit_trail WHERE time < $1
+                 UNION ALL SELECT id FROM (SELECT id FROM audit_trail ORDER BY id DESC LIMIT 1 OFFSET $2) AS many) AS ends",
         )
+        .bind(oldest)
         .bind(i64::try_from(keep.entries).unwrap_or(i64::MAX))
-        .execute(self.writer())
+        .fetch_one(&mut *write)
         .await?;
-        Ok(old.rows_affected() + many.rows_affected())
+        let Some(end) = end else { return Ok(0) };
+        sqlx::query("UPDATE audit_trail_end SET id = $1 WHERE id < $1").bind(&end).execute(&mut *write).await?;
+        let removed = sqlx::query("DELETE FROM audit_trail WHERE id <= $1").bind(&end).execute(&mut *write).await?;
+        write.commit().await?;
+        Ok(removed.rows_affected())
     }
 }

@@ -57,6 +57,10 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
+/// Migrations that PostgreSQL words in its own way, by version.
+const POSTGRES_MIGRATIONS: [(i64, &str); 1] =
+    [(24, include_str!("../migrations/postgres/0024_append_only_audit_trail.sql"))];
+
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 static DRIVERS: Once = Once::new();
@@ -91,7 +95,11 @@ impl Dialect {
             let mut migration = migration.clone();
             if self == Self::Postgres {
                 // The checksum stays that of the file: it is the same migration.
-                migration.sql = migration.sql.replace(" BLOB", " BYTEA").into();
+                let own = POSTGRES_MIGRATIONS.iter().find(|(version, _)| *version == migration.version);
+                migration.sql = match own {
+                    Some((_, sql)) => (*sql).into(),
+                    None => migration.sql.replace(" BLOB", " BYTEA").into(),
+                };
             }
             migration
         };

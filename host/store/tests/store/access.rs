@@ -107,7 +107,38 @@ async fn the_old_end_of_the_trail_goes_by_age_and_by_number() {
     assert_eq!(store.trim_audit_trail(AuditRetention { days: 1, entries: 5 }).await.unwrap(), 0);
     assert_eq!(store.trim_audit_trail(AuditRetention { days: 1, entries: 2 }).await.unwrap(), 3);
     assert_eq!(kept().await, ["4", "3"]);
-    testing::execute(folder.path(), "UPDATE audit_trail SET time = 0 WHERE who = '3'").await.unwrap();
+    // As one that was written long ago.
+    let old = "INSERT INTO audit_trail (id, time, who, method, route, path, outcome) VALUES ('00', 0, 'old', '', '', '', 'done')";
+    testing::execute(folder.path(), old).await.unwrap();
+    assert_eq!(store.trim_audit_trail(AuditRetention { days: 1, entries: 9 }).await.unwrap(), 1);
+    assert_eq!(kept().await, ["4", "3"]);
+}
+
+#[tokio::test]
+async fn the_database_itself_refuses_to_change_the_trail() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = testing::open(folder.path()).await.unwrap();
+    for number in 0..3 {
+        store.record(&entry(&number.to_string(), None)).await.unwrap();
+    }
     assert_eq!(store.trim_audit_trail(AuditRetention { days: 1, entries: 2 }).await.unwrap(), 1);
-    assert_eq!(kept().await, ["4"]);
+    let (before, _) = store.audit_trail(&AuditFilter::default(), 10, 0).await.unwrap();
+    let replacing = format!(
+        "INSERT OR REPLACE INTO audit_trail (id, time, who, method, route, path, outcome)
+         VALUES ('{}', 0, 'nobody', '', '', '', 'done')",
+        before[0].id
+    );
+    let mut acts = vec![
+        "UPDATE audit_trail SET who = 'nobody'",
+        "DELETE FROM audit_trail",
+        "DELETE FROM audit_trail WHERE who = '2'",
+        "UPDATE audit_trail_end SET id = ''",
+        "DELETE FROM audit_trail_end",
+    ];
+    acts.push(if testing::on_postgres() { "TRUNCATE audit_trail" } else { &replacing });
+    for act in acts {
+        let error = testing::execute(folder.path(), act).await.unwrap_err().to_string();
+        assert!(error.contains("append-only") || error.contains("forwards only"), "{act}: {error}");
+    }
+    assert_eq!(store.audit_trail(&AuditFilter::default(), 10, 0).await.unwrap().0, before);
 }
