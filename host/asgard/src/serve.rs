@@ -2,10 +2,11 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use asgard_api::{Api, ApiConfig};
-use asgard_pipeline::{Pipeline, PipelineConfig};
+use asgard_pipeline::{Pipeline, PipelineConfig, TaskRetention};
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -38,6 +39,16 @@ pub(crate) struct Serve {
     /// The environment that routes without `/environments/NAME` act on.
     #[arg(long, value_name = "NAME", default_value = "local")]
     environment: String,
+    /// How many days after its end a task's log is kept.
+    #[arg(long, value_name = "DAYS", default_value_t = 90)]
+    task_log_days: u32,
+    /// How many days after its end a task is kept, where a newer one of the same subject has succeeded.
+    #[arg(long, value_name = "DAYS", default_value_t = 400)]
+    task_days: u32,
+}
+
+fn days(days: u32) -> Duration {
+    Duration::from_secs(u64::from(days) * 24 * 3600)
 }
 
 impl Serve {
@@ -66,6 +77,7 @@ impl Serve {
             shared: self.shared.as_deref().map(data::opened).transpose()?,
             bundled_plugins: self.plugins.or_else(|| binary.parent().map(|folder| folder.join("plugins"))),
             keeper: binary,
+            retention: TaskRetention { logs: days(self.task_log_days), tasks: days(self.task_days) },
         })
         .await?;
         let config = ApiConfig {

@@ -30,6 +30,7 @@ use asgard_contract::manifest::Role;
 use asgard_contract::{Error, Result};
 use asgard_plugins::{Runtime, RuntimeConfig};
 use asgard_store::{Store, StoreConfig};
+pub use asgard_tasks::TaskRetention;
 use asgard_tasks::{Allowances, Tasks, TasksConfig};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -53,6 +54,8 @@ pub struct PipelineConfig {
     pub bundled_plugins: Option<PathBuf>,
     /// The `asgard` binary, which is run as `asgard keep FOLDER` around every process.
     pub keeper: PathBuf,
+    /// How long after their end tasks are kept.
+    pub retention: TaskRetention,
 }
 
 /// One page of a list: at most `limit` items after the first `offset`.
@@ -107,7 +110,7 @@ impl Pipeline {
             config.shared.unwrap_or_else(|| config.data.clone()),
         ));
         environments.open(config.first_environment.as_deref()).await?;
-        let working = TasksConfig::default();
+        let working = TasksConfig { retention: config.retention, ..TasksConfig::default() };
         // From here on other hosts know that this one is alive; the worker says so again and again.
         store.beat(working.lease).await?;
         let tasks = Tasks::new(store.clone(), working);

@@ -7,10 +7,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use asgard_capabilities::secrets::Used;
-use asgard_contract::log::{Level, LogSink};
-
-/// Longer lines are cut: a log is read by people.
-const LINE_BYTES: usize = 16 << 10;
+use asgard_contract::log::{LONGEST_LINE, Level, LogSink, cut};
 
 /// Of the last words; a message that is longer has said what it had to say.
 const LAST_WORDS_BYTES: usize = 2 << 10;
@@ -84,14 +81,15 @@ impl Logbook {
 
     pub(crate) fn log(&self, level: Level, message: &str) {
         if self.admit() {
-            self.sink.log(level, cut(&self.secrets.conceal(message)));
+            self.sink.log(level, &cut(&self.secrets.conceal(message), LONGEST_LINE));
         }
     }
 
     /// Events count as lines.
     pub(crate) fn event(&self, kind: &str, reason: &str, message: &str) {
         if self.admit() {
-            self.sink.event(cut(kind), cut(reason), cut(&self.secrets.conceal(message)));
+            let cut = |text| cut(text, LONGEST_LINE);
+            self.sink.event(&cut(kind), &cut(reason), &cut(&self.secrets.conceal(message)));
         }
     }
 
@@ -106,13 +104,13 @@ impl Logbook {
         }
         let mut state = self.state();
         let buffer = state.buffer(channel);
-        // A line without an end must not grow without one.
-        let room = LINE_BYTES.saturating_sub(buffer.len());
+        // A line without an end must not grow without one; a byte more than may stay tells that it was cut.
+        let room = (LONGEST_LINE + 1).saturating_sub(buffer.len());
         buffer.extend_from_slice(&rest[..rest.len().min(room)]);
     }
 
     fn line(&self, channel: Channel, bytes: &[u8]) {
-        let text = String::from_utf8_lossy(&bytes[..bytes.len().min(LINE_BYTES)]);
+        let text = String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST_LINE + 1)]);
         let text = text.trim_end();
         if text.is_empty() {
             return;
@@ -149,7 +147,7 @@ impl State {
         match panic {
             Some((_, place)) => {
                 self.panicking = true;
-                self.last_words = format!("at {}", cut(place));
+                self.last_words = format!("at {}", cut(place, LAST_WORDS_BYTES));
             }
             None if self.panicking && self.last_words.len() + line.len() < LAST_WORDS_BYTES => {
                 self.last_words.push(' ');
@@ -175,11 +173,6 @@ impl Drop for Lines {
     fn drop(&mut self) {
         self.0.finish();
     }
-}
-
-/// At most [`LINE_BYTES`], on a character's boundary.
-pub(crate) fn cut(text: &str) -> &str {
-    &text[..text.floor_char_boundary(LINE_BYTES)]
 }
 
 #[cfg(test)]
@@ -254,6 +247,7 @@ mod tests {
             book.write(Channel::Output, &[b'x'; 4096]);
         }
         book.finish();
-        assert_eq!(lines.0.lock().unwrap()[0].len(), "Info ".len() + LINE_BYTES);
+        let line = lines.0.lock().unwrap()[0].clone();
+        assert!(line.len() <= "Info ".len() + LONGEST_LINE && line.ends_with("(cut: more than 16384 bytes)"), "{line}");
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use asgard_store::tasks::TaskRetention;
+
 use crate::RetryPolicy;
 
 /// How a worker works.
@@ -23,7 +25,12 @@ pub struct TasksConfig {
     /// How often to look for work that nobody announced: of other hosts, or after their leases ran out.
     pub poll: Duration,
     pub retry: RetryPolicy,
+    /// How long after their end tasks are kept.
+    pub retention: TaskRetention,
 }
+
+/// A day.
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 impl Default for TasksConfig {
     fn default() -> Self {
@@ -36,6 +43,8 @@ impl Default for TasksConfig {
             flush: Duration::from_millis(500),
             poll: Duration::from_secs(1),
             retry: RetryPolicy::default(),
+            // A quarter of a year to ask what happened; a year, and time to look back at it, to know that it did.
+            retention: TaskRetention { logs: 90 * DAY, tasks: 400 * DAY },
         }
     }
 }

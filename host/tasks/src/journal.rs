@@ -4,13 +4,19 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use asgard_contract::Progress;
-use asgard_contract::log::{Level, LogSink};
+use asgard_contract::log::{LONGEST_LINE, Level, LogSink, cut};
 use asgard_store::tasks::{NewEvent, NewLogLine};
 use chrono::Utc;
 
 /// Lines (and events) kept between two flushes: what a chatty backend writes in half a second. Beyond, the oldest go, and
 /// their number is told.
 const CAPACITY: usize = 10_000;
+
+/// Bytes of lines, likewise: there is a journal for each step under way.
+const BYTES: usize = 8 << 20;
+
+/// Bytes of an event's message. It is a sentence; a backend's long answer is in the log.
+const LONGEST_EVENT: usize = 4 << 10;
 
 /// Never waits: a sink is called from inside a plugin's call.
 #[derive(Debug, Default)]
@@ -21,6 +27,8 @@ pub(crate) struct Said {
     pub(crate) lines: VecDeque<NewLogLine>,
     pub(crate) events: VecDeque<NewEvent>,
     pub(crate) progress: Option<Progress>,
+    /// Of all lines.
+    bytes: usize,
     dropped: u64,
 }
 
@@ -30,8 +38,9 @@ impl Said {
     }
 
     fn trim(&mut self) {
-        while self.lines.len() > CAPACITY {
-            self.lines.pop_front();
+        while self.lines.len() > CAPACITY || self.bytes > BYTES {
+            let Some(line) = self.lines.pop_front() else { break };
+            self.bytes -= line.message.len();
             self.dropped += 1;
         }
         while self.events.len() > CAPACITY {
@@ -68,6 +77,7 @@ impl Journal {
     pub(crate) fn put_back(&self, mut earlier: Said) {
         let mut said = self.said();
         earlier.lines.append(&mut said.lines);
+        earlier.bytes = earlier.lines.iter().map(|line| line.message.len()).sum();
         earlier.events.append(&mut said.events);
         earlier.progress = said.progress.take().or(earlier.progress);
         earlier.dropped = said.dropped;
@@ -78,8 +88,10 @@ impl Journal {
 
 impl LogSink for Journal {
     fn log(&self, level: Level, message: &str) {
+        let message = cut(message, LONGEST_LINE).into_owned();
         let mut said = self.said();
-        said.lines.push_back(NewLogLine { time: Utc::now(), level, message: message.to_owned() });
+        said.bytes += message.len();
+        said.lines.push_back(NewLogLine { time: Utc::now(), level, message });
         said.trim();
     }
 
@@ -89,7 +101,7 @@ impl LogSink for Journal {
             time: Utc::now(),
             kind: kind.to_owned(),
             reason: reason.to_owned(),
-            message: message.to_owned(),
+            message: cut(message, LONGEST_EVENT).into_owned(),
         });
         said.trim();
     }
@@ -109,6 +121,24 @@ mod tests {
         assert_eq!(said.lines[0].message, "5 lines before this one came too fast to be kept");
         assert_eq!(said.lines[1].message, "5");
         assert!(journal.take().is_empty());
+    }
+
+    #[test]
+    fn a_flood_of_long_lines_is_kept_by_its_bytes() {
+        let journal = Journal::default();
+        let most = BYTES / LONGEST_LINE;
+        for _ in 0..most + 3 {
+            journal.log(Level::Info, &"x".repeat(2 * LONGEST_LINE));
+        }
+        let first = journal.take();
+        journal.log(Level::Info, &"y".repeat(LONGEST_LINE));
+        journal.put_back(first);
+        let said = journal.take();
+        // The note of the first, which went with the oldest line, is among those that went.
+        assert_eq!(said.lines.len(), most + 1);
+        assert!(said.lines[0].message.ends_with("lines before this one came too fast to be kept"));
+        assert!(said.lines[1].message.ends_with("(cut: more than 16384 bytes)"));
+        assert!(said.lines[most].message.starts_with('y'));
     }
 
     #[test]

@@ -13,6 +13,8 @@
 //!   happens even when the host dies right after it was asked for. Asking twice is asking once.
 //! - **Interrupting** tells the step through [`StepContext::cancelled`]. A step that has not returned after
 //!   [`TasksConfig::interrupt_grace`] is dropped where it waits, as a crash would end it.
+//! - **Deadlines and patience** are measured by a clock that nobody sets, as long as one host works on a task: a wall clock that is put
+//!   forward ends nothing. What passed on other hosts counts by the database's clock.
 //! - **A shutdown** interrupts every step and gives its lease back at once, so the next host need not wait.
 //!
 //! [`Tasks::run`] owns everything that moves: the steps, the heartbeat of their leases, the schedules. It returns when all of
@@ -25,14 +27,16 @@ mod error;
 mod handler;
 mod journal;
 mod limits;
+mod retention;
 mod retry;
 pub mod schedule;
 mod schedules;
 mod step;
+mod stopwatch;
 mod tasks;
 mod worker;
 
-pub use asgard_store::tasks::Concurrency;
+pub use asgard_store::tasks::{Concurrency, TaskRetention};
 pub use asgard_store::tasks::{Event, LogLine, NewTask, Task, TaskFilter, TaskStatus};
 pub use asgard_store::{CatchUp, Overlap};
 pub use config::TasksConfig;

@@ -41,13 +41,14 @@ pub(crate) struct Retry {
 }
 
 impl RetryPolicy {
-    /// When to repeat a step that failed at `now` after `attempts`; none when it is not to be repeated any more. `chance` is
-    /// from 0 to 1.
+    /// When to repeat a step that failed at `now` after `attempts`, which began to fail `failing` ago; none when it is not to be
+    /// repeated any more. `chance` is from 0 to 1.
     pub(crate) fn after(
         &self,
         attempts: Attempts,
         retry_after: Option<Duration>,
         now: DateTime<Utc>,
+        failing: Duration,
         chance: f64,
     ) -> Option<Retry> {
         let doubled = 2u32.saturating_pow(attempts.failures);
@@ -57,15 +58,12 @@ impl RetryPolicy {
             return None;
         }
         let pause = pause.mul_f64(1.0 + JITTER * chance);
-        let since = attempts.failing_since.unwrap_or(now);
-        let at = now.checked_add_signed(chrono::TimeDelta::from_std(pause).ok()?)?;
-        let patience = chrono::TimeDelta::from_std(self.patience).unwrap_or(chrono::TimeDelta::MAX);
-        if at - since > patience {
+        if failing.saturating_add(pause) > self.patience {
             return None;
         }
         let attempts = Attempts {
             failures: attempts.failures.saturating_add(1),
-            failing_since: Some(since),
+            failing_since: attempts.failing_since.or(Some(now)),
             retries: attempts.retries.saturating_add(1),
         };
         Some(Retry { after: pause, attempts })
@@ -78,11 +76,12 @@ mod tests {
 
     fn pauses(policy: &RetryPolicy, retry_after: Option<Duration>, chance: f64) -> Vec<u128> {
         let mut now = DateTime::from_timestamp_millis(0).unwrap();
+        let mut failing = Duration::ZERO;
         let mut attempts = Attempts::default();
         let mut pauses = Vec::new();
-        while let Some(retry) = policy.after(attempts, retry_after, now, chance) {
+        while let Some(retry) = policy.after(attempts, retry_after, now, failing, chance) {
             pauses.push(retry.after.as_millis());
-            (now, attempts) = (now + retry.after, retry.attempts);
+            (now, failing, attempts) = (now + retry.after, failing + retry.after, retry.attempts);
         }
         pauses
     }
@@ -121,6 +120,6 @@ mod tests {
     #[test]
     fn the_budget_counts_over_the_whole_life_of_a_task() {
         let spent = Attempts { failures: 0, failing_since: None, retries: 100 };
-        assert_eq!(policy().after(spent, None, Utc::now(), 0.0), None);
+        assert_eq!(policy().after(spent, None, Utc::now(), Duration::ZERO, 0.0), None);
     }
 }

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::context::{Interrupt, Interruption, Left};
 use crate::retry::Retry;
+use crate::stopwatch::Span;
 use crate::{Handler, StepContext, StepOutcome, Task, Tasks, TasksError};
 
 /// Between two tries to write what a step left.
@@ -139,10 +140,11 @@ impl<'a> StepRun<'a> {
         tokio::join!(stepping, self.context.flush_until(&stop, self.tasks.config().flush), watching).0
     }
 
-    /// How much of the task's time was left when this step was leased, by the clock that all hosts go by.
+    /// How much of the task's time is left. What was spent before this host met the task is known by the clock that all hosts go by.
     fn time_left(&self) -> Option<Duration> {
         let begun = self.task.started_at?;
-        let spent = (self.task.updated_at - begun).to_std().unwrap_or_default();
+        let by_the_clock = (self.task.updated_at - begun).to_std().unwrap_or_default();
+        let spent = self.tasks.stopwatches().elapsed(&self.task.id, Span::UnderWay, by_the_clock);
         Some(self.longest?.saturating_sub(spent))
     }
 
@@ -171,6 +173,7 @@ impl<'a> StepRun<'a> {
                     self.context.progress(progress);
                 }
                 let attempts = Attempts { retries: self.attempts.retries, ..Attempts::default() };
+                self.tasks.stopwatches().stop(&self.task.id, Span::Failing);
                 Verdict::Write(Next::Due { after, attempts })
             }
             // What a stopping host could not do says nothing about the backend.
@@ -214,7 +217,13 @@ impl<'a> StepRun<'a> {
         let retry_after = retry_after_ms.map(Duration::from_millis);
         // A database that is away has no time to tell; this host's is near enough for a pause.
         let now = self.tasks.store().now().await.unwrap_or_else(|_| Utc::now());
-        self.tasks.config().retry.after(self.attempts, retry_after, now, rand::random())
+        let by_the_clock = (now - self.attempts.failing_since.unwrap_or(now)).to_std().unwrap_or_default();
+        if self.attempts.failures == 0 {
+            // Another host may have ended an earlier row of failures.
+            self.tasks.stopwatches().stop(&self.task.id, Span::Failing);
+        }
+        let failing = self.tasks.stopwatches().elapsed(&self.task.id, Span::Failing, by_the_clock);
+        self.tasks.config().retry.after(self.attempts, retry_after, now, failing, rand::random())
     }
 
     /// As a cancel, of a task that took longer than it may.
@@ -292,6 +301,9 @@ impl<'a> StepRun<'a> {
             let error = match self.context.write(left, next.clone()).await {
                 Ok(()) => {
                     if next.is_final() {
+                        for span in [Span::UnderWay, Span::Failing] {
+                            self.tasks.stopwatches().stop(&self.task.id, span);
+                        }
                         self.tasks.ended();
                     }
                     return true;

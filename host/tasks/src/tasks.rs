@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::context::{Interrupt, Interruption};
+use crate::stopwatch::Stopwatches;
 use crate::worker::Worker;
 use crate::{
     Allowance, Allowances, Event, Handler, LogLine, NewTask, Schedules, Task, TaskFilter, TasksConfig, TasksError,
@@ -35,6 +36,7 @@ pub struct Tasks {
     handlers: RwLock<HashMap<String, Arc<dyn Handler>>>,
     /// Steps that run here, by task.
     running: Mutex<HashMap<String, Running>>,
+    stopwatches: Stopwatches,
     /// Whether [`Tasks::run`] runs here.
     working: AtomicBool,
     due: Notify,
@@ -52,6 +54,7 @@ impl Tasks {
             config,
             handlers: RwLock::default(),
             running: Mutex::default(),
+            stopwatches: Stopwatches::default(),
             working: AtomicBool::new(false),
             due: Notify::new(),
             schedules_changed: Notify::new(),
@@ -241,6 +244,10 @@ impl Tasks {
         if let Some(running) = self.running().get(id) {
             running.interrupt.because(why);
         }
+    }
+
+    pub(crate) fn stopwatches(&self) -> &Stopwatches {
+        &self.stopwatches
     }
 
     pub(crate) fn ended(&self) {

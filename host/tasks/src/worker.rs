@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::context::{Interrupt, Interruption};
 use crate::step::StepRun;
 use crate::tasks::Running;
-use crate::{Tasks, clock};
+use crate::{Tasks, clock, retention};
 
 /// After an error of the store: long enough not to fill the log while a disk is full, short enough that work goes on soon.
 const AFTER_AN_ERROR: Duration = Duration::from_secs(1);
@@ -34,7 +34,12 @@ impl Worker {
             self.dispatch().await;
             idle.cancel();
         };
-        tokio::join!(steps, self.keep_leases(&idle), clock::run(&self.tasks, &self.shutdown));
+        tokio::join!(
+            steps,
+            self.keep_leases(&idle),
+            clock::run(&self.tasks, &self.shutdown),
+            retention::run(&self.tasks, &self.shutdown)
+        );
         if let Err(error) = self.tasks.store().end_life().await {
             tracing::warn!(%error, "leases were not given back: they run out by themselves");
         }
@@ -91,7 +96,9 @@ impl Worker {
             return Ok(poll);
         }
         let store = self.tasks.store();
-        let Some(pause) = store.next_due(store.owner(), &kinds).await? else { return Ok(poll) };
+        let Some(pause) = store.next_due(store.owner(), &kinds, self.tasks.config().lease).await? else {
+            return Ok(poll);
+        };
         if !pause.is_zero() {
             return Ok(pause.min(poll));
         }
@@ -107,7 +114,7 @@ impl Worker {
         if started == free || started == 0 {
             return Ok(poll);
         }
-        let next = store.next_due(store.owner(), &kinds).await?;
+        let next = store.next_due(store.owner(), &kinds, self.tasks.config().lease).await?;
         Ok(next.map_or(poll, |pause| pause.min(poll)))
     }
 

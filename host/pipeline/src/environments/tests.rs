@@ -16,6 +16,7 @@ async fn pipeline(data: &Path) -> Arc<Pipeline> {
         first_environment: Some(EMPTY.to_owned()),
         bundled_plugins: None,
         keeper: "/no/keeper".into(),
+        retention: asgard_tasks::TasksConfig::default().retention,
     };
     Pipeline::open(config).await.unwrap()
 }

@@ -58,7 +58,8 @@ pub struct Held {
 impl Store {
     /// Leases up to `limit` tasks that are due to `owner` for `time`, in turns and within `limits`: free ones, and those whose lease
     /// on another owner ran out. An owner's own leases do not run out for itself: after a clock jump a worker must not start a task
-    /// that it is working on.
+    /// that it is working on. A task that another host had goes on there, unless it is late by half a lease: that host may hold in its
+    /// memory what the task waits for, such as a statement that would have to begin anew.
     ///
     /// # Errors
     /// Those of the database.
@@ -73,7 +74,7 @@ impl Store {
         // What is counted must not change until what was chosen is written.
         let mut write = if fairness::are_unlimited(limits) { self.write_rows().await? } else { self.write().await? };
         let now = self.now_in(&mut write).await?;
-        let candidates = candidates(&mut write, owner, kinds, now, limit).await?;
+        let candidates = candidates(&mut write, owner, kinds, now, time, limit).await?;
         let under_way: Vec<UnderWay> = sqlx::query_as(
             "SELECT environment, kind, COALESCE(backend, '') AS backend, COUNT(*) AS count FROM tasks
              WHERE finished_at IS NULL AND status <> 'pending' GROUP BY environment, kind, COALESCE(backend, '')",
@@ -90,6 +91,7 @@ impl Store {
         query.push(") AND (lease_owner IS NULL OR lease_until < ").bind(now).push(")");
         query.push(self.dialect().for_update());
         query.push(") UPDATE tasks SET status = 'running', lease_owner = ").bind(owner);
+        query.push(", last_host = ").bind(host_of(owner));
         query.push(", lease_until = ").bind(time::later(now, time));
         query.push(", lease_token = lease_token + 1, started_at = COALESCE(started_at, ").bind(now);
         query.push("), updated_at = ").bind(now);
@@ -101,14 +103,15 @@ impl Store {
         rows.into_iter().map(leased).collect()
     }
 
-    /// In how long the next task of these kinds is due for `owner`: nothing where one waits already, none where there is none.
+    /// In how long the next task of these kinds is due for `owner`, who leases for `time`: nothing where one waits already, none
+    /// where there is none.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn next_due(&self, owner: &str, kinds: &[String]) -> StoreResult<Option<Duration>> {
-        let mut query = Statement::new(
-            "SELECT MIN(CASE WHEN lease_owner IS NULL THEN due_at ELSE lease_until + 1 END) FROM tasks WHERE TRUE",
-        );
+    pub async fn next_due(&self, owner: &str, kinds: &[String], time: Duration) -> StoreResult<Option<Duration>> {
+        let mut query = Statement::new("SELECT MIN(CASE WHEN lease_owner IS NOT NULL THEN lease_until + 1 WHEN ");
+        query.push("last_host <> ").bind(host_of(owner)).push(" THEN due_at + ").bind(lateness(time));
+        query.push(" ELSE due_at END) FROM tasks WHERE TRUE");
         push_free(&mut query, owner, kinds);
         let (next,): (Option<i64>,) = query.query_as().fetch_one(self.readers()).await?;
         let Some(next) = next else { return Ok(None) };
@@ -157,11 +160,15 @@ impl Store {
         Ok(rows.into_iter().map(held).collect())
     }
 
-    /// Gives all leases of `owner` back; the tasks are due when they were.
+    /// Gives all leases of `owner` back; the tasks are due when they were, for every host.
     ///
     /// # Errors
     /// Those of the database.
     pub async fn release_leases(&self, owner: &str) -> StoreResult<u64> {
+        sqlx::query("UPDATE tasks SET last_host = NULL WHERE last_host = $1 AND finished_at IS NULL")
+            .bind(host_of(owner))
+            .execute(self.writer())
+            .await?;
         let freed = sqlx::query("UPDATE tasks SET lease_owner = NULL, lease_until = NULL WHERE lease_owner = $1")
             .bind(owner)
             .execute(self.writer())
@@ -186,12 +193,24 @@ impl Store {
     }
 }
 
+/// The host of a life.
+fn host_of(owner: &str) -> &str {
+    owner.split('/').next().unwrap_or_default()
+}
+
+/// From when on a task is anybody's that its host has not gone on with, in milliseconds: after half a lease, so that what a killed host
+/// had is taken over no later than what it was working on.
+fn lateness(lease: Duration) -> i64 {
+    i64::try_from(lease.as_millis() / 2).unwrap_or(i64::MAX)
+}
+
 /// What is due and free, oldest first: as many of each environment, kind and backend as may be chosen in all.
 async fn candidates(
     write: &mut Transaction<'static, Any>,
     owner: &str,
     kinds: &[String],
     now: i64,
+    time: Duration,
     limit: usize,
 ) -> StoreResult<Vec<Candidate>> {
     let mut query = Statement::new(
@@ -204,6 +223,8 @@ async fn candidates(
     query.bind(now);
     push_free(&mut query, owner, kinds);
     query.push(" AND (lease_owner IS NULL OR lease_until < ").bind(now);
+    query.push(") AND (lease_owner IS NOT NULL OR last_host IS NULL OR last_host = ").bind(host_of(owner));
+    query.push(" OR due_at <= ").bind(now.saturating_sub(lateness(time)));
     query.push(
         ") AND (waits = 0 OR NOT EXISTS (SELECT 1 FROM tasks older WHERE older.environment = tasks.environment
              AND older.kind = tasks.kind AND older.subject = tasks.subject AND older.id < tasks.id

@@ -12,6 +12,12 @@ use crate::{Store, StoreResult, time};
 /// Kept of one task: the newest. A plugin that logs for ever must not fill the disk.
 const LINES_PER_TASK: i64 = 100_000;
 
+/// Likewise of its log in bytes: what a person looks through, and a hundred tasks fit on a small disk.
+const BYTES_PER_TASK: i64 = 32 << 20;
+
+/// What is left of the bytes when the log is cut, so that it is not cut with every write.
+const BYTES_AFTER_A_CUT: i64 = BYTES_PER_TASK / 4 * 3;
+
 /// Likewise; an event is a change of a backend's state, and these are few.
 const EVENTS_PER_TASK: i64 = 10_000;
 
@@ -147,13 +153,63 @@ pub(super) async fn append(write: &mut Transaction<'static, Any>, task: &str, li
         }));
         query.query().persistent(some.len() == 1).execute(&mut **write).await?;
     }
-    if position > LINES_PER_TASK {
-        sqlx::query("DELETE FROM task_log WHERE task_id = $1 AND position <= $2")
+    let more: i64 = lines.iter().map(|line| i64::try_from(line.message.len()).unwrap_or(i64::MAX)).sum();
+    let (bytes,): (i64,) =
+        sqlx::query_as("UPDATE tasks SET log_bytes = log_bytes + $1 WHERE id = $2 RETURNING log_bytes")
+            .bind(more)
             .bind(task)
-            .bind(position - LINES_PER_TASK)
-            .execute(&mut **write)
+            .fetch_one(&mut **write)
             .await?;
+    if position <= LINES_PER_TASK && bytes <= BYTES_PER_TASK {
+        return Ok(());
     }
+    let mut end = position - LINES_PER_TASK + 1;
+    if bytes > BYTES_PER_TASK {
+        end = end.max(oldest_beyond(write, task, BYTES_AFTER_A_CUT).await?);
+    }
+    cut_before(write, task, end).await
+}
+
+/// The newest line that has, with those after it, more than `bytes`; 0 where there is none.
+async fn oldest_beyond(write: &mut Transaction<'static, Any>, task: &str, bytes: i64) -> StoreResult<i64> {
+    let (position,): (i64,) = sqlx::query_as(
+        "SELECT COALESCE(MAX(position), 0) FROM (
+             SELECT position, SUM(OCTET_LENGTH(message)) OVER (ORDER BY position DESC) AS bytes
+             FROM task_log WHERE task_id = $1) AS counted WHERE bytes > $2",
+    )
+    .bind(task)
+    .bind(bytes)
+    .fetch_one(&mut **write)
+    .await?;
+    Ok(position)
+}
+
+/// Removes the lines before `position`; the one there says so instead of what it said.
+async fn cut_before(write: &mut Transaction<'static, Any>, task: &str, position: i64) -> StoreResult<()> {
+    let note = format!(
+        "the log was cut here, at line {position}: the newest {LINES_PER_TASK} lines or {} MiB of a task are kept",
+        BYTES_PER_TASK >> 20
+    );
+    sqlx::query(
+        "UPDATE tasks SET log_bytes = log_bytes + $1 - COALESCE(
+             (SELECT SUM(OCTET_LENGTH(message)) FROM task_log WHERE task_id = $2 AND position <= $3), 0) WHERE id = $2",
+    )
+    .bind(i64::try_from(note.len()).unwrap_or(i64::MAX))
+    .bind(task)
+    .bind(position)
+    .execute(&mut **write)
+    .await?;
+    sqlx::query("DELETE FROM task_log WHERE task_id = $1 AND position < $2")
+        .bind(task)
+        .bind(position)
+        .execute(&mut **write)
+        .await?;
+    sqlx::query("UPDATE task_log SET level = 'warn', message = $1 WHERE task_id = $2 AND position = $3")
+        .bind(note)
+        .bind(task)
+        .bind(position)
+        .execute(&mut **write)
+        .await?;
     Ok(())
 }
 

@@ -7,6 +7,7 @@
 mod fairness;
 mod lease;
 mod log;
+mod retention;
 mod step;
 
 use asgard_contract::{Error, Progress};
@@ -19,6 +20,7 @@ use uuid::Uuid;
 pub use fairness::{Concurrency, Limits, WAITING};
 pub use lease::{Attempts, Held, Lease, Leased};
 pub use log::{Event, LogLine, NewEvent, NewLogLine};
+pub use retention::{Removed, TaskRetention};
 pub use step::{Next, StepWrite};
 
 use crate::statement::Statement;

@@ -52,8 +52,29 @@ async fn a_leased_task_is_nobody_elses_until_its_lease_runs_out() {
     a_moment().await;
     assert_eq!(held[0].lease, mine[0].lease);
     assert!(store.lease_due("a", &kinds(), MINUTE, 9, &Limits::new()).await.unwrap().is_empty(), "its own work");
-    assert_eq!(store.next_due("b", &kinds()).await.unwrap(), Some(Duration::ZERO));
+    assert_eq!(store.next_due("b", &kinds(), MINUTE).await.unwrap(), Some(Duration::ZERO));
     assert_eq!(store.lease_due("b", &kinds(), MINUTE, 9, &Limits::new()).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_task_goes_on_where_it_was_unless_it_is_late() {
+    let (_folder, store) = store().await;
+    store.insert_task(&NewTask::new("local", "sync")).await.unwrap();
+    let lease = async |owner: &str, time: Duration| {
+        store.lease_due(owner, &kinds(), time, 1, &Limits::new()).await.unwrap().pop().map(|leased| leased.lease)
+    };
+    let rest = async |lease: &Lease| {
+        let due = Next::Due { after: Duration::ZERO, attempts: Attempts::default() };
+        write(&store, lease, &Value::Null, due).await.unwrap();
+    };
+    rest(&lease("a/1", MINUTE).await.unwrap()).await;
+    assert_eq!(lease("b/1", MINUTE).await, None);
+    let wait = store.next_due("b/1", &kinds(), MINUTE).await.unwrap().unwrap();
+    assert!(wait > MINUTE / 4 && wait <= MINUTE / 2, "{wait:?}");
+    assert_eq!(store.next_due("a/2", &kinds(), MINUTE).await.unwrap(), Some(Duration::ZERO));
+    rest(&lease("a/2", MINUTE).await.unwrap()).await;
+    a_moment().await;
+    assert!(lease("b/1", Duration::from_millis(20)).await.is_some(), "half a lease late");
 }
 
 #[tokio::test]
@@ -81,7 +102,7 @@ async fn an_ended_task_is_never_due_and_never_changes() {
     let leased = store.lease_due("a", &kinds(), MINUTE, 1, &Limits::new()).await.unwrap().remove(0);
     let failed = Next::Failed { error: Error::invalid("sql", "no") };
     write(&store, &leased.lease, &Value::Null, failed).await.unwrap();
-    assert_eq!(store.next_due("a", &kinds()).await.unwrap(), None);
+    assert_eq!(store.next_due("a", &kinds(), MINUTE).await.unwrap(), None);
     let task = store.request_cancel(&task.id).await.unwrap();
     assert_eq!((task.status, task.error), (TaskStatus::Failed, Some(Error::invalid("sql", "no"))));
     assert!(task.finished_at.is_some());
@@ -101,7 +122,7 @@ async fn the_leases_of_an_ended_host_are_free_at_once() {
     assert!(write(&store, &before.lease, &Value::Null, Next::GoesOn).await.is_err());
     assert_eq!(store.reclaim_leases().await.unwrap(), 0, "what it works on itself stays");
     store.end_life().await.unwrap();
-    assert_eq!(store.next_due("b", &kinds()).await.unwrap(), Some(Duration::ZERO));
+    assert_eq!(store.next_due("b", &kinds(), MINUTE).await.unwrap(), Some(Duration::ZERO));
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! A host that can be stopped, killed and started again over one data folder.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -7,7 +8,9 @@ use std::time::Duration;
 
 use asgard_contract::{Error, Result};
 
-use asgard_tasks::{Handler, NewTask, RetryPolicy, StepContext, StepOutcome, Task, Tasks, TasksConfig};
+use asgard_tasks::{
+    Allowance, Allowances, Handler, NewTask, RetryPolicy, StepContext, StepOutcome, Task, Tasks, TasksConfig,
+};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -35,6 +38,20 @@ pub(crate) fn quick() -> TasksConfig {
         },
         ..TasksConfig::default()
     }
+}
+
+struct Allowed(Allowance);
+
+#[async_trait]
+impl Allowances for Allowed {
+    async fn allowances(&self) -> HashMap<String, Allowance> {
+        HashMap::from([("local".to_owned(), self.0.clone())])
+    }
+}
+
+/// What all tasks of the host are allowed.
+pub(crate) fn allow(host: &TestHost, allowance: Allowance) {
+    host.tasks.limit_by(Arc::new(Allowed(allowance)));
 }
 
 pub(crate) struct TestHost {

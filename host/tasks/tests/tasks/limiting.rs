@@ -5,24 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::host::{Counting, KIND, Long, TestHost};
+use crate::host::{Counting, KIND, Long, TestHost, allow};
 use asgard_contract::Result;
-use asgard_tasks::{Allowance, Allowances, Concurrency, Handler, NewTask, StepContext, StepOutcome, Task, TaskStatus};
+use asgard_tasks::{Allowance, Concurrency, Handler, NewTask, StepContext, StepOutcome, Task, TaskStatus};
 use async_trait::async_trait;
 use serde_json::{Value, json};
-
-struct Allowed(Allowance);
-
-#[async_trait]
-impl Allowances for Allowed {
-    async fn allowances(&self) -> HashMap<String, Allowance> {
-        HashMap::from([("local".to_owned(), self.0.clone())])
-    }
-}
-
-fn allow(host: &TestHost, allowance: Allowance) {
-    host.tasks.limit_by(Arc::new(Allowed(allowance)));
-}
 
 /// Two steps with a pause between them: a task is under way in the pause too.
 #[derive(Default)]

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod cancelling;
+mod clocks;
 mod following;
 mod host;
 mod hosts;

@@ -18,6 +18,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "a_sync_of_a_killed_host_is_ended_by_the_other_with_every_row_once", killed),
         test(world, "a_paused_host_that_goes_on_after_its_lease_adds_nothing", paused),
         test(world, "a_gold_model_of_a_paused_host_is_ended_by_the_other_and_adds_its_rows_once", paused_gold),
+        test(world, "a_statement_is_asked_about_by_the_host_that_runs_it", statement_stays),
         test(world, "a_host_that_is_stopped_hands_its_sync_to_the_other_at_once", stopped),
         test(world, "a_restart_of_the_database_is_survived_without_a_person", restarted),
         test(world, "a_database_that_can_only_be_read_is_told_until_it_can_be_written", database_read_only),
@@ -210,6 +211,39 @@ fn paused_gold(world: &World) {
         let found = client.post("/lakehouse/query", &json!({"dialect": "trino", "sql": sql})).unwrap();
         assert_eq!(found["rows"], json!([{"rows_there": 2, "counts": 2}]), "{found}");
         assert_eq!(client.get(&format!("/tasks/{task}")).unwrap(), ended, "an ended task stays as it is");
+    }
+}
+
+/// Takes seconds, with a poll every second or sooner.
+fn slow_statement() -> String {
+    let numbers = "(VALUES (1), (2), (3), (4), (5), (6), (7), (8), (9), (10)) AS";
+    let tables: Vec<String> = (0..8).map(|n| format!("{numbers} t{n} (x{n})")).collect();
+    format!("SELECT COUNT(*) AS n FROM {} WHERE x0 * x7 > 3 * x5 + x1", tables.join(", "))
+}
+
+/// Both hosts are idle and would take every step; a host that does not run a statement would have to begin it anew.
+fn statement_stays(world: &World) {
+    let two = Two::start(world, "hosts-statement");
+    let asked = two.hosts.each_ref().map(|host| {
+        let (client, name) = (host.client(), format!("slow_{}", host.name().unwrap().replace('-', "_")));
+        let model = json!({"name": name, "sql_query": slow_statement()});
+        std::thread::spawn(move || client.send("POST", "/dbt/transform", Some(&model), &[]))
+    });
+    let one = two.hosts[0].client();
+    for asked in asked {
+        let _ = asked.join();
+    }
+    let tasks = until("both models end", Duration::from_secs(300), || {
+        let tasks = one.get("/tasks?kind=gold").ok()?["tasks"].as_array()?.clone();
+        (tasks.len() == 2 && tasks.iter().all(|task| task["finished_at"].is_string())).then_some(tasks)
+    });
+    for task in tasks {
+        assert_eq!(task["status"], "succeeded", "{task}");
+        let id = task["id"].as_str().unwrap();
+        let leases = two.database.value(&format!("SELECT lease_token FROM tasks WHERE id = '{id}'")).unwrap().unwrap();
+        assert!(leases.parse::<u32>().unwrap() > 5, "it was asked about a few times: {leases} leases");
+        let events = one.get(&format!("/tasks/{id}/events")).unwrap().to_string();
+        assert!(!events.contains("Resubmitted"), "{events}");
     }
 }
 
