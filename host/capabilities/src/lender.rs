@@ -14,6 +14,7 @@ use crate::holder::Holder;
 use crate::objects::{self, ObjectSpace, Objects};
 use crate::policies::Policies;
 use crate::processes::Programs;
+use crate::resolve::{Resolver, SystemResolver};
 use crate::secrets::Used;
 use crate::{
     Lent, credentials, files, http, key_value, kubernetes, lakehouse, placeholders, processes, secrets, services,
@@ -41,6 +42,8 @@ pub struct Backing {
     pub secrets: Arc<dyn secrets::Secrets>,
     pub key_values: Arc<dyn key_value::KeyValues>,
     pub engine: Arc<dyn lakehouse::Engine>,
+    /// Resolves the names that plugins connect to.
+    pub names: Arc<dyn Resolver>,
     /// Owns all processes and services of the host.
     pub supervisor: Arc<processes::Supervisor>,
     /// The bucket of the environment's storage, for objects; none = they are below `folder`.
@@ -70,7 +73,7 @@ impl Lender {
     /// # Errors
     /// `invalid-input` with the field of the environment that is wrong.
     pub fn check(environment: &Environment, folder: &Path) -> Result<()> {
-        policies(environment, &absolute(folder)?).map(drop)
+        policies(environment, &absolute(folder)?, &(Arc::new(SystemResolver) as Arc<dyn Resolver>)).map(drop)
     }
 
     /// Parses the policies of all bindings, and looks that what they name is there.
@@ -79,7 +82,7 @@ impl Lender {
     /// `invalid-input` with the field of the environment that is wrong.
     pub fn new(environment: Arc<Environment>, mut backing: Backing) -> Result<Self> {
         backing.folder = absolute(&backing.folder)?;
-        let policies = policies(&environment, &backing.folder)?;
+        let policies = policies(&environment, &backing.folder, &backing.names)?;
         Ok(Self {
             objects: ObjectSpace::new(&backing.folder, backing.bucket.clone()),
             programs: backing.supervisor.programs(&environment),
@@ -99,7 +102,7 @@ impl Lender {
         let policies = match self.policies.iter().find(|(known, _)| known == grants) {
             Some((_, policies)) => Arc::clone(policies),
             None => Arc::new(
-                Policies::parse(grants, &self.environment, &self.backing.folder)
+                Policies::parse(grants, &self.environment, &self.backing.folder, &self.backing.names)
                     .map_err(|error| error.in_field("grants"))?,
             ),
         };
@@ -125,7 +128,8 @@ impl Lender {
             });
         }
         if let (true, Some(addresses)) = (asked(Capability::Sockets), &policies.sockets) {
-            lent.sockets = Some(sockets::Dialer::new(holder.clone(), addresses.clone(), step));
+            lent.sockets =
+                Some(sockets::Dialer::new(holder.clone(), addresses.clone(), Arc::clone(&self.backing.names), step));
         }
         // A proof gives nothing away that the plugin's connection does not; the secret itself has a grant of its own.
         if asked(Capability::Credentials) {
@@ -301,7 +305,11 @@ impl Lender {
 }
 
 /// The policies of all bindings by their grants, once what they name is known to be there.
-fn policies(environment: &Environment, folder: &Path) -> Result<Vec<(Grants, Arc<Policies>)>> {
+fn policies(
+    environment: &Environment,
+    folder: &Path,
+    names: &Arc<dyn Resolver>,
+) -> Result<Vec<(Grants, Arc<Policies>)>> {
     for (name, service) in &environment.services {
         crate::paths::check_name(&format!("services.{name}"), name)?;
         if !environment.programs.contains_key(&service.program) {
@@ -327,7 +335,7 @@ fn policies(environment: &Environment, folder: &Path) -> Result<Vec<(Grants, Arc
                 let message = "the environment has no cluster: add `[kubernetes]`";
                 return Err(Error::invalid(format!("{field}.grants.kubernetes"), message));
             }
-            let parsed = Policies::parse(&binding.grants, environment, folder);
+            let parsed = Policies::parse(&binding.grants, environment, folder, names);
             let parsed = parsed.map_err(|error| error.in_field(&format!("{field}.grants")))?;
             policies.push((binding.grants.clone(), Arc::new(parsed)));
         }

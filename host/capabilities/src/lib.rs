@@ -26,6 +26,7 @@ pub mod services;
 pub mod sockets;
 
 pub use lender::{Caller, Lender};
+pub use resolve::{Resolver, SystemResolver};
 
 /// All that one call of a plugin may reach, on one screen. Cheap to clone.
 #[derive(Clone, Default)]

@@ -8,6 +8,7 @@ use asgard_contract::environment::{Environment, Grants, ProcessGrant};
 use asgard_contract::{Error, Result};
 
 use crate::addresses::Addresses;
+use crate::resolve::Resolver;
 use crate::{files, http, kubernetes, lakehouse};
 
 /// What a binding lends, capability by capability.
@@ -28,12 +29,18 @@ pub(crate) struct Policies {
 }
 
 impl Policies {
-    /// Reads the grants of a binding of `environment`, which has a `folder` of its own.
+    /// Reads the grants of a binding of `environment`, which has a `folder` of its own; `names` resolves what they
+    /// name.
     ///
     /// # Errors
     /// `invalid-input` with the grant that cannot be read, or that names what the environment lacks.
-    pub(crate) fn parse(grants: &Grants, environment: &Environment, folder: &Path) -> Result<Self> {
-        let http = http::Policy::parse(&grants.http)?;
+    pub(crate) fn parse(
+        grants: &Grants,
+        environment: &Environment,
+        folder: &Path,
+        names: &Arc<dyn Resolver>,
+    ) -> Result<Self> {
+        let http = http::Policy::parse(&grants.http, Arc::clone(names))?;
         if let Some((index, name)) = http.services().find(|(_, name)| !environment.services.contains_key(*name)) {
             let message = format!("the environment has no service `{name}`: add `[services.{name}]`");
             return Err(Error::invalid(format!("http[{index}].host"), message));

@@ -3,9 +3,31 @@
 use std::net::{IpAddr, SocketAddr};
 
 use asgard_contract::{Error, Result};
+use async_trait::async_trait;
 
 use crate::addresses::{Addresses, Denial, Host};
 use crate::holder::Holder;
+
+/// Knows the addresses of names.
+#[async_trait]
+pub trait Resolver: Send + Sync {
+    /// All addresses of `name`, in the order in which they are to be tried; what may be reached of them is decided after.
+    ///
+    /// # Errors
+    /// When nobody knows the name.
+    async fn lookup(&self, name: &str, port: u16) -> std::io::Result<Vec<SocketAddr>>;
+}
+
+/// As every program on this machine resolves names.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemResolver;
+
+#[async_trait]
+impl Resolver for SystemResolver {
+    async fn lookup(&self, name: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
+        Ok(tokio::net::lookup_host((name, port)).await?.collect())
+    }
+}
 
 /// Why a name leads nowhere.
 #[derive(Debug, Clone)]
@@ -30,14 +52,14 @@ pub(crate) async fn addresses_of(
     host: &Host,
     port: u16,
     addresses: &Addresses,
+    names: &dyn Resolver,
 ) -> std::result::Result<Vec<SocketAddr>, Unresolved> {
     addresses.check_name(host, port).map_err(|denial| Unresolved::Denied(denial, None))?;
     let name = match host {
         Host::Address(address) => return Ok(vec![SocketAddr::new(*address, port)]),
         Host::Name(name) => name,
     };
-    let found = tokio::net::lookup_host((name.as_str(), port)).await;
-    let found = found.map_err(|error| Unresolved::Unknown(error.to_string()))?;
+    let found = names.lookup(name, port).await.map_err(|error| Unresolved::Unknown(error.to_string()))?;
     let mut allowed = Vec::new();
     let mut denied = None;
     for address in found {
@@ -61,10 +83,11 @@ pub(crate) async fn resolve(
     host: &Host,
     port: u16,
     addresses: &Addresses,
+    names: &dyn Resolver,
     holder: &Holder,
     grant: &str,
 ) -> Result<Vec<SocketAddr>> {
-    addresses_of(host, port, addresses).await.map_err(|unresolved| unresolved.explain(host, port, holder, grant))
+    addresses_of(host, port, addresses, names).await.map_err(|unresolved| unresolved.explain(host, port, holder, grant))
 }
 
 /// The words for a connection that could not be made.

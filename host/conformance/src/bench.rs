@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use asgard_capabilities::SystemResolver;
 use asgard_capabilities::key_value::KeyValues;
 use asgard_capabilities::kubernetes::Connection;
 use asgard_capabilities::lakehouse::Engine;
@@ -62,6 +63,7 @@ impl Bench {
             secrets: Arc::new(Declared(setup.secrets.clone())),
             key_values: Arc::new(InMemory::default()),
             engine: Arc::clone(&lakehouse) as Arc<dyn Engine>,
+            names: Arc::new(SystemResolver),
             supervisor: Arc::clone(&supervisor),
             bucket: None,
             cluster: setup.kubernetes.clone().map(|cluster| {

@@ -19,7 +19,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::addresses::{Addresses, Host};
-use crate::resolve::{Unresolved, addresses_of};
+use crate::resolve::{Resolver, Unresolved, addresses_of};
 use crate::sockets::tls;
 
 /// Connections of one grant.
@@ -54,13 +54,14 @@ impl std::error::Error for Unconnected {}
 #[derive(Clone)]
 pub(super) struct Connector {
     addresses: Arc<Addresses>,
+    names: Arc<dyn Resolver>,
     /// Made when it is first needed: reading the system's authorities takes longer than starting the host may.
     tls: Arc<OnceLock<Arc<rustls::ClientConfig>>>,
 }
 
 impl Connector {
-    pub(super) fn new(addresses: Arc<Addresses>) -> Self {
-        Self { addresses, tls: Arc::default() }
+    pub(super) fn new(addresses: Arc<Addresses>, names: Arc<dyn Resolver>) -> Self {
+        Self { addresses, names, tls: Arc::default() }
     }
 
     /// A pool that connects through this.
@@ -77,7 +78,8 @@ impl Connector {
         let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
         let unknown = || Unconnected::Io(io::ErrorKind::InvalidInput.into());
         let host: Host = uri.host().and_then(|host| host.parse().ok()).ok_or_else(unknown)?;
-        let addresses = addresses_of(&host, port, &self.addresses).await.map_err(Unconnected::Unresolved)?;
+        let addresses =
+            addresses_of(&host, port, &self.addresses, &*self.names).await.map_err(Unconnected::Unresolved)?;
         let mut last = io::Error::from(io::ErrorKind::TimedOut);
         for address in addresses {
             match tokio::time::timeout(CONNECT, TcpStream::connect(address)).await {
@@ -177,6 +179,7 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
+    use crate::resolve::SystemResolver;
 
     #[tokio::test]
     async fn https_verifies_the_name_of_the_url_against_the_authorities() {
@@ -201,7 +204,7 @@ mod tests {
             }
         });
 
-        let connector = Connector::new(Arc::new(Addresses::parse(&["localhost:*"]).unwrap()));
+        let connector = Connector::new(Arc::new(Addresses::parse(&["localhost:*"]).unwrap()), Arc::new(SystemResolver));
         let mut roots = RootCertStore::empty();
         roots.add(certificate).unwrap();
         let trusting = rustls::ClientConfig::builder_with_provider(provider)

@@ -15,6 +15,7 @@ use url::{Url, form_urlencoded};
 use super::connector::{Connector, Pool};
 use super::credentials::{basic, sensitive};
 use crate::addresses::{Addresses, Host};
+use crate::resolve::SystemResolver;
 use crate::secrets::Secrets;
 
 /// A token that ends while its request is on the way is of no use.
@@ -61,7 +62,7 @@ impl TokenSource {
         let host: Host = url.host_str().ok_or_else(wrong)?.parse().map_err(|_| wrong())?;
         let port = url.port_or_known_default().ok_or_else(wrong)?;
         let addresses = Addresses::parse(&[format!("{host}:{port}")])?;
-        let pool = Connector::new(Arc::new(addresses)).pool();
+        let pool = Connector::new(Arc::new(addresses), Arc::new(SystemResolver)).pool();
         Ok(Self { url, client_id, secret, scope, pool, token: Mutex::default() })
     }
 

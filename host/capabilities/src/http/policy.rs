@@ -8,13 +8,13 @@ use asgard_contract::{Error, Result};
 use super::connector::{Connector, Pool};
 use super::oauth::TokenSource;
 use crate::addresses::{Addresses, Host};
-use crate::resolve::{Unresolved, addresses_of};
+use crate::resolve::{Resolver, Unresolved, addresses_of};
 use crate::secrets;
 
 /// The HTTP grants of one binding, parsed once.
-#[derive(Default)]
 pub(crate) struct Policy {
     grants: Vec<(Target, Arc<Attached>)>,
+    names: Arc<dyn Resolver>,
 }
 
 /// What a grant's `host` names.
@@ -44,24 +44,25 @@ pub(super) enum Attachment {
 /// A granted host with its pool.
 pub(super) struct Granted {
     addresses: Arc<Addresses>,
+    names: Arc<dyn Resolver>,
     pub(super) pool: Pool,
 }
 
 impl Granted {
-    fn new(addresses: Addresses) -> Self {
-        let addresses = Arc::new(addresses);
-        Self { pool: Connector::new(Arc::clone(&addresses)).pool(), addresses }
+    fn new(addresses: Addresses, names: &Arc<dyn Resolver>) -> Self {
+        let (addresses, names) = (Arc::new(addresses), Arc::clone(names));
+        Self { pool: Connector::new(Arc::clone(&addresses), Arc::clone(&names)).pool(), addresses, names }
     }
 }
 
 impl Policy {
     /// # Errors
     /// `invalid-input` in `http[N]`.
-    pub(crate) fn parse(grants: &[HttpGrant]) -> Result<Self> {
+    pub(crate) fn parse(grants: &[HttpGrant], names: Arc<dyn Resolver>) -> Result<Self> {
         let one = |(index, grant): (usize, &HttpGrant)| {
-            parse(grant).map_err(|error| error.in_field(&format!("http[{index}]")))
+            parse(grant, &names).map_err(|error| error.in_field(&format!("http[{index}]")))
         };
-        Ok(Self { grants: grants.iter().enumerate().map(one).collect::<Result<_>>()? })
+        Ok(Self { grants: grants.iter().enumerate().map(one).collect::<Result<_>>()?, names })
     }
 
     /// Names of services that grants stand for, with the grants' places in the list.
@@ -87,7 +88,8 @@ impl Policy {
                     match &*last {
                         Some((known, granted)) if *known == port => Arc::clone(granted),
                         _ => {
-                            let granted = Arc::new(Granted::new(Addresses::parse(&[format!("127.0.0.1:{port}")])?));
+                            let granted = Granted::new(Addresses::parse(&[format!("127.0.0.1:{port}")])?, &self.names);
+                            let granted = Arc::new(granted);
                             *last = Some((port, Arc::clone(&granted)));
                             granted
                         }
@@ -100,7 +102,7 @@ impl Policy {
     }
 }
 
-fn parse(grant: &HttpGrant) -> Result<(Target, Arc<Attached>)> {
+fn parse(grant: &HttpGrant, names: &Arc<dyn Resolver>) -> Result<(Target, Arc<Attached>)> {
     let target = match service(&grant.host) {
         Some(name) => Target::Service { name: name.to_owned(), last: Mutex::default() },
         None => {
@@ -108,7 +110,7 @@ fn parse(grant: &HttpGrant) -> Result<(Target, Arc<Attached>)> {
                 Error::InvalidInput { message, .. } => Error::invalid("host", message),
                 other => other,
             })?;
-            Target::Fixed(Arc::new(Granted::new(addresses)))
+            Target::Fixed(Arc::new(Granted::new(addresses, names)))
         }
     };
     // Both `NAME` and `secret://NAME` are understood: the field can hold nothing else.
@@ -161,7 +163,7 @@ impl Reachable {
                 (Closeness::Exact, _) => {
                     granted.addresses.check_name(host, port).map_err(|denial| Unresolved::Denied(denial, None))
                 }
-                _ => addresses_of(host, port, &granted.addresses).await.map(drop),
+                _ => addresses_of(host, port, &granted.addresses, &*granted.names).await.map(drop),
             };
             match decided {
                 Ok(()) => return Ok((granted, attached)),
@@ -181,6 +183,7 @@ impl Reachable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resolve::SystemResolver;
 
     fn grant(host: &str, credential: Option<Credential>) -> HttpGrant {
         HttpGrant { host: host.to_owned(), credential, substitute_secrets: false }
@@ -191,7 +194,7 @@ mod tests {
     }
 
     async fn chosen(grants: &[HttpGrant], host: &str, port: u16) -> std::result::Result<Option<String>, Unresolved> {
-        let reachable = Policy::parse(grants).unwrap().with_services(|_| Ok(8000)).unwrap();
+        let reachable = Policy::parse(grants, Arc::new(SystemResolver)).unwrap().with_services(|_| Ok(8000)).unwrap();
         let (_, attached) = reachable.grant(&host.parse().unwrap(), port).await?;
         Ok(attached.credential.as_ref().map(|credential| match credential {
             Attachment::Bearer { secret } => secret.clone(),
@@ -247,7 +250,7 @@ mod tests {
             (grant("${services.mlflow.url}", None), "http[1].host"),
             (grant("db:1", oauth("ftp://x")), "http[1].credential.token_url"),
         ] {
-            let error = Policy::parse(&[grant("a:1", None), wrong]).map(|_| ()).unwrap_err();
+            let error = Policy::parse(&[grant("a:1", None), wrong], Arc::new(SystemResolver)).map(|_| ()).unwrap_err();
             assert!(matches!(&error, Error::InvalidInput { field: Some(found), .. } if found == field), "{error:?}");
         }
     }

@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::addresses::{Addresses, Host};
 use crate::holder::Holder;
-use crate::resolve::{connect_error, resolve};
+use crate::resolve::{Resolver, connect_error, resolve};
 
 /// A connector reads streams in parallel with a few; more is a leak in the guest.
 const CONNECTIONS_PER_CALL: usize = 32;
@@ -38,16 +38,18 @@ pub enum Verification {
 pub struct Dialer {
     pub(crate) holder: Holder,
     pub(crate) addresses: Arc<Addresses>,
+    names: Arc<dyn Resolver>,
     pub(crate) permits: Arc<Semaphore>,
     /// Of one read or write: the time of a step.
     pub(crate) idle_timeout: Duration,
 }
 
 impl Dialer {
-    pub(crate) fn new(holder: Holder, addresses: Addresses, idle_timeout: Duration) -> Self {
+    pub(crate) fn new(holder: Holder, addresses: Addresses, names: Arc<dyn Resolver>, idle_timeout: Duration) -> Self {
         Self {
             holder,
             addresses: Arc::new(addresses),
+            names,
             permits: Arc::new(Semaphore::new(CONNECTIONS_PER_CALL)),
             idle_timeout,
         }
@@ -71,7 +73,7 @@ impl Dialer {
         let target = format!("{host}:{port}");
         let limit = Duration::from_millis(timeout_ms.max(1).into()).min(self.idle_timeout);
         let connecting = async {
-            let addresses = resolve(&host, port, &self.addresses, &self.holder, "sockets").await?;
+            let addresses = resolve(&host, port, &self.addresses, &*self.names, &self.holder, "sockets").await?;
             let mut last = None;
             for (index, address) in addresses.iter().enumerate() {
                 // An address that swallows packets must leave time for the others.

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use asgard_capabilities::Lent;
 use asgard_capabilities::key_value::KeyValues;
 use asgard_capabilities::kubernetes::Connection;
 use asgard_capabilities::lakehouse::Engine;
 use asgard_capabilities::lender::{Backing, Caller, Lender};
 use asgard_capabilities::processes::Supervisor;
 use asgard_capabilities::secrets::Secrets;
+use asgard_capabilities::{Lent, Resolver, SystemResolver};
 use asgard_contract::environment::Environment;
 use asgard_contract::lakehouse::{Output, QueryPlan, Statement, Table, Written};
 use asgard_contract::manifest::Capability;
@@ -37,21 +37,34 @@ impl TestHost {
     /// The next host of the same data folder.
     pub(crate) fn in_folder(folder: Arc<tempfile::TempDir>, environment: &str) -> Self {
         let supervisor = Arc::new(Supervisor::open(&folder.path().join("processes"), keeper()).unwrap());
-        Self::with(folder, supervisor, environment).unwrap()
+        Self::with(folder, supervisor, Arc::new(SystemResolver), environment).unwrap()
+    }
+
+    /// A host whose names are resolved by `names`.
+    pub(crate) fn resolving(names: Arc<dyn Resolver>, environment: &str) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let supervisor = Arc::new(Supervisor::open(&folder.path().join("processes"), keeper()).unwrap());
+        Self::with(folder, supervisor, names, environment).unwrap()
     }
 
     /// The same host with another revision of the environment.
     pub(crate) fn apply(&self, environment: &str) -> Self {
-        Self::with(Arc::clone(&self.folder), Arc::clone(&self.supervisor), environment).unwrap()
+        let (folder, supervisor) = (Arc::clone(&self.folder), Arc::clone(&self.supervisor));
+        Self::with(folder, supervisor, Arc::new(SystemResolver), environment).unwrap()
     }
 
     pub(crate) fn refused(environment: &str) -> Error {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let supervisor = Arc::new(Supervisor::open(&folder.path().join("processes"), keeper()).unwrap());
-        Self::with(folder, supervisor, environment).map(|_| ()).unwrap_err()
+        Self::with(folder, supervisor, Arc::new(SystemResolver), environment).map(|_| ()).unwrap_err()
     }
 
-    fn with(folder: Arc<tempfile::TempDir>, supervisor: Arc<Supervisor>, environment: &str) -> Result<Self> {
+    fn with(
+        folder: Arc<tempfile::TempDir>,
+        supervisor: Arc<Supervisor>,
+        names: Arc<dyn Resolver>,
+        environment: &str,
+    ) -> Result<Self> {
         let text = format!("name = \"test\"\nsilver.plugin = \"tester\"\n{environment}");
         let environment: Arc<Environment> = Arc::new(toml::from_str(&text).unwrap());
         let engine = Arc::new(FakeEngine::default());
@@ -60,6 +73,7 @@ impl TestHost {
             secrets: Arc::new(TestSecrets),
             key_values: Arc::new(TestKeyValues::default()),
             engine: Arc::clone(&engine) as Arc<dyn Engine>,
+            names,
             supervisor: Arc::clone(&supervisor),
             bucket: None,
             cluster: environment

@@ -10,6 +10,7 @@ mod lakehouse;
 mod lending;
 mod objects;
 mod processes;
+mod rebinding;
 mod server;
 mod services;
 mod sockets;

@@ -20,9 +20,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use asgard_capabilities::Lender;
 use asgard_capabilities::lender::Backing;
 use asgard_capabilities::processes::Supervisor;
+use asgard_capabilities::{Lender, SystemResolver};
 use asgard_contract::environment::{Catalog, Environment};
 use asgard_contract::{Error, Result};
 use asgard_lakehouse::storage::Storage;
@@ -222,6 +222,7 @@ impl Environments {
             secrets: Arc::new(secrets.clone()),
             key_values: Arc::new(StoredKeyValues(self.store.clone())),
             engine: Arc::clone(&lakehouse) as Arc<dyn asgard_capabilities::lakehouse::Engine>,
+            names: Arc::new(SystemResolver),
             supervisor: Arc::clone(&self.supervisor),
             bucket,
             cluster: secrets.cluster(),

@@ -54,6 +54,7 @@ impl Host {
             secrets: Arc::new(Kept),
             key_values: Arc::new(Nothing),
             engine: Arc::new(Nothing),
+            names: Arc::new(asgard_capabilities::SystemResolver),
             supervisor: Arc::new(supervisor),
             bucket: None,
             cluster: None,
