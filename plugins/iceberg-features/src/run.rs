@@ -81,7 +81,7 @@ pub fn advance(state: &[u8]) -> Result<Step> {
             Ok(Step { state: encode(&join)?, status: Status::Failed(explained(error)) })
         }
         Err(Error::NotFound(_)) => {
-            context::log(Level::Warn, "the host restarted while the join ran: submitted again");
+            context::log(Level::Warn, "the host did not know the join any more: submitted again");
             submit(&join)?;
             join.polls = 0;
             running(&join, Progress { message: "submitted again".to_owned(), fraction: None })

@@ -82,11 +82,11 @@ pub fn advance(state: &[u8]) -> Result<Step> {
         }
         Ok(lakehouse::Status::Succeeded(written)) => succeeded(&work, written),
         Ok(lakehouse::Status::Failed(error)) => failed(&work, error),
-        // The host restarted, or another host took over.
+        // The host restarted, another host took over, or it failed for now and that was told.
         Err(Error::NotFound(_)) => {
             submit(&work)?;
-            context::event("Warning", "Resubmitted", "the host restarted while the statement ran");
-            context::log(Level::Warn, "the host restarted while the statement ran: submitted again");
+            context::event("Warning", "Resubmitted", "the host did not know the statement any more");
+            context::log(Level::Warn, "the host did not know the statement any more: submitted again");
             work.polls = 0;
             running(work, &Progress { message: "submitted again".to_owned(), fraction: None })
         }

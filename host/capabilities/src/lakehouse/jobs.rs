@@ -1,7 +1,8 @@
 //! Statements under way, by environment, plugin, task and key.
 //!
 //! They live in memory: a host that restarts knows none of them, says `not-found`, and gets them submitted again; the key
-//! in the commit keeps a statement that had just finished from being written twice. Each runs on a task of this struct,
+//! in the commit keeps a statement that had just finished from being written twice. One that failed for now, as for a full disk, is
+//! forgotten once that was told: whoever asks again is to submit it again, and does not get the old answer for ever. Each runs on a task of this struct,
 //! so it outlives the plugin's call, and ends when the struct does.
 
 use std::collections::HashMap;
@@ -110,7 +111,12 @@ impl Jobs {
         };
         Ok(match ended.map(|end| end.result) {
             Some(Ok(written)) => StatementStatus::Succeeded(written),
-            Some(Err(error)) => StatementStatus::Failed(error),
+            Some(Err(error)) => {
+                if error.is_retryable() {
+                    self.inner().by_id.remove(id);
+                }
+                StatementStatus::Failed(error)
+            }
             None => StatementStatus::Running {
                 progress: progress.borrow().clone(),
                 poll_after_ms: pause(started.elapsed()),
@@ -191,6 +197,7 @@ mod tests {
         let jobs = Jobs::default();
         jobs.start("a".to_owned(), |_| async { Err(Error::unavailable("the disk is full")) });
         assert!(matches!(jobs.poll("a", "a").await.unwrap(), StatementStatus::Failed(_)));
+        assert!(matches!(jobs.poll("a", "a").await, Err(Error::NotFound { .. })), "it is told once");
         jobs.start("a".to_owned(), |_| async { Ok(Written::default()) });
         assert!(matches!(jobs.poll("a", "a").await.unwrap(), StatementStatus::Succeeded(_)));
     }

@@ -12,12 +12,13 @@ use asgard_journey::client::Client;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
-use crate::world::{World, ended_job, ingest, refused, test, until};
+use crate::world::{World, ended_job, gold, ingest, refused, test, until};
 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
         test(world, "a_sync_waits_while_the_disk_of_its_tables_is_full", full_tables),
         test(world, "a_sync_waits_while_the_disk_of_its_tables_can_only_be_read", read_only_tables),
+        test(world, "a_gold_model_waits_while_the_disk_of_its_table_is_full", full_gold),
         test(world, "a_full_disk_of_the_database_is_told_and_loses_nothing", full_database),
         test(world, "a_database_that_somebody_holds_is_waited_for", held_database),
         test(world, "a_host_whose_data_can_only_be_read_says_so", read_only_data),
@@ -126,6 +127,41 @@ fn waits_and_goes_on(
     let found = client.post("/lakehouse/query", &json!({"dialect": "spark", "sql": sql})).unwrap();
     let at_source = world.factory().rows("SELECT COUNT(*) FROM production.work_orders").unwrap();
     assert_eq!(found["rows"][0]["orders"].to_string(), at_source[0][0].clone().unwrap(), "{found}");
+}
+
+/// The disk is full when the statement comes to its end, and has room again soon after: well before anybody would give up.
+fn full_gold(world: &World) {
+    let data = world.folder("disk-full-gold");
+    let disk = Disk::new(data.join("environments/local/lakehouse"), "32m");
+    let host = world.start_light(&data).unwrap();
+    let client = host.client();
+    gold(&client, "before", "SELECT 1 AS one, 2 AS two").unwrap();
+    disk.fill();
+    let asking = std::thread::spawn({
+        let client = host.client();
+        let model =
+            json!({"name": "waits", "sql_query": "SELECT n, n * 2 AS two FROM UNNEST(SEQUENCE(1, 10000)) AS t (n)"});
+        move || client.send("POST", "/dbt/transform", Some(&model), &[])
+    });
+    let task = until("the model waits for room", Duration::from_secs(60), || {
+        let tasks = client.get("/tasks?kind=gold").ok()?["tasks"].as_array()?.clone();
+        let task = tasks.into_iter().find(|task| task["status"] == "running")?;
+        let events = client.get(&format!("/tasks/{}/events", task["id"].as_str()?)).ok()?.to_string();
+        let twice = events.matches("Retrying").count() > 1;
+        (twice && (events.contains("No space left on device") || events.contains("disk is full"))).then_some(task)
+    });
+    disk.free();
+    let path = format!("/tasks/{}", task["id"].as_str().unwrap());
+    // The longest pause between two tries is half a minute.
+    let ended = until("the model ends", Duration::from_secs(90), || {
+        let task = client.get(&path).ok()?;
+        task["finished_at"].is_string().then_some(task)
+    });
+    assert_eq!(ended["status"], "succeeded", "{ended}");
+    let _ = asking.join();
+    let sql = "SELECT COUNT(*) AS rows_there, COUNT(DISTINCT n) AS numbers FROM gold.waits";
+    let found = client.post("/lakehouse/query", &json!({"dialect": "trino", "sql": sql})).unwrap();
+    assert_eq!(found["rows"], json!([{"rows_there": 10_000, "numbers": 10_000}]), "{found}");
 }
 
 fn full_database(world: &World) {
