@@ -32,7 +32,7 @@ impl Chaos {
         if self.json {
             println!("{figures}");
         } else {
-            println!("{} runs, {} hosts killed or paused: {figures}", report.runs, report.kills);
+            println!("{} runs, {} hosts killed, {} paused: {figures}", report.runs, report.kills, report.pauses);
         }
         // What is left is looked at when something went wrong.
         ensure!(report.is_clean(), "the hosts' folders and logs are in {}", folder.display());

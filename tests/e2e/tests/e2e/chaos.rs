@@ -15,5 +15,6 @@ fn briefly(world: &World) {
     let plan = Plan { runs: 20, seed: 7 };
     let report = chaos::run(world.built(), &world.folder("chaos"), plan, &|how| println!("{how}")).unwrap();
     assert!(report.is_clean(), "{report:?}");
-    assert_eq!((report.runs, report.kills), (20, 20));
+    assert_eq!((report.runs, report.kills + report.pauses), (20, 20));
+    assert!(report.kills > report.pauses, "{report:?}");
 }

@@ -24,7 +24,7 @@ use crate::source::FactorySource;
 
 use self::journey::Journey;
 use self::rows::Rows;
-use self::stage::Stage;
+use self::stage::{Disturbance, Stage};
 
 /// How much chaos.
 #[derive(Debug, Clone, Copy)]
@@ -37,8 +37,10 @@ pub struct Plan {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
     pub runs: u32,
-    /// Hosts that were killed or paused.
+    /// Hosts that were killed.
     pub kills: u32,
+    /// Hosts that were stopped where they were, and went on later.
+    pub pauses: u32,
     /// Rows of the source that are not in the table as they are in the source.
     pub rows_lost: u64,
     /// Rows of a table that the source has not, or has once.
@@ -105,7 +107,10 @@ pub fn run(built: &Built, folder: &Path, plan: Plan, say: &dyn Fn(&str)) -> Resu
             rows.sync(&stage.client())?;
         }
         std::thread::sleep(Duration::from_millis(random.below(700)));
-        report.kills += stage.disturb(&mut random)?;
+        match stage.disturb(&mut random)? {
+            Disturbance::Kill => report.kills += 1,
+            Disturbance::Pause => report.pauses += 1,
+        }
         report.runs = run;
         if run % COMPARE_EVERY == 0 || run == plan.runs {
             for (stage, (rows, journey)) in stages.iter().zip(&all) {
@@ -114,6 +119,7 @@ pub fn run(built: &Built, folder: &Path, plan: Plan, say: &dyn Fn(&str)) -> Resu
                 report.add_differences(rows.compare(&source, &client)?);
                 report.add_differences(journey.compare(&client)?);
             }
+            report.orphans = report.orphans.max(stages[0].orphans_of_service()?);
             say(&format!("{run} runs: {}", serde_json::to_string(&report)?));
         }
     }
@@ -121,6 +127,6 @@ pub fn run(built: &Built, folder: &Path, plan: Plan, say: &dyn Fn(&str)) -> Resu
         report.tasks_stuck = report.tasks_stuck.max(stage.unfinished_tasks()?);
         stage.end()?;
     }
-    report.orphans = stage::processes_of(folder);
+    report.orphans = report.orphans.max(stage::processes_of(folder));
     Ok(report)
 }

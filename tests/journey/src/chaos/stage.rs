@@ -1,15 +1,38 @@
 //! The hosts that things are done to.
 
-use std::path::Path;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::{LONG_PAUSE, LONG_PAUSE_EVERY};
 use crate::client::Client;
 use crate::database::Database;
 use crate::host::{Built, Host, LIGHT};
 use crate::random::Random;
+
+/// What was done to a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Disturbance {
+    Kill,
+    Pause,
+}
+
+/// A service of the environment, in a process beside the host: one that is killed leaves it behind, and the next life of the host
+/// starts it again.
+const SERVICE: &str = r#"
+[programs.python]
+type = "path"
+path = "PYTHON"
+
+[services.web]
+program = "python"
+arguments = ["-m", "http.server", "{port}", "--bind", "127.0.0.1", "--directory", "{data}"]
+health_path = "/"
+"#;
+
+/// A service starts within a second or two; a busy machine is no defect.
+const SERVICE_WITHIN: Duration = Duration::from_secs(60);
 
 /// One host on its own file, or several on one server.
 pub(super) struct Stage {
@@ -20,7 +43,12 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) fn alone(built: &Built, folder: &Path) -> Result<Self> {
-        Ok(Self { hosts: vec![Host::start_light(built, folder, 0)?], _database: None })
+        std::fs::create_dir_all(folder)?;
+        let environment = folder.join("environment.toml");
+        let python = python().context("there is no `python3` in PATH")?;
+        std::fs::write(&environment, format!("{LIGHT}{}", SERVICE.replace("PYTHON", &python.to_string_lossy())))?;
+        let arguments = ["--first-environment", &environment.to_string_lossy()];
+        Ok(Self { hosts: vec![Host::start_with(built, folder, 0, &arguments)?], _database: None })
     }
 
     pub(super) fn together(built: &Built, folder: &Path) -> Result<Self> {
@@ -46,8 +74,8 @@ impl Stage {
         self.hosts.first().expect("a host").client()
     }
 
-    /// Kills or pauses a host, and lets it come back; answers how many were.
-    pub(super) fn disturb(&mut self, random: &mut Random) -> Result<u32> {
+    /// Kills or pauses a host, and lets it come back.
+    pub(super) fn disturb(&mut self, random: &mut Random) -> Result<Disturbance> {
         let index = random.below(self.hosts.len() as u64) as usize;
         let alone = self.hosts.len() == 1;
         let host = self.hosts.get_mut(index).context("no such host")?;
@@ -56,13 +84,31 @@ impl Stage {
             let long = random.below(LONG_PAUSE_EVERY) == 0;
             std::thread::sleep(if long { LONG_PAUSE } else { Duration::from_millis(random.below(500)) });
             host.resume()?;
+            Ok(Disturbance::Pause)
         } else {
             host.crash()?;
             // The other has the time to notice, or has not.
             std::thread::sleep(Duration::from_millis(if alone { 0 } else { random.below(1500) }));
             host.restart()?;
+            Ok(Disturbance::Kill)
         }
-        Ok(1)
+    }
+
+    /// Waits until the service runs again, and answers how many processes of it there are beside the one that there should be.
+    pub(super) fn orphans_of_service(&self) -> Result<u64> {
+        let data = self.hosts.first().context("no host")?.data().to_string_lossy().into_owned();
+        let deadline = Instant::now() + SERVICE_WITHIN;
+        loop {
+            let running = processes(|command, _| command.contains("http.server") && command.contains(&data));
+            if running == 1 {
+                return Ok(0);
+            }
+            if Instant::now() > deadline {
+                ensure!(running > 0, "the service does not run any more");
+                return Ok(running - 1);
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     pub(super) fn unfinished_tasks(&self) -> Result<u64> {
@@ -79,18 +125,34 @@ impl Stage {
     }
 }
 
-/// How many processes name a folder in their command lines.
+/// Where the interpreter is.
+fn python() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join("python3")).find(|file| file.is_file())
+}
+
+/// How many processes name a folder in their command lines or their environments, or work below it: hosts, keepers, and what they have
+/// run.
 pub(super) fn processes_of(folder: &Path) -> u64 {
-    let folder = folder.to_string_lossy().into_owned();
+    let text = folder.to_string_lossy().into_owned();
+    processes(|command, process| {
+        let environment =
+            || String::from_utf8_lossy(&std::fs::read(process.join("environ")).unwrap_or_default()).into_owned();
+        let works_there = || std::fs::read_link(process.join("cwd")).is_ok_and(|place| place.starts_with(folder));
+        // The source's server is the caller's own, and still runs.
+        !command.contains("postgres") && (command.contains(&text) || environment().contains(&text) || works_there())
+    })
+}
+
+/// How many other processes have this command line, and are like that in `/proc`.
+fn processes(is_meant: impl Fn(&str, &Path) -> bool) -> u64 {
     let own = std::process::id().to_string();
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let named = processes.filter(|process| {
+    let meant = processes.filter(|process| {
         let name = process.file_name();
         let other = name.to_str().is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_digit()) && name != own);
         let command = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
-        let command = String::from_utf8_lossy(&command).into_owned();
-        // The source's server is the caller's own, and still runs.
-        other && command.contains(&folder) && !command.contains("postgres")
+        other && is_meant(&String::from_utf8_lossy(&command), &process.path())
     });
-    named.count() as u64
+    meant.count() as u64
 }
