@@ -24,6 +24,7 @@ async fn each_act_fails_with_its_own_error_while_good_calls_succeed() {
         ("recurse with arrays", "reached outside of its memory", "recursion"),
         ("exit", "ended its process instead of answering", ""),
         ("huge answer", "broke the contract", "too much data"),
+        ("forge a handle", "broke the contract", "handle"),
         ("details of no JSON", "details that are no JSON", ""),
         ("details of no object", "details that are no JSON object", ""),
     ];

@@ -42,6 +42,7 @@ pub(crate) fn manifest(fixture: &str) -> Manifest {
         "greedy" => {
             ("transform", r#""http", "sockets", "processes", "services", "objects", "files", "key-value", "lakehouse""#)
         }
+        "hostile" => ("transform", r#""http", "sockets", "files""#),
         _ => ("transform", ""),
     };
     parse_manifest(&format!(

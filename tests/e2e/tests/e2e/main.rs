@@ -14,6 +14,7 @@ mod capture;
 mod catalogs;
 mod chaos;
 mod cli;
+mod cluster;
 mod commands;
 mod conformance;
 mod disks;
@@ -23,6 +24,7 @@ mod environments;
 mod features;
 mod files;
 mod gold;
+mod hostile;
 mod hosts;
 mod iceberg;
 mod idempotency;
@@ -90,6 +92,7 @@ fn main() -> ExitCode {
         conformance::trials(&world),
         durability::trials(&world),
         disks::trials(&world),
+        hostile::trials(&world),
         hosts::trials(&world),
         tasks::trials(&world),
         chaos::trials(&world),
@@ -97,6 +100,7 @@ fn main() -> ExitCode {
         access::trials(&world),
         openapi::trials(&world),
         readme::trials(&world),
+        cluster::trials(&world),
         commands::trials(&world),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());

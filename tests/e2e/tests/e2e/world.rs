@@ -1,6 +1,7 @@
 //! What all tests share: the factory's database and hosts, started when first needed and ended at the end.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -127,6 +128,21 @@ impl World {
         drop(self.factory);
         drop(self.s3);
     }
+}
+
+/// The component of a plugin that only tests have, built beside those that come with the host.
+pub(crate) fn fixture(world: &World, name: &str) -> Vec<u8> {
+    let target = world.built().plugins.parent().expect("a folder with the plugins").to_owned();
+    let output = Command::new("cargo")
+        .args(["build", "--target", "wasm32-wasip2", "--profile", "plugin"])
+        .args(["--package", &format!("asgard-fixture-{name}")])
+        .env("CARGO_TARGET_DIR", &target)
+        .current_dir("../..")
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let file = format!("wasm32-wasip2/plugin/asgard_fixture_{}.wasm", name.replace('-', "_"));
+    std::fs::read(target.join(file)).expect("a component")
 }
 
 /// A test with a sentence for a name.

@@ -24,7 +24,8 @@ const ROUND: Duration = Duration::from_secs(6);
 
 const ACTS: [&str; 7] = ["loop", "allocate", "panic", "flood", "recurse", "endless line", "exit"];
 
-const MANIFEST: &str = "name = \"hostile\"\nversion = \"0.1.0\"\nsummary = \"Harms\"\nexports = [\"transform\"]\n";
+const MANIFEST: &str = "name = \"hostile\"\nversion = \"0.1.0\"\nsummary = \"Harms\"\nexports = [\"transform\"]\n\
+    capabilities = [\"http\", \"sockets\", \"files\"]\n";
 
 pub(super) fn measure() -> Result<Vec<Measurement>> {
     let built = build::everything(Profile::Release)?;
