@@ -195,6 +195,17 @@ impl Pipeline {
         found.ok_or_else(|| Error::not_found(format!("there is no sink `{id}`: GET /sink lists those there are")))
     }
 
+    /// Reaches a stored sink with its own credentials, and answers where it is.
+    ///
+    /// # Errors
+    /// `not-found`; those of the target, with the field of the configuration.
+    pub(crate) async fn check_sink(&self, active: &Active, id: &str) -> Result<String> {
+        let record = self.sink_record(active, id).await?.body;
+        let storage = self.sink_storage(active, &record).await?;
+        storage.check().await.map_err(storage::in_sink)?;
+        Ok(storage.url())
+    }
+
     /// The sink's storage, with its secrets in place.
     pub(super) async fn sink_storage(&self, active: &Active, record: &Record) -> Result<Storage> {
         storage::of_sink(

@@ -18,6 +18,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "the_factory_is_synced_into_s3_and_cleaned_and_counted_there", synced),
         test(world, "an_s3_sink_that_cannot_be_used_is_refused_with_its_field", refused),
         test(world, "an_environment_keeps_all_its_tables_in_a_bucket", environment),
+        test(world, "a_check_reaches_every_sink_with_its_own_credentials", checked),
         test(world, "tables_in_s3_are_there_after_a_restart", restarted),
         test(world, "large_files_go_up_in_parts_to_a_store_that_is_overloaded_now_and_then", overloaded),
         test(world, "snapshots_of_a_table_in_a_bucket_expire_and_orphans_go", expired),
@@ -119,6 +120,35 @@ fn environment(world: &World) {
     let url = format!("{}/environments/bucket", client.base());
     let (location, rows) = pyiceberg(world, &url, "gold.in_bucket");
     assert_eq!((location.as_str(), rows), ("s3://lake/environment/gold/in_bucket", 2));
+}
+
+fn checked(world: &World) {
+    let client = world.light();
+    let mut document = client.get("/environments/local").unwrap()["document"].clone();
+    document["name"] = json!("sinks-checked");
+    let base = "/environments/sinks-checked";
+    assert_eq!(client.send("PUT", base, Some(&document), &[]).unwrap().status, 200);
+    let sink = |name: &str, kind: &str, config: Value| {
+        client.post(&format!("{base}/sink"), &json!({"name": name, "type": kind, "config": config})).unwrap();
+    };
+    let leaving = S3::start(&world.python().with_file_name("weed"), &world.folder("s3-leaving")).unwrap();
+    sink("leaving", "s3", config(&leaving, "checked"));
+    sink("folder", "local", json!({"path": "checked"}));
+    let report = || client.post(&format!("{base}/check"), &json!({})).unwrap();
+    let verdict = |report: &Value, sink: &str| {
+        let findings = report["findings"].as_array().unwrap();
+        let of_sink = |finding: &&Value| finding["message"].as_str().unwrap().contains(&format!("sink `{sink}`"));
+        let found = findings.iter().find(of_sink).expect("every sink is told of");
+        found["verdict"].as_str().unwrap().to_owned()
+    };
+    let before = report();
+    assert_eq!(before["passed"], true, "{before:#}");
+    assert!(before.to_string().contains("s3://lake/checked"), "{before:#}");
+    drop(leaving);
+    let after = report();
+    assert_eq!(after["passed"], false, "{after:#}");
+    assert_eq!(["leaving", "folder"].map(|sink| verdict(&after, sink)), ["failed", "passed"]);
+    assert!(!after.to_string().contains(S3::SECRET_KEY), "{after}");
 }
 
 fn restarted(world: &World) {

@@ -10,6 +10,7 @@
 //! | cluster | asked whether it lets the host do what bindings grant |
 //! | every binding | the plugin fits its role and its configuration; what its manifest asks for is granted |
 //! | connectors | the source types are asked for; every stored source is connected to |
+//! | sinks | an object is written to every stored one, with its own credentials, read back and deleted |
 //! | plugins that export `readiness` | asked whether their backend is there |
 //! | other transforms | a statement of one row is planned |
 //! | other feature sources, model registries | their backend is asked about itself |
@@ -22,6 +23,7 @@ mod bindings;
 mod cluster;
 mod connectors;
 mod grants;
+mod sinks;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -108,11 +110,13 @@ impl Pipeline {
         findings.extend(cluster::findings(&active).await);
         let places = active.document.places();
         let asked = places.iter().filter(|(role, ..)| *role != Role::Ingestion);
-        let (connectors, others) = futures::join!(
+        let (connectors, sinks, others) = futures::join!(
             self.connector_findings(&active, None),
+            self.sink_findings(&active),
             join_all(asked.map(|(role, place, binding)| self.binding_findings(&active, *role, place, binding)))
         );
         findings.extend(connectors);
+        findings.extend(sinks);
         findings.extend(others.into_iter().flatten());
         Ok(Report { environment: active.name.clone(), revision: active.revision, findings })
     }
