@@ -10,7 +10,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::quality::{self, Check, CheckAnswer, DryRun, PlanAnswer, Test};
+use super::generic_tests::{self, Test};
+use super::quality::{self, Check, CheckAnswer, DryRun, PlanAnswer};
 use crate::App;
 use crate::extract::{Body, Environment, Id, Params, page};
 use crate::problem::{Problem, Result};
@@ -115,7 +116,7 @@ impl CreateTransformation {
             unique_key: self.unique_key,
             tags: self.tags,
             owner: self.owner,
-            tests: quality::tests(self.tests)?,
+            tests: generic_tests::tests(self.tests)?,
             checks: quality::checks(self.checks)?,
             audit: self.audit,
         })

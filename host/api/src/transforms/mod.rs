@@ -1,5 +1,6 @@
 //! Roles `silver` and `gold`: SQL that makes tables.
 
+mod generic_tests;
 pub(crate) mod gold;
 mod quality;
 pub(crate) mod silver;

@@ -1,6 +1,6 @@
 //! What both transforms have besides their SQL: checks, an audit, a dry run.
 
-use asgard_pipeline::transforms::{Check as PipelineCheck, Checked, ColumnTest, Plan};
+use asgard_pipeline::transforms::{Check as PipelineCheck, Checked, Plan, Verdict};
 use asgard_tasks::Task;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -27,57 +27,7 @@ pub(crate) fn checks(checks: Vec<Check>) -> Result<Vec<PipelineCheck>> {
     if checks.len() > MOST {
         return Err(Problem::field("checks", format!("{}: expected {MOST} at most", checks.len())));
     }
-    Ok(checks.into_iter().map(|check| PipelineCheck { name: check.name, sql: check.sql }).collect())
-}
-
-/// dbt's generic tests.
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-enum TestKind {
-    NotNull,
-    Unique,
-    AcceptedValues,
-    Relationships,
-}
-
-/// One of dbt's generic tests, of one column of the model.
-#[derive(Debug, Deserialize, ToSchema)]
-pub(crate) struct Test {
-    #[schema(example = "operator_id")]
-    column: String,
-    test: TestKind,
-    /// Of `accepted_values`: texts, numbers, true or false.
-    #[serde(default)]
-    #[schema(value_type = Vec<Object>)]
-    values: Vec<Value>,
-    /// Of `relationships`: a table, such as `silver.operators`, or `ref('operators')`.
-    to: Option<String>,
-    /// Of `relationships`: the column of that table.
-    field: Option<String>,
-}
-
-/// # Errors
-/// 422 for the part of a test that is missing.
-pub(crate) fn tests(tests: Vec<Test>) -> Result<Vec<(String, ColumnTest)>> {
-    if tests.len() > MOST {
-        return Err(Problem::field("tests", format!("{}: expected {MOST} at most", tests.len())));
-    }
-    let one = |(index, test): (usize, Test)| {
-        let needed = |part: &str, value: Option<String>| {
-            value
-                .ok_or_else(|| Problem::field(format!("tests[{index}].{part}"), "is missing: `relationships` needs it"))
-        };
-        let kind = match test.test {
-            TestKind::NotNull => ColumnTest::NotNull,
-            TestKind::Unique => ColumnTest::Unique,
-            TestKind::AcceptedValues => ColumnTest::AcceptedValues(test.values),
-            TestKind::Relationships => {
-                ColumnTest::Relationships { to: needed("to", test.to)?, field: needed("field", test.field)? }
-            }
-        };
-        Ok((test.column, kind))
-    };
-    tests.into_iter().enumerate().map(one).collect()
+    Ok(checks.into_iter().map(|check| PipelineCheck::new(check.name, check.sql)).collect())
 }
 
 /// How a test or a check ended.
@@ -85,7 +35,7 @@ pub(crate) fn tests(tests: Vec<Test>) -> Result<Vec<(String, ColumnTest)>> {
 pub(crate) struct CheckAnswer {
     /// `not_null_operator_id`, or the check's own.
     name: String,
-    /// `pass` or `fail`.
+    /// `pass`, `warn` or `fail`.
     status: &'static str,
     /// Rows that are wrong.
     failures: u64,
@@ -99,7 +49,11 @@ pub(crate) fn found(task: &Task) -> Vec<CheckAnswer> {
     let found =
         task.details.get("checks").cloned().and_then(|found| serde_json::from_value::<Vec<Checked>>(found).ok());
     let answer = |check: Checked| CheckAnswer {
-        status: if check.failures == 0 { "pass" } else { "fail" },
+        status: match check.verdict() {
+            Verdict::Pass => "pass",
+            Verdict::Warn => "warn",
+            Verdict::Fail => "fail",
+        },
         name: check.name,
         failures: check.failures,
         rows: check.rows,

@@ -2,12 +2,12 @@
 
 use asgard_capabilities::lakehouse::Engine as _;
 use asgard_contract::lakehouse::{Dialect, Statement};
-use asgard_contract::{Error, Result, TableName};
+use asgard_contract::{Error, Result};
 use asgard_lakehouse::{Lakehouse, rows_to_json};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{names, sql};
+use crate::sql;
 
 /// Rows of a failed check that are shown: enough to see what is wrong with them.
 const SHOWN: u32 = 3;
@@ -17,6 +17,128 @@ const SHOWN: u32 = 3;
 pub struct Check {
     pub name: String,
     pub sql: String,
+    /// What is counted as the rows that are wrong, as an aggregate; how many rows the query has, where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measure: Option<String>,
+    #[serde(default, skip_serializing_if = "Thresholds::is_default")]
+    pub thresholds: Thresholds,
+}
+
+impl Check {
+    /// A check that fails from the first row on.
+    #[must_use]
+    pub fn new(name: String, sql: String) -> Self {
+        Self { name, sql, measure: None, thresholds: Thresholds::default() }
+    }
+}
+
+/// What a check that finds rows does to the run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// It fails.
+    #[default]
+    Error,
+    /// It goes on, and tells.
+    Warn,
+}
+
+/// From how many wrong rows on a check warns or fails, as dbt has it: both from one row on, unless something else is said.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Thresholds {
+    severity: Severity,
+    error_if: Option<Threshold>,
+    warn_if: Option<Threshold>,
+}
+
+impl Thresholds {
+    /// `at` is the test's place in the request.
+    ///
+    /// # Errors
+    /// `invalid-input` for `error_if` or `warn_if`.
+    pub(super) fn parse(at: &str, severity: Severity, error_if: Option<&str>, warn_if: Option<&str>) -> Result<Self> {
+        let parse = |name: &str, text: Option<&str>| {
+            text.map(|text| Threshold::parse(&format!("{at}.{name}"), text)).transpose()
+        };
+        Ok(Self { severity, error_if: parse("error_if", error_if)?, warn_if: parse("warn_if", warn_if)? })
+    }
+
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn verdict(&self, failures: u64) -> Verdict {
+        let met = |threshold: Option<Threshold>| threshold.map_or(failures > 0, |threshold| threshold.is_met(failures));
+        if self.severity == Severity::Error && met(self.error_if) {
+            Verdict::Fail
+        } else if met(self.warn_if) {
+            Verdict::Warn
+        } else {
+            Verdict::Pass
+        }
+    }
+}
+
+/// A comparison of the number of wrong rows with another, such as `> 10`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Threshold {
+    comparison: Comparison,
+    rows: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Comparison {
+    Equal,
+    NotEqual,
+    More,
+    MoreOrEqual,
+    Less,
+    LessOrEqual,
+}
+
+impl Threshold {
+    /// # Errors
+    /// `invalid-input` for `field`.
+    fn parse(field: &str, text: &str) -> Result<Self> {
+        // Longer ones first: `>=` starts as `>` does.
+        let comparisons = [
+            (">=", Comparison::MoreOrEqual),
+            ("<=", Comparison::LessOrEqual),
+            ("!=", Comparison::NotEqual),
+            ("<>", Comparison::NotEqual),
+            ("=", Comparison::Equal),
+            (">", Comparison::More),
+            ("<", Comparison::Less),
+        ];
+        let parsed = comparisons.into_iter().find_map(|(sign, comparison)| {
+            let rows = text.trim().strip_prefix(sign)?.trim().parse().ok()?;
+            Some(Self { comparison, rows })
+        });
+        parsed.ok_or_else(|| {
+            Error::invalid(field, format!("`{text}`: expected a comparison with a number of rows, such as `> 10`"))
+        })
+    }
+
+    fn is_met(self, failures: u64) -> bool {
+        match self.comparison {
+            Comparison::Equal => failures == self.rows,
+            Comparison::NotEqual => failures != self.rows,
+            Comparison::More => failures > self.rows,
+            Comparison::MoreOrEqual => failures >= self.rows,
+            Comparison::Less => failures < self.rows,
+            Comparison::LessOrEqual => failures <= self.rows,
+        }
+    }
+}
+
+/// What came out of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    Pass,
+    Warn,
+    Fail,
 }
 
 /// How a check ended.
@@ -25,22 +147,20 @@ pub struct Checked {
     pub name: String,
     /// Rows that are wrong.
     pub failures: u64,
+    /// As the check's thresholds have it, where it has some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    verdict: Option<Verdict>,
     /// The first of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rows: Vec<Map<String, Value>>,
 }
 
-/// dbt's generic tests, of one column.
-#[derive(Debug, Clone, PartialEq)]
-pub enum ColumnTest {
-    NotNull,
-    Unique,
-    AcceptedValues(Vec<Value>),
-    /// Every value is one of `field` in `to`.
-    Relationships {
-        to: String,
-        field: String,
-    },
+impl Checked {
+    /// Without thresholds of its own a check fails from the first row on.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        self.verdict.unwrap_or(if self.failures == 0 { Verdict::Pass } else { Verdict::Fail })
+    }
 }
 
 /// Looks that every check is one query of its dialect, and that no two have a name.
@@ -62,76 +182,6 @@ pub(super) fn validate(checks: &[Check], dialect: Dialect) -> Result<()> {
     Ok(())
 }
 
-/// The check of a test, in Trino's SQL. `field` is the test's place in the request.
-///
-/// # Errors
-/// `invalid-input` for what is no column, table or value.
-pub(super) fn of_test(field: &str, table: &TableName, column: &str, test: &ColumnTest) -> Result<Check> {
-    names::identifier(&format!("{field}.column"), column)?;
-    let (name, subject) = (quoted(column), format!("{}.{}", quoted(&table.namespace), quoted(&table.name)));
-    let (kind, sql) = match test {
-        ColumnTest::NotNull => ("not_null", format!("SELECT * FROM {subject} WHERE {name} IS NULL")),
-        ColumnTest::Unique => (
-            "unique",
-            format!(
-                "SELECT {name}, COUNT(*) AS times FROM {subject} WHERE {name} IS NOT NULL GROUP BY {name} HAVING COUNT(*) > 1"
-            ),
-        ),
-        ColumnTest::AcceptedValues(values) => {
-            if values.is_empty() {
-                return Err(Error::invalid(format!("{field}.values"), "names none: expected at least one value"));
-            }
-            let literals = values.iter().enumerate().map(|(index, value)| literal(field, index, value));
-            let literals = literals.collect::<Result<Vec<_>>>()?.join(", ");
-            (
-                "accepted_values",
-                format!(
-                    "SELECT {name}, COUNT(*) AS times FROM {subject} WHERE {name} NOT IN ({literals}) GROUP BY {name}"
-                ),
-            )
-        }
-        ColumnTest::Relationships { to, field: other } => {
-            names::identifier(&format!("{field}.field"), other)?;
-            let to = table_of(&format!("{field}.to"), to)?;
-            let parent = format!("{}.{}", quoted(&to.namespace), quoted(&to.name));
-            let other = quoted(other);
-            (
-                "relationships",
-                format!(
-                    "SELECT child.{name} FROM {subject} AS child LEFT JOIN {parent} AS parent ON child.{name} = parent.{other} \
-                     WHERE child.{name} IS NOT NULL AND parent.{other} IS NULL"
-                ),
-            )
-        }
-    };
-    Ok(Check { name: format!("{kind}_{column}"), sql })
-}
-
-/// `silver.customers`, `ref('customers')`; a name alone is a gold table.
-fn table_of(field: &str, text: &str) -> Result<TableName> {
-    let inner = text.trim().strip_prefix("ref(").and_then(|rest| rest.strip_suffix(')')).unwrap_or(text);
-    let inner = inner.trim().trim_matches(['\'', '"']);
-    let inner = inner.strip_prefix("iceberg.").unwrap_or(inner);
-    if inner.contains('.') {
-        return TableName::parse(inner).map_err(|error| error.in_field(field));
-    }
-    names::identifier(field, inner)?;
-    Ok(TableName::new("gold", inner))
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-fn literal(field: &str, index: usize, value: &Value) -> Result<String> {
-    match value {
-        Value::String(text) => Ok(format!("'{}'", text.replace('\'', "''"))),
-        Value::Number(number) => Ok(number.to_string()),
-        Value::Bool(value) => Ok(value.to_string()),
-        _ => Err(Error::invalid(format!("{field}.values[{index}]"), "expected a text, a number, true or false")),
-    }
-}
-
 /// Runs all checks, also after one has failed.
 ///
 /// # Errors
@@ -145,10 +195,13 @@ pub(super) async fn run(lakehouse: &Lakehouse, dialect: Dialect, checks: &[Check
             rows_to_json(&answer)
         };
         // Comments at the end of the query must not take the bracket along.
-        let counted = query(format!("SELECT COUNT(*) AS failures FROM (\n{}\n) AS wrong", check.sql), 1).await?;
+        let measure =
+            check.measure.as_ref().map_or_else(|| "COUNT(*)".to_owned(), |measure| format!("COALESCE({measure}, 0)"));
+        let counted = query(format!("SELECT {measure} AS failures FROM (\n{}\n) AS wrong", check.sql), 1).await?;
         let failures = counted.first().and_then(|row| row.get("failures")).and_then(Value::as_u64).unwrap_or_default();
         let rows = if failures == 0 { Vec::new() } else { query(check.sql.clone(), SHOWN).await? };
-        done.push(Checked { name: check.name.clone(), failures, rows });
+        let verdict = (!check.thresholds.is_default()).then(|| check.thresholds.verdict(failures));
+        done.push(Checked { name: check.name.clone(), failures, verdict, rows });
     }
     Ok(done)
 }
@@ -164,7 +217,7 @@ fn of_check(check: &Check, error: Error) -> Error {
 
 /// Why a table whose checks ended so is not what it should be; none where all passed.
 pub(super) fn verdict(done: &[Checked]) -> Option<String> {
-    let failed: Vec<_> = done.iter().filter(|check| check.failures > 0).collect();
+    let failed: Vec<_> = done.iter().filter(|check| check.verdict() == Verdict::Fail).collect();
     if failed.is_empty() {
         return None;
     }
@@ -182,27 +235,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tests_become_queries_for_the_rows_that_are_wrong() {
-        let orders = TableName::new("gold", "orders");
-        let of = |column: &str, test: ColumnTest| of_test("tests[0]", &orders, column, &test).unwrap();
-        let not_null = of("id", ColumnTest::NotNull);
-        assert_eq!(not_null.name, "not_null_id");
-        assert_eq!(not_null.sql, r#"SELECT * FROM "gold"."orders" WHERE "id" IS NULL"#);
-        let accepted = of("status", ColumnTest::AcceptedValues(vec![json!("it's"), json!(2)]));
-        assert!(accepted.sql.contains("NOT IN ('it''s', 2)"), "{}", accepted.sql);
-        for to in ["silver.customers", "iceberg.silver.customers"] {
-            let known = ColumnTest::Relationships { to: to.to_owned(), field: "id".to_owned() };
-            assert!(of("customer", known).sql.contains(r#"LEFT JOIN "silver"."customers""#));
-        }
-        let known = ColumnTest::Relationships { to: "ref('customers')".to_owned(), field: "id".to_owned() };
-        assert!(of("customer", known).sql.contains(r#""gold"."customers""#));
-        for (test, at) in [
-            (ColumnTest::AcceptedValues(Vec::new()), "tests[0].values"),
-            (ColumnTest::AcceptedValues(vec![json!([1])]), "tests[0].values[0]"),
-            (ColumnTest::Relationships { to: "a b".to_owned(), field: "id".to_owned() }, "tests[0].to"),
+    fn thresholds_decide_as_dbt_has_them() {
+        let of = |severity, error_if, warn_if| Thresholds::parse("tests[0]", severity, error_if, warn_if).unwrap();
+        for (thresholds, failures, verdict) in [
+            (of(Severity::Error, None, None), 0, Verdict::Pass),
+            (of(Severity::Error, None, None), 1, Verdict::Fail),
+            (of(Severity::Warn, None, None), 1, Verdict::Warn),
+            (of(Severity::Warn, Some(">= 1"), Some("> 5")), 5, Verdict::Pass),
+            (of(Severity::Error, Some("> 10"), None), 10, Verdict::Warn),
+            (of(Severity::Error, Some(">10"), Some("!= 0")), 11, Verdict::Fail),
+            (of(Severity::Error, Some("= 3"), Some("<2")), 2, Verdict::Pass),
         ] {
-            let error = of_test("tests[0]", &orders, "id", &test).unwrap_err();
-            assert!(matches!(&error, Error::InvalidInput { field: Some(field), .. } if field == at), "{error:?}");
+            assert_eq!(thresholds.verdict(failures), verdict, "{thresholds:?} {failures}");
+        }
+        for text in ["10", "> ten", "", "> -1", "between 1 and 2"] {
+            assert!(Thresholds::parse("tests[0]", Severity::Error, Some(text), None).is_err(), "{text}");
         }
     }
 
@@ -211,9 +258,10 @@ mod tests {
         let wrong = Checked {
             name: "unique_id".to_owned(),
             failures: 2,
+            verdict: None,
             rows: vec![Map::from_iter([("id".to_owned(), json!(7))])],
         };
-        let fine = Checked { name: "not_null_id".to_owned(), failures: 0, rows: Vec::new() };
+        let fine = Checked { name: "not_null_id".to_owned(), failures: 0, verdict: None, rows: Vec::new() };
         assert_eq!(verdict(std::slice::from_ref(&fine)), None);
         let said = verdict(&[fine, wrong]).unwrap();
         assert_eq!(said, "1 of 2 checks failed: `unique_id` finds 2 rows, such as {\"id\":7}");

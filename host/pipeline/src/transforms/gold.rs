@@ -15,7 +15,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::audit::{Asked, Plan};
-use super::checks::{self, Check, ColumnTest};
+use super::checks::{self, Check};
+use super::generic_tests::{self, GenericTest};
 use super::run::{GOLD, TransformTask};
 use crate::environments::Active;
 use crate::pipelines::Begun;
@@ -38,8 +39,8 @@ pub struct NewTransformation {
     pub unique_key: Vec<String>,
     pub tags: Vec<String>,
     pub owner: String,
-    /// dbt's generic tests, by column.
-    pub tests: Vec<(String, ColumnTest)>,
+    /// dbt's generic tests.
+    pub tests: Vec<GenericTest>,
     /// In Trino's SQL.
     pub checks: Vec<Check>,
     /// Whether the table is written to a branch, and published when tests and checks pass.
@@ -178,10 +179,8 @@ impl Pipeline {
             models: self.known_models(active).await?,
         };
         checks::validate(&new.checks, Dialect::Trino)?;
-        let tests =
-            new.tests.iter().enumerate().map(|(index, (column, test))| {
-                checks::of_test(&format!("tests[{index}]"), &model.target, column, test)
-            });
+        let tests = new.tests.iter().enumerate();
+        let tests = tests.map(|(index, test)| generic_tests::check(&format!("tests[{index}]"), &model.target, test));
         let mut checks = tests.collect::<Result<Vec<_>>>()?;
         checks.extend(new.checks);
         let bound = self.required(active, Role::Gold).await?;

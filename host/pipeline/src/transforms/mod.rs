@@ -3,6 +3,7 @@
 
 mod audit;
 mod checks;
+mod generic_tests;
 mod gold;
 mod run;
 mod silver;
@@ -10,7 +11,8 @@ mod silver;
 use std::sync::Arc;
 
 pub use audit::Plan;
-pub use checks::{Check, Checked, ColumnTest};
+pub use checks::{Check, Checked, Severity, Verdict};
+pub use generic_tests::{Assertion, Gaps, GenericTest};
 pub use gold::{GoldTable, NewTransformation, Transformation};
 pub use silver::{NewSilverRun, SilverRun, SilverTable};
 

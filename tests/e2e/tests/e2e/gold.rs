@@ -13,6 +13,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "models_refer_to_each_other_and_views_follow_their_tables", referring),
         test(world, "an_incremental_model_merges_by_its_key", incremental),
         test(world, "a_merge_with_a_column_less_loses_no_values", lacking),
+        test(world, "what_the_macros_of_dbt_and_dbt_utils_print_runs", macros),
         test(world, "anything_but_one_query_is_refused", refusals),
         test(world, "a_failed_model_says_why_and_stays_listed", failing),
         test(world, "a_deleted_transformation_keeps_its_table_unless_told", deleted),
@@ -75,6 +76,68 @@ fn lacking(world: &World) {
     assert_eq!(run("k, v, w, 1.5e0 / 0e0 AS more")["status"], "completed");
     let rows = client.get("/lakehouse/tables/gold/lacking_model/rows").unwrap();
     assert_eq!(rows["rows"][0]["more"], "Infinity", "{rows}");
+}
+
+fn macros(world: &World) {
+    let client = world.light();
+    let row = |name: &str, sql: &str| {
+        gold(&client, name, sql).unwrap();
+        client.get(&format!("/lakehouse/tables/gold/{name}/rows")).unwrap()["rows"][0].clone()
+    };
+    let parts = ["year", "quarter", "month", "week", "day", "hour", "minute", "second", "millisecond"];
+    let columns = parts.map(|part| format!("{{{{ dbt.datediff('a', 'b', '{part}') }}}} AS {part}s")).join(", ");
+    let moments = "(VALUES (TIMESTAMP '2023-12-31 23:59:59', TIMESTAMP '2024-03-01 00:00:01')) AS t (a, b)";
+    let differences = row("macros_differences", &format!("SELECT {columns} FROM {moments}"));
+    assert_eq!(
+        differences,
+        json!({"years": 1, "quarters": 1, "months": 3, "weeks": 9, "days": 61, "hours": 1441, "minutes": 86_401,
+            "seconds": 5_184_002, "milliseconds": 5_184_002_000_u64})
+    );
+    let dates = row(
+        "macros_dates",
+        &format!(
+            "SELECT CAST({{{{ dbt.dateadd('day', -7, 'a') }}}} AS DATE) AS week_before, {{{{ dbt.last_day('b', 'month') }}}} AS last,
+             CAST({{{{ dbt.date_trunc('month', 'b') }}}} AS DATE) AS first, {{{{ dbt.current_timestamp() }}}} > b AS later FROM {moments}"
+        ),
+    );
+    assert_eq!(dates, json!({"week_before": "2023-12-24", "last": "2024-03-31", "first": "2024-03-01", "later": true}));
+    let texts = row(
+        "macros_texts",
+        r#"SELECT {{ dbt.concat(['t', "'/'", 't']) }} AS twice, {{ dbt.length('t') }} AS n, {{ dbt.right('t', 2) }} AS ending,
+           {{ dbt.replace('t', "'-'", "'+'") }} AS plus, {{ dbt.position("'-'", 't') }} AS at, {{ dbt.hash('t') }} AS hashed,
+           {{ dbt.split_part('t', "'-'", 1) }} AS one, {{ dbt.split_part('t', "'-'", -1) }} AS last,
+           {{ dbt.safe_cast('t', dbt.type_int()) }} AS number, {{ dbt.cast_bool_to_text("t = 'a-b'") }} AS same,
+           {{ dbt_utils.generate_surrogate_key(['t', 'missing']) }} AS key,
+           CARDINALITY({{ dbt.array_append(dbt.array_construct([1, 2]), 3) }}) AS members,
+           {{ dbt_utils.get_url_host('page') }} AS host, {{ dbt_utils.get_url_parameter('page', 'by') }} AS sent_by
+           FROM (VALUES ('a-b', CAST(NULL AS VARCHAR), 'https://example.com/x?by=mail&n=1')) AS t (t, missing, page)"#,
+    );
+    assert_eq!(
+        texts,
+        json!({"twice": "a-b/a-b", "n": 3, "ending": "-b", "plus": "a+b", "at": 2, "hashed": "8ca2ed590cf2ea2404f2e67641bcdf50",
+            "one": "a", "last": "b", "number": null, "same": "true", "key": "f48d5a037862ebdbefea3982529aa45c", "members": 3,
+            "host": "example.com", "sent_by": "mail"})
+    );
+    let totals = row(
+        "macros_totals",
+        r#"SELECT {{ dbt.listagg('s', "'+'", 'order by s') }} AS listed, {{ dbt.listagg('s', "'+'", 'order by s', 1) }} AS first,
+           {{ dbt.bool_or("s = 'b'") }} AS some, {{ dbt.any_value('g') }} AS g, {{ dbt_utils.pivot('s', ['a', 'b'], suffix='_n') }},
+           {{ dbt_utils.safe_divide('SUM(n)', 'SUM(zero)') }} AS divided, {{ dbt_utils.safe_add(['SUM(n)', 'SUM(NULLIF(n, n))']) }} AS added
+           FROM (VALUES ('a', 1, 2, 0), ('b', 1, 3, 0), ('b', 1, 4, 0)) AS t (s, g, n, zero)"#,
+    );
+    assert_eq!(
+        totals,
+        json!({"listed": "a+b+b", "first": "a", "some": true, "g": 1, "a_n": 1, "b_n": 2, "divided": null, "added": 9})
+    );
+    let series = row(
+        "macros_series",
+        r#"WITH days AS ({{ dbt_utils.date_spine("day", "DATE '2024-02-01'", "DATE '2024-03-01'") }}),
+           weeks AS ({{ dbt_utils.date_spine('week', "DATE '2024-02-01'", "DATE '2024-03-01'") }}),
+           numbers AS (SELECT * FROM ({{ dbt.generate_series(10) }}) AS s)
+           SELECT (SELECT COUNT(*) FROM days) AS days, (SELECT CAST(MAX(date_day) AS VARCHAR) FROM days) AS newest,
+             (SELECT COUNT(*) FROM weeks) AS weeks, (SELECT CAST(SUM(generated_number) AS INTEGER) FROM numbers) AS total"#,
+    );
+    assert_eq!(series, json!({"days": 29, "newest": "2024-02-29", "weeks": 5, "total": 55}));
 }
 
 fn refusals(world: &World) {

@@ -60,6 +60,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         };
         add("leaves_the_rows_and_types_of_sql", journey);
         add("makes_views_that_the_host_reads", views);
+        add("renders_macros_as_sql_does", macros);
         add("appends_merges_and_replaces_by_key_as_sql_does", incremental);
         add("tells_line_and_column_of_a_wrong_column", wrong_column);
         add("fails_with_the_reason_when_trino_is_killed_and_succeeds_when_it_is_run_again", killed);
@@ -86,6 +87,29 @@ fn environment(world: &World, mode: Mode) -> Lake {
         world.branch_with(&format!("gold-{}", mode.name()), &changes).unwrap().0.base().to_owned()
     });
     Lake(Client::new(base))
+}
+
+/// A model's own macros, dbt's and those of dbt_utils.
+const MACROS: &str = "{% macro half(column) -%} ({{ column }} / 2) {%- endmacro %}
+SELECT {{ dbt_utils.generate_surrogate_key(['status', 'missing']) }} AS k, status, {{ half('SUM(n)') }} AS half,
+    {{ dbt.datediff('MIN(a)', 'MAX(b)', 'week') }} AS weeks, {{ dbt.listagg('word', \"'+'\", 'order by word') }} AS words,
+    {{ dbt_utils.pivot('word', ['x', 'y'], suffix='_n') }}, {{ dbt_utils.safe_divide('SUM(n)', 'SUM(zero)') }} AS none
+FROM (VALUES ('open', CAST(NULL AS VARCHAR), 4, DATE '2024-01-06', DATE '2024-03-01', 'y', 0),
+    ('open', NULL, 6, DATE '2024-02-06', DATE '2024-02-01', 'x', 0), ('done', NULL, 8, DATE '2024-01-07', DATE '2024-01-08', 'x', 0))
+    AS t (status, missing, n, a, b, word, zero)
+GROUP BY status, missing";
+
+fn macros(world: &World, mode: Mode) {
+    let lake = environment(world, mode);
+    let name = format!("macros_{}", mode.name());
+    completed(&lake, &json!({"name": name, "sql_query": MACROS}));
+    let here = world.branch();
+    // Both modes may be at it at once.
+    let embedded = format!("macros_beside_{}", mode.name());
+    completed(&here, &json!({"name": embedded, "sql_query": MACROS}));
+    let made = rows(&lake, &format!("gold.{name}"));
+    assert_eq!(made.rows.len(), 2, "{made:?}");
+    assert_same(&name, &made, &rows(&here, &format!("gold.{embedded}")));
 }
 
 /// Runs a request to its end, whatever that is.
