@@ -62,7 +62,7 @@ pub struct LakehouseConfig {
 }
 
 /// Which tables there are, and who says so.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum CatalogConfig {
     /// A file in the lakehouse's folder.
     #[default]

@@ -26,7 +26,7 @@ use asgard_capabilities::{Lender, SystemResolver};
 use asgard_contract::environment::{Catalog, Environment};
 use asgard_contract::{Error, Result};
 use asgard_lakehouse::storage::Storage;
-use asgard_lakehouse::{Lakehouse, LakehouseConfig};
+use asgard_lakehouse::{CatalogConfig, Lakehouse, LakehouseConfig};
 use asgard_store::{EnvironmentRevision, Store};
 use tokio::sync::{Mutex, RwLock};
 
@@ -72,7 +72,7 @@ pub struct Environments {
     folder: PathBuf,
     known: RwLock<HashMap<String, Known>>,
     /// A lakehouse outlives revisions: its catalog connections and caches are shared by old and new ones.
-    lakehouses: Mutex<HashMap<String, Arc<Lakehouse>>>,
+    lakehouses: Mutex<HashMap<String, (CatalogConfig, Arc<Lakehouse>)>>,
     /// Held while a revision is stored and taken into use, so that both happen in one order.
     changing: Mutex<()>,
 }
@@ -281,17 +281,18 @@ impl Environments {
     ) -> Result<Arc<Lakehouse>> {
         let mut lakehouses = self.lakehouses.lock().await;
         let key = lakehouse_key(document);
-        if let Some(open) = lakehouses.get(&key) {
-            // The secret of the bucket may have changed.
+        let catalog = catalog::of_environment(secrets, document).await?;
+        // The catalog's secret may have changed, which the document does not show.
+        if let Some((_, open)) = lakehouses.get(&key).filter(|(before, _)| *before == catalog) {
+            // So may the bucket's.
             storage.iter().try_for_each(|storage| open.add_storage(storage))?;
             return Ok(Arc::clone(open));
         }
-        let catalog = catalog::of_environment(secrets, document).await?;
         let limits = document.limits.clone();
-        let config = LakehouseConfig { folder: folder.join("lakehouse"), catalog, storage, limits };
+        let config = LakehouseConfig { folder: folder.join("lakehouse"), catalog: catalog.clone(), storage, limits };
         let open = Lakehouse::open(config).await?;
         storage::add_sinks(&self.store, &document.name, secrets, folder, &open).await?;
-        lakehouses.insert(key, Arc::clone(&open));
+        lakehouses.insert(key, (catalog, Arc::clone(&open)));
         Ok(open)
     }
 }
