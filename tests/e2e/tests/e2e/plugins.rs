@@ -46,7 +46,7 @@ fn named(stored_name: &str, name: &str, version: &str) -> (String, Vec<u8>) {
 }
 
 /// The same code in other bytes: a custom section at its end, which says nothing.
-fn other_bytes(component: &[u8], mark: &str) -> Vec<u8> {
+pub(crate) fn other_bytes(component: &[u8], mark: &str) -> Vec<u8> {
     let mut other = component.to_vec();
     let name = u8::try_from(mark.len()).unwrap();
     other.extend([0, name + 1, name]);

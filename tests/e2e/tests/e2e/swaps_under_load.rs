@@ -11,16 +11,20 @@ use asgard_journey::steps::Journey;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
+use crate::plugins::other_bytes;
 use crate::swaps::register;
-use crate::world::{MODEL_WITHIN, World, ended_job, gold, test, until};
+use crate::world::{MODEL_WITHIN, World, ended_job, fixture, gold, test, until};
 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![test(world, "every_role_is_swapped_under_load_and_no_work_notices", swapped)]
 }
 
-const ROLES: [&str; 6] = ["ingestion", "silver", "gold", "features", "training", "serving"];
+const ROLES: [&str; 7] = ["ingestion", "silver", "gold", "features", "training", "build", "serving"];
 
-/// Another version of each plugin beside its own, from the same component.
+/// What builds images here, where no registry is.
+const BUILDER: &str = "builder";
+
+/// Another version of each plugin beside its own, of other bytes.
 const OTHER: &str = "99.0.0";
 
 fn swapped(world: &World) {
@@ -29,7 +33,8 @@ fn swapped(world: &World) {
     until("MLflow is available", MODEL_WITHIN, || {
         client.get("/mlops/status").is_ok_and(|status| status["mlflow_available"] == true).then_some(())
     });
-    let document = client.get("/environments/local").unwrap()["document"].clone();
+    let mut document = client.get("/environments/local").unwrap()["document"].clone();
+    document["build"] = json!({"plugin": BUILDER});
     let own = others(world, &client, &document);
     let (over, swaps) = (AtomicBool::new(false), AtomicU64::new(0));
     let figures = std::thread::scope(|scope| {
@@ -76,8 +81,19 @@ fn swapped(world: &World) {
         let used = &plugins[kind];
         assert!(used.iter().any(|plugin| plugin.contains(OTHER)), "{kind}: {used:?}");
         assert!(used.iter().any(|plugin| !plugin.contains(OTHER)), "{kind}: {used:?}");
+        let digests: BTreeSet<_> = used.iter().filter_map(|plugin| plugin.split("sha256:").nth(1)).collect();
+        assert_eq!(digests.len(), used.len(), "each version has bytes of its own: {used:?}");
     }
+    let deployments = client.get("/mlops/deployments").unwrap();
+    assert!(deployments.to_string().contains("registry.example.com/"), "the build phase was taken: {deployments}");
 }
+
+const BUILDER_MANIFEST: &str = r#"
+name = "builder"
+version = "0.1.0"
+summary = "Names images that nobody made"
+exports = ["image-build"]
+"#;
 
 /// The others do not wait for one that panicked.
 struct Ends<'a>(&'a AtomicBool);
@@ -93,13 +109,23 @@ fn others(world: &World, client: &Client, document: &Value) -> BTreeMap<String, 
     let mut own = BTreeMap::new();
     with_versions(document, |plugin| {
         let folder = world.built().plugins.join(plugin);
-        let manifest = std::fs::read_to_string(folder.join("plugin.toml")).unwrap();
+        let manifest = if plugin == BUILDER {
+            BUILDER_MANIFEST.to_owned()
+        } else {
+            std::fs::read_to_string(folder.join("plugin.toml")).unwrap()
+        };
         let line = manifest.lines().find(|line| line.starts_with("version = ")).unwrap();
         let version = line.trim_start_matches("version = ").trim_matches('"').to_owned();
         if !own.contains_key(plugin) {
-            let component = std::fs::read(folder.join("plugin.wasm")).unwrap();
+            let component = if plugin == BUILDER {
+                let component = fixture(world, BUILDER);
+                register(client, &manifest, &component);
+                component
+            } else {
+                std::fs::read(folder.join("plugin.wasm")).unwrap()
+            };
             let manifest = manifest.replace(line, &format!("version = \"{OTHER}\""));
-            register(client, &manifest, &component);
+            register(client, &manifest, &other_bytes(&component, "other"));
             own.insert(plugin.to_owned(), version.clone());
         }
         version
