@@ -1,4 +1,4 @@
-"""Makes `cases.jsonl`: every worked example that Spark prints of its own functions, with what Spark itself answers.
+"""Makes `cases.jsonl`: every worked example that Spark prints of its own functions, and `statements.sql`, with what Spark itself answers.
 
     PYTHON make.py > cases.jsonl          with pyspark and Java 17 or 21
 
@@ -8,7 +8,9 @@ One line a case: the statement, the types of its columns, and its rows, each val
 
 import datetime
 import decimal
+import itertools
 import json
+import pathlib
 import re
 import struct
 import sys
@@ -70,6 +72,13 @@ def examples(spark):
             yield name, found[1].strip()
 
 
+def statements():
+    """Of the language beyond functions; one a line."""
+    for line in pathlib.Path(__file__).with_name("statements.sql").read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("--"):
+            yield "", line
+
+
 def answer(spark, sql):
     found = spark.sql(sql)
     fields = found.schema.jsonValue()["fields"]
@@ -96,7 +105,7 @@ def main():
     )
     spark.sparkContext.setLogLevel("OFF")
     seen = set()
-    for name, sql in examples(spark):
+    for name, sql in itertools.chain(examples(spark), statements()):
         if name in OF_TIME_AND_PLACE or sql in seen:
             continue
         seen.add(sql)

@@ -36,6 +36,7 @@ pub(crate) fn kind(theirs: &str) -> String {
         "timestamp" if theirs.ends_with("with time zone") => "timestamptz".to_owned(),
         // Of Trino, with its digits: here they are always six.
         "timestamp" => "timestamp".to_owned(),
+        "time" => "time".to_owned(),
         "decimal" => theirs.replace(' ', ""),
         // Of intervals Python has no months: they come as texts, on both sides.
         _ => theirs.to_owned(),
@@ -79,6 +80,7 @@ mod tests {
             ("timestamp(3)", "timestamp"),
             ("row(\"x\" bigint, y varchar(2))", "struct<x:long,y:string>"),
             ("timestamp(3) with time zone", "timestamptz"),
+            ("time(0)", "time"),
             ("varchar(3)", "string"),
             ("array(varchar)", "list<string>"),
             ("decimal(5, 2)", "decimal(5,2)"),

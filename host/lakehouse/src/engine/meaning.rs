@@ -21,13 +21,15 @@ use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExp
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
     Between, BinaryExpr, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, RecursiveQuery, Subquery,
-    Union,
+    Union, Values,
 };
 use sqlparser::ast::BinaryOperator;
 
-use super::functions::{tried, type_word};
+use super::dialect::Functions;
+use super::functions::Kind::Any;
+use super::functions::{Function, intervals, tried, type_word};
 use super::numbers::decimal::{self, Rules};
-use super::{cast, numbers};
+use super::{cast, numbers, precision};
 
 /// A dialect's meanings. Each answers with the expression to put in the place of what the statement wrote.
 pub(super) trait Meaning: Debug + Send + Sync {
@@ -35,6 +37,8 @@ pub(super) trait Meaning: Debug + Send + Sync {
     fn arithmetic(&self, left: Typed, operator: Operator, right: Typed) -> Result<Expr>;
     /// Operands of a comparison (also BETWEEN and IN), where their types differ.
     fn compared(&self, left: Typed, right: Typed) -> Result<(Expr, Expr)>;
+    /// Brings what stands side by side, results of a CASE or arguments of `coalesce`, to one kind.
+    fn together(&self, values: Vec<Typed>) -> Result<Vec<Expr>>;
     /// Refuses types that `||` does not take.
     fn concatenated(&self, _left: &DataType, _right: &DataType) -> Result<()> {
         Ok(())
@@ -82,9 +86,16 @@ fn node_meaning(meaning: &dyn Meaning, plan: LogicalPlan, outer: &DFSchema) -> R
         // LIMIT and OFFSET are whole numbers to the planner already.
         LogicalPlan::Limit(_) => return Ok(plan),
         LogicalPlan::RecursiveQuery(recursive) => return recursion(recursive),
-        LogicalPlan::Union(union) => return Ok(LogicalPlan::Union(Union::try_new_with_loose_types(union.inputs)?)),
+        LogicalPlan::Union(union) => {
+            let inputs = precision::inputs(union.inputs)?;
+            return Ok(LogicalPlan::Union(Union::try_new_with_loose_types(inputs)?));
+        }
         _ => {}
     }
+    let plan = match plan {
+        LogicalPlan::Values(values) => LogicalPlan::Values(as_written(values)),
+        plan => plan,
+    };
     let mut schema = merge_schema(&plan.inputs());
     schema.merge(outer);
     let names = NamePreserver::new(&plan);
@@ -96,12 +107,43 @@ fn node_meaning(meaning: &dyn Meaning, plan: LogicalPlan, outer: &DFSchema) -> R
         })?
         .data;
     match plan {
-        LogicalPlan::Values(values) => {
-            let rows = values.values.into_iter().map(|row| row.into_iter().map(untyped_null).collect());
-            LogicalPlanBuilder::values(rows.collect())?.build()
-        }
+        LogicalPlan::Values(values) => LogicalPlanBuilder::values(precision::rows(values.values)?)?.build(),
+        LogicalPlan::Join(join) => LogicalPlan::Join(precision::join(join)?).recompute_schema(),
         plan => plan.recompute_schema(),
     }
+}
+
+/// A row of VALUES that is no plain literal is marked by this function, so that the planner's casts of rows to one type are told
+/// from the statement's own.
+pub(super) const WRITTEN: &str = "$written";
+
+/// The functions that mark what a statement wrote, for this pass to take away.
+pub(super) fn register(all: &mut Functions) {
+    all.scalar(&[WRITTEN], &Function::replaced(WRITTEN, &[Any]).build());
+}
+
+/// Rows of VALUES without the casts that the planner gave them before their types were known.
+fn as_written(values: Values) -> Values {
+    let written = |expr: Expr| {
+        // A cast that the statement wrote is marked, and one that stands for a literal is of text: this one is the planner's.
+        let is_planners = |expr: &Expr| match expr {
+            Expr::Literal(value, _) => value.is_null() || value.data_type().is_numeric(),
+            Expr::ScalarFunction(call) => call.func.name() == WRITTEN,
+            _ => false,
+        };
+        let expr = match expr {
+            Expr::Cast(cast) if is_planners(&cast.expr) => *cast.expr,
+            other => other,
+        };
+        match expr {
+            Expr::ScalarFunction(mut call) if call.func.name() == WRITTEN => call.args.swap_remove(0),
+            // The planner gave it the type of the values beside it.
+            Expr::Literal(value, metadata) if value.is_null() => Expr::Literal(ScalarValue::Null, metadata),
+            other => other,
+        }
+    };
+    let rows = values.values.into_iter().map(|row| row.into_iter().map(written).collect());
+    Values { values: rows.collect(), ..values }
 }
 
 /// A recursive query's working table was given its types before this pass: both parts keep them.
@@ -135,7 +177,7 @@ pub(super) fn expression(meaning: &dyn Meaning, expr: Expr, schema: &DFSchema, o
                 Ok(newer) => Expr::OuterReferenceColumn(Arc::clone(newer), column),
                 Err(_) => Expr::OuterReferenceColumn(field, column),
             },
-            Expr::BinaryExpr(binary) => distinct(meaning, binary, schema)?,
+            Expr::BinaryExpr(binary) => distinct(meaning, precision::compared(binary, schema)?, schema)?,
             Expr::Between(Between { expr, negated, low, high }) => {
                 let (value, low) = compared(meaning, *expr.clone(), *low, schema)?;
                 let (other, high) = compared(meaning, *expr, *high, schema)?;
@@ -149,18 +191,26 @@ pub(super) fn expression(meaning: &dyn Meaning, expr: Expr, schema: &DFSchema, o
             Expr::InList(list) => in_list(meaning, list, schema)?,
             Expr::Cast(Cast { expr, data_type }) => meaning.cast(Typed::of(*expr, schema)?, &data_type, false)?,
             Expr::TryCast(TryCast { expr, data_type }) => meaning.cast(Typed::of(*expr, schema)?, &data_type, true)?,
-            Expr::Case(case) => conditions(case, schema)?,
-            Expr::ScalarFunction(call) => meaning.call(call, schema)?,
+            Expr::Case(case) => conditions(precision::branches(results(meaning, case, schema)?, schema)?, schema)?,
+            Expr::ScalarFunction(mut call) => {
+                if call.func.name() == "coalesce" {
+                    call.args = together(meaning, call.args, schema)?;
+                }
+                meaning.call(precision::arguments(call, schema)?, schema)?
+            }
             Expr::AggregateFunction(call) => meaning.aggregate(counting_rows(call), schema)?,
             Expr::ScalarSubquery(subquery) => Expr::ScalarSubquery(inner(meaning, subquery, schema)?),
             Expr::Exists(Exists { subquery, negated }) => {
                 Expr::Exists(Exists { subquery: inner(meaning, subquery, schema)?, negated })
             }
             Expr::InSubquery(InSubquery { expr, subquery, negated }) => {
-                Expr::InSubquery(InSubquery { expr, subquery: inner(meaning, subquery, schema)?, negated })
+                let subquery = inner(meaning, subquery, schema)?;
+                Expr::InSubquery(precision::in_subquery(InSubquery { expr, subquery, negated }, schema)?)
             }
             Expr::SetComparison(SetComparison { expr, subquery, op, quantifier }) => {
-                Expr::SetComparison(SetComparison { expr, subquery: inner(meaning, subquery, schema)?, op, quantifier })
+                let subquery = inner(meaning, subquery, schema)?;
+                let comparison = SetComparison { expr, subquery, op, quantifier };
+                Expr::SetComparison(precision::set_comparison(comparison, schema)?)
             }
             other => other,
         }))
@@ -182,6 +232,27 @@ fn inner(meaning: &dyn Meaning, subquery: Subquery, schema: &DFSchema) -> Result
         .collect();
     let plan = within(meaning, Arc::unwrap_or_clone(subquery.subquery), schema)?;
     Ok(Subquery { subquery: Arc::new(plan), outer_ref_columns, spans: subquery.spans })
+}
+
+fn together(meaning: &dyn Meaning, values: Vec<Expr>, schema: &DFSchema) -> Result<Vec<Expr>> {
+    let typed = values.into_iter().map(|value| Typed::of(value, schema)).collect::<Result<Vec<_>>>()?;
+    let first = typed.iter().map(|value| &value.data_type).find(|data_type| !data_type.is_null()).cloned();
+    if typed.iter().all(|value| value.data_type.is_null() || Some(&value.data_type) == first.as_ref()) {
+        return Ok(typed.into_iter().map(|value| value.expr).collect());
+    }
+    meaning.together(typed)
+}
+
+/// The results of a CASE are of one kind.
+fn results(meaning: &dyn Meaning, case: Case, schema: &DFSchema) -> Result<Case> {
+    let (conditions, mut results): (Vec<_>, Vec<_>) =
+        case.when_then_expr.into_iter().map(|(when, then)| (when, *then)).unzip();
+    let has_else = case.else_expr.is_some();
+    results.extend(case.else_expr.map(|otherwise| *otherwise));
+    let mut results = together(meaning, results, schema)?;
+    let else_expr = if has_else { results.pop().map(Box::new) } else { None };
+    let when_then_expr = conditions.into_iter().zip(results.into_iter().map(Box::new)).collect();
+    Ok(Case { expr: case.expr, when_then_expr, else_expr })
 }
 
 /// `CASE WHEN 1 THEN …`: the engine takes any number for a condition, the dialects take none.
@@ -207,6 +278,10 @@ fn distinct(meaning: &dyn Meaning, binary: BinaryExpr, schema: &DFSchema) -> Res
             Ok(Expr::BinaryExpr(BinaryExpr::new(Box::new(left.expr), op, Box::new(right.expr))))
         }
         Operator::IsDistinctFrom | Operator::IsNotDistinctFrom => {
+            let interval = matches!(left.get_type(schema)?, DataType::Interval(_));
+            if interval {
+                return plan_err!("IS DISTINCT FROM is not for intervals: use = and IS NULL");
+            }
             let (left, right) = compared(meaning, *left, *right, schema)?;
             Ok(Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right))))
         }
@@ -230,8 +305,7 @@ impl ExprPlanner for Operators {
         if !is_comparison(operator) {
             return self.0.arithmetic(left, operator, right).map(PlannerResult::Planned);
         }
-        let (left, right) =
-            if left.data_type == right.data_type { (left.expr, right.expr) } else { self.0.compared(left, right)? };
+        let (left, right) = comparable(self.0, left, right)?;
         Ok(PlannerResult::Planned(Expr::BinaryExpr(BinaryExpr::new(Box::new(left), operator, Box::new(right)))))
     }
 }
@@ -270,25 +344,41 @@ fn narrow(expr: Expr) -> Expr {
     }
 }
 
-/// A null that the planner gave the type of the whole numbers beside it, which are narrower now.
-fn untyped_null(expr: Expr) -> Expr {
-    match expr {
-        Expr::Literal(ScalarValue::Int64(None), metadata) => Expr::Literal(ScalarValue::Null, metadata),
-        Expr::Cast(Cast { expr: inner, data_type: DataType::Int64 })
-            if matches!(*inner, Expr::Literal(ScalarValue::Null, _)) =>
-        {
-            *inner
+fn compared(meaning: &dyn Meaning, left: Expr, right: Expr, schema: &DFSchema) -> Result<(Expr, Expr)> {
+    let (left, right) = comparable(meaning, Typed::of(left, schema)?, Typed::of(right, schema)?)?;
+    precision::pair(left, right, schema)
+}
+
+fn comparable(meaning: &dyn Meaning, left: Typed, right: Typed) -> Result<(Expr, Expr)> {
+    match (&left.data_type, &right.data_type) {
+        (DataType::Interval(_), DataType::Interval(_)) => Ok(intervals::comparable(left.expr, right.expr)),
+        (one, other) => {
+            let (is_float, other_is_float) = (one.is_floating(), other.is_floating());
+            let (left, right) = if one == other { (left.expr, right.expr) } else { meaning.compared(left, right)? };
+            if is_no_zero(&left) || is_no_zero(&right) {
+                return Ok((left, right));
+            }
+            let zero = |expr, is_float| if is_float { plus_zero(expr) } else { expr };
+            Ok((zero(left, is_float), zero(right, other_is_float)))
         }
-        other => other,
     }
 }
 
-fn compared(meaning: &dyn Meaning, left: Expr, right: Expr, schema: &DFSchema) -> Result<(Expr, Expr)> {
-    let (left, right) = (Typed::of(left, schema)?, Typed::of(right, schema)?);
-    if left.data_type == right.data_type {
-        return Ok((left.expr, right.expr));
+/// 0.0 and -0.0 are one number to both dialects; the engine orders floats by their bits. The sum of -0.0 and 0.0 is 0.0.
+fn plus_zero(float: Expr) -> Expr {
+    let zero = Expr::Literal(ScalarValue::Float32(Some(0.0)), None);
+    Expr::BinaryExpr(BinaryExpr::new(Box::new(float), Operator::Plus, Box::new(zero)))
+}
+
+/// Whether a number is written out and not zero: beside it nothing is added, so that files are still skipped by it.
+fn is_no_zero(expr: &Expr) -> bool {
+    match expr {
+        Expr::Literal(value, _) => {
+            !matches!(value.cast_to(&DataType::Float64), Ok(ScalarValue::Float64(Some(number))) if number == 0.0)
+        }
+        Expr::Cast(cast) => is_no_zero(&cast.expr),
+        _ => false,
     }
-    meaning.compared(left, right)
 }
 
 /// Every element is compared with the value; where that changes the value, the list becomes a chain of comparisons.

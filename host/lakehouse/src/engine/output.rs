@@ -21,6 +21,7 @@ use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, Sc
 use datafusion::common::Result as PlanResult;
 use datafusion::logical_expr::{Cast, Expr, LogicalPlan, LogicalPlanBuilder};
 
+use super::functions::maps::unnamed;
 use super::text::wrong;
 use crate::types;
 
@@ -131,6 +132,9 @@ fn table_type(data_type: &DataType) -> std::result::Result<DataType, String> {
         | DataType::FixedSizeList(item, _) => DataType::List(inner(item)?),
         DataType::Struct(fields) if matches!(fields.as_ref(), [field] if field.name() == "$json") => {
             return Err("is JSON, which no table keeps: write json_format(…), or cast it".to_owned());
+        }
+        DataType::Struct(fields) if fields.first().is_some_and(|field| *field.name() == unnamed(0)) => {
+            return Err("is a row without names, which no table keeps: take its fields by UNNEST".to_owned());
         }
         DataType::Struct(fields) if fields.iter().any(|field| field.name().starts_with('$')) => {
             return Err(

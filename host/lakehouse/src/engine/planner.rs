@@ -11,7 +11,7 @@ use datafusion::common::{DFSchema, Result as PlanResult, TableReference, plan_da
 use datafusion::datasource::cte_worktable::CteWorkTable;
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
+use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, RelationPlanner, TypePlanner};
 use datafusion::logical_expr::{
     AggregateUDF, LogicalPlan, LogicalPlanBuilder, ScalarUDF, SubqueryAlias, TableSource, WindowUDF,
 };
@@ -23,6 +23,7 @@ use super::errors::Translator;
 use super::lambdas::Lambdas;
 use super::meaning;
 use super::references::Name;
+use super::relations;
 
 /// What the names of a query stand for.
 pub(super) type Tables = HashMap<Name, Arc<dyn TableSource>>;
@@ -36,10 +37,12 @@ pub(super) fn plan(
     lambdas: &Arc<Lambdas>,
     errors: &Translator,
 ) -> Result<LogicalPlan> {
-    let context = Context { session, dialect, tables, lambdas, planners: dialect.planners() };
+    let relations = relations::planners();
+    let context = Context { session, dialect, tables, lambdas, relations: &relations };
     let planner = SqlToRel::new_with_options(&context, options(dialect));
     planner
         .sql_statement_to_plan(Statement::Query(Box::new(query)))
+        .and_then(relations::lateral::flattened)
         .and_then(|plan| meaning::apply(dialect.meaning(), plan))
         .and_then(expand_views)
         // Checks types and names at once, so that a plan is never handed on that only fails when it is run.
@@ -56,7 +59,7 @@ pub(super) fn body(
     schema: &DFSchema,
 ) -> PlanResult<datafusion::logical_expr::Expr> {
     let tables = Tables::new();
-    let context = Context { session, dialect, tables: &tables, lambdas, planners: dialect.planners() };
+    let context = Context { session, dialect, tables: &tables, lambdas, relations: &[] };
     let planner = SqlToRel::new_with_options(&context, options(dialect));
     let planned = planner.sql_to_expr(body, schema, &mut PlannerContext::new())?;
     meaning::expression(dialect.meaning(), planned, schema, &DFSchema::empty())
@@ -124,7 +127,7 @@ struct Context<'a> {
     dialect: &'static dyn SqlDialect,
     tables: &'a Tables,
     lambdas: &'a Arc<Lambdas>,
-    planners: &'a [Arc<dyn ExprPlanner>],
+    relations: &'a [Arc<dyn RelationPlanner>],
 }
 
 impl ContextProvider for Context<'_> {
@@ -143,7 +146,11 @@ impl ContextProvider for Context<'_> {
     }
 
     fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
-        self.planners
+        self.dialect.planners()
+    }
+
+    fn get_relation_planners(&self) -> &[Arc<dyn RelationPlanner>] {
+        self.relations
     }
 
     fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {

@@ -5,12 +5,15 @@ use std::ops::ControlFlow;
 use asgard_contract::{Error, Result};
 use sqlparser::ast::{
     AccessExpr, BinaryOperator, CaseWhen, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentClause, FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, ObjectName, OrderByExpr,
-    OrderByOptions, Query, Select, SelectItem, SetExpr, Spanned, Subscript, TableAliasColumnDef, TableFactor,
-    UnaryOperator, Value, ValueWithSpan, VisitMut, VisitorMut, visit_expressions,
+    FunctionArgumentClause, FunctionArgumentList, FunctionArguments, GroupByExpr, GroupByWithModifier, Ident, Join,
+    JoinConstraint, JoinOperator, ObjectName, OrderByExpr, OrderByOptions, Query, Select, SelectItem, SetExpr,
+    SetOperator, SetQuantifier, Spanned, Subscript, TableAliasColumnDef, TableFactor, TableWithJoins, UnaryOperator,
+    Value, ValueWithSpan, Values, VisitMut, VisitorMut, visit_expressions,
 };
 use sqlparser::tokenizer::Span;
 
+use super::meaning::WRITTEN;
+use super::relations::query;
 use super::text::{Place, wrong};
 
 /// What a dialect does to each part. Inner parts come before outer ones.
@@ -86,14 +89,68 @@ fn body(body_expr: &mut SetExpr, rewriter: &dyn Rewriter) -> Result<()> {
             for (position, item) in select.projection.iter_mut().enumerate() {
                 name_item(position, item, rewriter);
             }
+            grouping_sets(&mut select.group_by)?;
+            select.from.iter().flat_map(|from| &from.joins).try_for_each(shared_columns)?;
             rewriter.select(select)
         }
-        SetExpr::SetOperation { left, right, .. } => {
+        SetExpr::SetOperation { op, set_quantifier, left, right } => {
+            if matches!(set_quantifier, SetQuantifier::All | SetQuantifier::AllByName) && *op != SetOperator::Union {
+                return refused(
+                    Place::of(right.span().start),
+                    format!(
+                        "{op} ALL is not supported: number the rows of each side with row_number(), and take {op} of those"
+                    ),
+                );
+            }
             body(left, rewriter)?;
             body(right, rewriter)
         }
+        SetExpr::Values(values) => {
+            let rows = values.rows.iter_mut().flatten();
+            rows.filter(|expr| !is_plain(expr)).for_each(|expr| *expr = call(WRITTEN, expr.span(), vec![expr.clone()]));
+            Ok(())
+        }
         // A nested query is visited by itself.
         _ => Ok(()),
+    }
+}
+
+/// `GROUP BY a, b WITH ROLLUP` is `GROUP BY ROLLUP (a, b)`; the planner passes over the words.
+fn grouping_sets(group_by: &mut GroupByExpr) -> Result<()> {
+    let GroupByExpr::Expressions(keys, modifiers) = group_by else { return Ok(()) };
+    let sets = |keys: &mut Vec<Expr>| std::mem::take(keys).into_iter().map(|key| vec![key]).collect();
+    match modifiers.as_slice() {
+        [] => return Ok(()),
+        [GroupByWithModifier::Rollup] => *keys = vec![Expr::Rollup(sets(keys))],
+        [GroupByWithModifier::Cube] => *keys = vec![Expr::Cube(sets(keys))],
+        _ => return refused(None, "behind the keys of GROUP BY only WITH ROLLUP or WITH CUBE is supported"),
+    }
+    modifiers.clear();
+    Ok(())
+}
+
+/// `RIGHT JOIN … USING (x)`: the planner takes the left side's `x`, which rows of the right side alone do not have.
+fn shared_columns(join: &Join) -> Result<()> {
+    let (JoinOperator::Right(constraint) | JoinOperator::RightOuter(constraint) | JoinOperator::FullOuter(constraint)) =
+        &join.join_operator
+    else {
+        return Ok(());
+    };
+    if matches!(constraint, JoinConstraint::Using(_) | JoinConstraint::Natural) {
+        return refused(
+            Place::of(join.span().start),
+            "USING and NATURAL are not supported for RIGHT and FULL joins: write ON a.x = b.x, and coalesce(a.x, b.x)",
+        );
+    }
+    Ok(())
+}
+
+/// A literal whose type the planner knows.
+fn is_plain(expr: &Expr) -> bool {
+    match expr {
+        Expr::Value(_) => true,
+        Expr::UnaryOp { expr, .. } => is_plain(expr),
+        _ => false,
     }
 }
 
@@ -107,6 +164,21 @@ fn name_columns(body: &mut SetExpr, names: &[TableAliasColumnDef]) {
                     *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: column.name.clone() };
                 }
             }
+        }
+        SetExpr::Values(_) => {
+            let items = names.iter().enumerate().map(|(index, column)| SelectItem::ExprWithAlias {
+                expr: Expr::Identifier(Ident::with_quote('"', format!("column{}", index + 1))),
+                alias: column.name.clone(),
+            });
+            let values = std::mem::replace(
+                body,
+                SetExpr::Values(Values { explicit_row: false, value_keyword: false, rows: Vec::new() }),
+            );
+            let mut rows = query(Vec::new(), Vec::new());
+            *rows.body = values;
+            let relation = TableFactor::Derived { lateral: false, subquery: Box::new(rows), alias: None, sample: None };
+            let named = query(items.collect(), vec![TableWithJoins { relation, joins: Vec::new() }]);
+            *body = *named.body;
         }
         _ => {}
     }
@@ -332,6 +404,34 @@ fn best_by(function: &mut Function, value: Expr, by: Expr, greatest: bool) {
         let options = OrderByOptions { asc: Some(!greatest), nulls_first: Some(false) };
         list.clauses.push(FunctionArgumentClause::OrderBy(vec![OrderByExpr { expr: by, options, with_fill: None }]));
     }
+}
+
+/// `listagg(text, delimiter) WITHIN GROUP (ORDER BY key DESC)`: the keys follow the delimiter, each with whether it descends and
+/// whether nulls are first; where that is not written, by whether it ascends.
+pub(super) fn listed(
+    function: &mut Function,
+    value: &Expr,
+    delimiter: Expr,
+    order: Vec<OrderByExpr>,
+    nulls_first: fn(bool) -> bool,
+) {
+    let mut arguments = vec![value.clone(), delimiter];
+    for key in order {
+        let ascends = key.options.asc.unwrap_or(true);
+        arguments.extend([
+            key.expr,
+            truth(!ascends),
+            truth(key.options.nulls_first.unwrap_or_else(|| nulls_first(ascends))),
+        ]);
+    }
+    rename(function, "$listagg");
+    with_arguments(function, arguments);
+    function.within_group.clear();
+}
+
+/// A literal of a boolean.
+pub(super) fn truth(value: bool) -> Expr {
+    Expr::Value(ValueWithSpan { value: Value::Boolean(value), span: Span::empty() })
 }
 
 /// `GROUP BY ALL`: by every column of the select list that has no aggregate in it.

@@ -48,6 +48,8 @@ impl Sessions {
         // DataFusion 53.1 leaves a MIN or MAX that is null so far out of the filter that it makes of all of them, and so skips the
         // rows that would give it a value: `max(a), max(b)` loses a `b` wherever `a` does not grow.
         options.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
+        // DataFusion 53.1 takes the fields of a list's structs below the UNNEST that makes structs of the list.
+        options.optimizer.enable_leaf_expression_pushdown = false;
         // Kept back by each sort to merge what it spilled. The engine's 10 MiB are more than a small limit has for all.
         let share = limits.query_memory_bytes / 32;
         options.execution.sort_spill_reservation_bytes = usize::try_from(share).unwrap_or(usize::MAX).min(10 << 20);

@@ -12,6 +12,7 @@ pub(super) mod frequent;
 pub(super) mod histogram;
 pub(super) mod kll;
 pub(super) mod lists;
+pub(super) mod maps;
 pub(super) mod moments;
 pub(super) mod percentiles;
 pub(super) mod sketches;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, PrimitiveArray, StringArray, StringBuilder};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{
-    DataType, Date32Type, Float64Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType,
+    DataType, Date32Type, Float64Type, Int32Type, Int64Type, Time64MicrosecondType, TimeUnit, TimestampMicrosecondType,
 };
 use datafusion::common::{Result, exec_err, plan_err};
 
-use super::type_word;
+use super::{intervals, type_word};
 use crate::engine::calendar::pattern::Pattern;
 use crate::engine::calendar::reading::{offset_at, offset_of_local};
 use crate::engine::calendar::{
@@ -40,28 +40,33 @@ fn on_the_clock(array: &ArrayRef) -> Result<Moments> {
     }
 }
 
-/// One number of each moment, in the type that the dialect has for it.
-fn numbers(array: &ArrayRef, to: &DataType, number: impl Fn(i64) -> i64) -> Result<ArrayRef> {
-    let numbers: Int64Array = on_the_clock(array)?.unary(number);
+/// One number of each moment, in the type that the dialect has for it; of an interval or a time of day where it is a unit of theirs.
+fn numbers(array: &ArrayRef, to: &DataType, unit: Option<Unit>, number: impl Fn(i64) -> i64) -> Result<ArrayRef> {
+    let numbers: Int64Array = match (array.data_type(), unit) {
+        (DataType::Interval(_), Some(unit)) => return intervals::part(array, to, unit),
+        (DataType::Time64(_), _) => array.as_primitive::<Time64MicrosecondType>().unary(number),
+        _ => on_the_clock(array)?.unary(number),
+    };
     let numbers: ArrayRef = Arc::new(numbers);
     Ok(cast(&numbers, to)?)
 }
 
 macro_rules! field {
-    ($($name:ident: $moment:ident => $number:expr;)*) => {
+    ($($name:ident $(of $unit:ident)?: $moment:ident => $number:expr;)*) => {
         $(pub(in crate::engine) fn $name(arguments: &[ArrayRef], to: &DataType) -> Result<ArrayRef> {
-            numbers(&arguments[0], to, |$moment| $number)
+            let unit: Option<Unit> = [$(Unit::$unit)?].first().copied();
+            numbers(&arguments[0], to, unit, |$moment| $number)
         })*
     };
 }
 
 field! {
-    year: at => date(at).year;
+    year of Year: at => date(at).year;
     quarter: at => (date(at).month - 1) / 3 + 1;
-    month: at => date(at).month;
+    month of Month: at => date(at).month;
     week: at => iso_week(at.div_euclid(DAY)).1;
     year_of_week: at => iso_week(at.div_euclid(DAY)).0;
-    day: at => date(at).day;
+    day of Day: at => date(at).day;
     day_of_year: at => date(at).day_of_year();
     // Monday = 1.
     day_of_week: at => weekday(at.div_euclid(DAY));
@@ -69,10 +74,10 @@ field! {
     day_of_week_from_sunday: at => weekday(at.div_euclid(DAY)) % 7 + 1;
     // Spark's `weekday`: Monday = 0.
     day_of_week_from_zero: at => weekday(at.div_euclid(DAY)) - 1;
-    hour: at => at.rem_euclid(DAY) / HOUR;
-    minute: at => at.rem_euclid(HOUR) / MINUTE;
-    second: at => at.rem_euclid(MINUTE) / SECOND;
-    millisecond: at => at.rem_euclid(SECOND) / 1_000;
+    hour of Hour: at => at.rem_euclid(DAY) / HOUR;
+    minute of Minute: at => at.rem_euclid(HOUR) / MINUTE;
+    second of Second: at => at.rem_euclid(MINUTE) / SECOND;
+    millisecond of Millisecond: at => at.rem_euclid(SECOND) / 1_000;
 }
 
 fn date(at: i64) -> Date {

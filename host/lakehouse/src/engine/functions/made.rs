@@ -13,10 +13,10 @@ use datafusion::arrow::datatypes::{
 use datafusion::common::{Result, exec_err, plan_err};
 
 use super::dates::{moments_as, timestamp, timestamptz};
-use super::type_word;
+use super::{intervals, type_word};
 use crate::engine::calendar::pattern::{short_month, short_weekday};
 use crate::engine::calendar::reading::offset_of_local;
-use crate::engine::calendar::{DAY, Date, HOUR, MINUTE, SECOND, weekday};
+use crate::engine::calendar::{DAY, Date, HOUR, MINUTE, SECOND, Unit, weekday};
 
 type Moments = PrimitiveArray<TimestampMicrosecondType>;
 
@@ -218,6 +218,11 @@ pub(in crate::engine) fn month_name(arguments: &[ArrayRef], _to: &DataType) -> R
 
 /// Seconds of the minute, with their part: `decimal(8,6)`.
 pub(in crate::engine) fn seconds(arguments: &[ArrayRef], to: &DataType) -> Result<ArrayRef> {
+    if let DataType::Interval(_) = arguments[0].data_type() {
+        let micros = intervals::part(&arguments[0], &DataType::Int64, Unit::Microsecond)?;
+        let micros: PrimitiveArray<Decimal128Type> = micros.as_primitive::<Int64Type>().unary(i128::from);
+        return Ok(Arc::new(micros.with_data_type(to.clone())));
+    }
     let moments = cast(&arguments[0], &timestamp())?;
     let micros: PrimitiveArray<Decimal128Type> =
         moments.as_primitive::<TimestampMicrosecondType>().unary(|at| i128::from(at.rem_euclid(MINUTE)));

@@ -233,11 +233,31 @@ pub(in crate::engine) fn entries_type(arguments: &[DataType]) -> Result<DataType
     }
 }
 
+/// What a field of a row without names is called here, where every field has a name. No column is of such rows.
+pub(in crate::engine) fn unnamed(position: usize) -> String {
+    format!("$field{position}")
+}
+
+/// Likewise, of rows without names.
+pub(in crate::engine) fn unnamed_entries_type(arguments: &[DataType]) -> Result<DataType> {
+    match arguments {
+        [map] => parts(map).map(|(key, value)| {
+            let fields = vec![Field::new(unnamed(0), key, false), Field::new(unnamed(1), value, true)];
+            DataType::new_list(DataType::Struct(fields.into()), true)
+        }),
+        _ => plan_err!("expected a map"),
+    }
+}
+
 pub(in crate::engine) fn entries(arguments: &[ArrayRef], to: &DataType) -> Result<ArrayRef> {
     let maps = arguments[0].as_map();
     let DataType::List(item) = to else { return plan_err!("expected a list") };
-    let entries: ArrayRef = Arc::new(maps.entries().clone());
-    let entries = cast(&entries, item.data_type())?;
+    let DataType::Struct(fields) = item.data_type() else { return plan_err!("expected a list of rows") };
+    let entries: ArrayRef = Arc::new(StructArray::try_new(
+        fields.clone(),
+        maps.entries().columns().to_vec(),
+        maps.entries().nulls().cloned(),
+    )?);
     Ok(Arc::new(ListArray::try_new(Arc::clone(item), maps.offsets().clone(), entries, maps.nulls().cloned())?))
 }
 

@@ -11,6 +11,7 @@ pub(super) mod collections;
 pub(super) mod dates;
 pub(super) mod documents;
 pub(super) mod hashes;
+pub(super) mod intervals;
 pub(super) mod lists;
 pub(super) mod made;
 pub(super) mod maps;
@@ -31,7 +32,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::{ArrayRef, new_empty_array};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
-use datafusion::common::{Result, ScalarValue, plan_err};
+use datafusion::common::{Result, ScalarValue, internal_err, plan_err};
 use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
@@ -51,6 +52,10 @@ pub(super) enum Kind {
     Number,
     /// A timestamp or date: `Timestamp(Microsecond, …)` with its time zone, if it has one.
     Moment,
+    /// Likewise, or an interval: what has years, months and days.
+    MomentOrInterval,
+    /// Likewise, or a time of day, `Time64(Microsecond)`: what has hours, minutes and seconds.
+    MomentOrTime,
     /// `Date32`; a timestamp counts by its day.
     Day,
     /// A list; as it is.
@@ -82,6 +87,10 @@ impl Kind {
             (Self::Number, other) if other.is_numeric() || other.is_null() => Some(DataType::Float64),
             (Self::Moment, DataType::Timestamp(_, zone)) => Some(moment(zone.clone())),
             (Self::Moment, DataType::Date32 | DataType::Date64 | DataType::Null) => Some(moment(None)),
+            (Self::MomentOrInterval | Self::MomentOrTime, given) => {
+                let arrived = Self::Moment.arrives(given);
+                arrived.or_else(|| intervals::arrives(given, matches!(self, Self::MomentOrTime)))
+            }
             (Self::Day, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) | DataType::Null) => {
                 Some(DataType::Date32)
             }
@@ -99,7 +108,9 @@ impl Kind {
             Self::Text | Self::TextOrBytes | Self::TextOrList => DataType::Utf8,
             Self::Whole => DataType::Int64,
             Self::Number => DataType::Float64,
-            Self::Moment => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            Self::Moment | Self::MomentOrInterval | Self::MomentOrTime => {
+                DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+            }
             Self::Day => DataType::Date32,
             Self::List | Self::Any => return None,
         })
@@ -111,7 +122,7 @@ impl Kind {
             Self::TextOrBytes => "text or binary",
             Self::Whole => "a whole number",
             Self::Number => "a number",
-            Self::Moment => "a timestamp",
+            Self::Moment | Self::MomentOrInterval | Self::MomentOrTime => "a timestamp",
             Self::Day => "a date",
             Self::List => "a list",
             Self::TextOrList => "text or a list",
@@ -150,10 +161,21 @@ pub(super) struct Function {
     signature: Signature,
 }
 
+/// For a call that is replaced before it is run.
+pub(super) fn not_run(_arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
+    internal_err!("this function is replaced before it is run")
+}
+
 impl Function {
     pub(super) fn new(name: &'static str, parameters: &'static [Kind], returns: Returns, rows: Rows) -> Self {
         let signature = Signature::user_defined(Volatility::Immutable);
         Self { name, parameters, optional: 0, rest: None, returns, rows, lenient: false, signature }
+    }
+
+    /// A call that a meaning puts something else in the place of, before it is run; its type is its first argument's.
+    pub(super) fn replaced(name: &'static str, parameters: &'static [Kind]) -> Self {
+        let first = |types: &[DataType]| types.first().cloned().map_or_else(|| plan_err!("expected a value"), Ok);
+        Self::new(name, parameters, Returns::By(first), not_run)
     }
 
     pub(super) fn optional(mut self, count: usize) -> Self {

@@ -9,7 +9,7 @@ use sqlparser::ast::{
 };
 
 use crate::engine::rewrite::{
-    arguments, call, case, cast, name_of, place, refused, rename, text, whole, with_arguments,
+    arguments, call, case, cast, listed, name_of, place, refused, rename, text, truth, whole, with_arguments,
 };
 
 /// True: the expression was rewritten, and is done.
@@ -87,10 +87,6 @@ fn plain_arguments(function: &Function) -> Option<Vec<Expr>> {
     arguments.collect()
 }
 
-fn truth(value: bool) -> Expr {
-    Expr::Value(ValueWithSpan { value: Value::Boolean(value), span: sqlparser::tokenizer::Span::empty() })
-}
-
 fn aggregate(expr: &mut Expr) -> Result<bool> {
     let at = place(expr);
     let Expr::Function(function) = expr else { return Ok(false) };
@@ -124,7 +120,7 @@ fn aggregate(expr: &mut Expr) -> Result<bool> {
         }
         ("listagg" | "string_agg", [value, rest @ ..], order) if rest.len() < 2 => {
             let delimiter = rest.first().cloned().unwrap_or_else(|| text(""));
-            listed(function, value, delimiter, order.to_vec());
+            listed(function, value, delimiter, order.to_vec(), |ascends| ascends);
         }
         ("try_avg", [_], []) => rename(function, "avg"),
         ("rank" | "dense_rank" | "percent_rank", [_, ..], []) if function.over.is_some() => {
@@ -146,17 +142,6 @@ fn replace(function: &mut Function, name: &str, arguments: Vec<Expr>) {
 fn ordered(function: &mut Function, name: &str, percentage: &Expr, order: &OrderByExpr) {
     let descending = truth(order.options.asc == Some(false));
     replace(function, name, vec![order.expr.clone(), percentage.clone(), whole(1), descending]);
-}
-
-/// `listagg(text, delimiter) WITHIN GROUP (ORDER BY key DESC)`: the keys follow the delimiter, each with whether it descends and
-/// whether nulls are first.
-fn listed(function: &mut Function, value: &Expr, delimiter: Expr, order: Vec<OrderByExpr>) {
-    let mut arguments = vec![value.clone(), delimiter];
-    for key in order {
-        let ascends = key.options.asc.unwrap_or(true);
-        arguments.extend([key.expr, truth(!ascends), truth(key.options.nulls_first.unwrap_or(ascends))]);
-    }
-    replace(function, "$listagg", arguments);
 }
 
 /// `json_tuple(document, 'a', 'b')` makes a column of each name: `c0`, `c1`.

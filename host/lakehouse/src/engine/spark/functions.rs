@@ -7,7 +7,7 @@ use datafusion::execution::SessionStateDefaults;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 use crate::engine::dialect::{Functions, Stock};
-use crate::engine::functions::Kind::{Any, Day, Moment, Number, Text, TextOrList, Whole};
+use crate::engine::functions::Kind::{Any, Day, Moment, MomentOrInterval, Number, Text, TextOrList, Whole};
 use crate::engine::functions::Returns::{Always, By};
 use crate::engine::functions::dates::{self, timestamptz};
 use crate::engine::functions::{Function, Kind, Rows, collections, lists, math, text};
@@ -171,18 +171,18 @@ const SPARK: &[(&[&str], &str)] = &[
 ];
 
 /// Fields of a moment; all are INT.
-const FIELDS: &[(&[&str], Rows)] = &[
-    (&["year"], dates::year),
-    (&["quarter"], dates::quarter),
-    (&["month"], dates::month),
-    (&["weekofyear"], dates::week),
-    (&["day", "dayofmonth"], dates::day),
-    (&["dayofyear"], dates::day_of_year),
-    (&["dayofweek"], dates::day_of_week_from_sunday),
-    (&["weekday"], dates::day_of_week_from_zero),
-    (&["hour"], dates::hour),
-    (&["minute"], dates::minute),
-    (&["second"], dates::second),
+const FIELDS: &[(&[&str], &[Kind], Rows)] = &[
+    (&["year"], &[MomentOrInterval], dates::year),
+    (&["quarter"], &[Moment], dates::quarter),
+    (&["month"], &[MomentOrInterval], dates::month),
+    (&["weekofyear"], &[Moment], dates::week),
+    (&["day", "dayofmonth"], &[MomentOrInterval], dates::day),
+    (&["dayofyear"], &[Moment], dates::day_of_year),
+    (&["dayofweek"], &[Moment], dates::day_of_week_from_sunday),
+    (&["weekday"], &[Moment], dates::day_of_week_from_zero),
+    (&["hour"], &[MomentOrInterval], dates::hour),
+    (&["minute"], &[MomentOrInterval], dates::minute),
+    (&["second"], &[MomentOrInterval], dates::second),
 ];
 
 /// All functions, and the names of those that the engine should have had.
@@ -200,8 +200,8 @@ fn collected() -> (Functions, Vec<String>) {
     );
     let mut missing = engine.give(&mut all, SAME);
     missing.extend(package.give(&mut all, SPARK));
-    for (names, rows) in FIELDS {
-        all.scalar(names, &function(names[0], &[Moment], Int32, *rows).build());
+    for (names, kinds, rows) in FIELDS {
+        all.scalar(names, &function(names[0], kinds, Int32, *rows).build());
     }
     for (names, function) in own().into_iter().chain(super::collections::all()) {
         all.scalar(names, &function);
@@ -210,7 +210,8 @@ fn collected() -> (Functions, Vec<String>) {
     super::bytes::register(&mut all);
     super::documents::register(&mut all);
     super::moments::register(&mut all);
-    crate::engine::unnesting::register(&mut all);
+    crate::engine::meaning::register(&mut all);
+    crate::engine::relations::register(&mut all);
     super::numbers::register(&mut all);
     if let Some(engine) = all.aggregates.get("sum").cloned() {
         let sum = Sum::new(engine, "long overflow: the sum is no bigint; try_sum makes a null of it");
@@ -302,19 +303,8 @@ fn own() -> Vec<(&'static [&'static str], Arc<ScalarUDF>)> {
         ),
         (&["sign", "signum"], function("sign", &[Number], Float64, math::sign).build()),
         // Replaced by its argument, with nulls for errors.
-        (&["$try"], Function::new("try", &[Any], By(first), unreachable_rows).build()),
+        (&["$try"], Function::replaced("try", &[Any]).build()),
     ]
-}
-
-fn first(types: &[DataType]) -> datafusion::common::Result<DataType> {
-    types.first().cloned().map_or_else(|| datafusion::common::plan_err!("expected a value"), Ok)
-}
-
-fn unreachable_rows(
-    _arguments: &[datafusion::arrow::array::ArrayRef],
-    _to: &DataType,
-) -> datafusion::common::Result<datafusion::arrow::array::ArrayRef> {
-    datafusion::common::internal_err!("`try` is replaced before it is run")
 }
 
 #[cfg(test)]

@@ -2,17 +2,31 @@
 
 use asgard_contract::Result;
 use sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Select, SelectItem, Spanned, TableAlias,
-    TableFactor, Value, ValueWithSpan,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, Join, JoinConstraint,
+    JoinOperator, ObjectName, Select, SelectItem, SelectItemQualifiedWildcardKind, Spanned, TableAlias,
+    TableAliasColumnDef, TableFactor, TableWithJoins, WildcardAdditionalOptions,
 };
 use sqlparser::tokenizer::Span;
 
-use crate::engine::rewrite::{call, name_of, null, place, refused, whole};
+use crate::engine::relations::{is_generator, query, stacked};
+use crate::engine::rewrite::{call, name_of, place, refused, whole};
 use crate::engine::text::Place;
-use crate::engine::unnesting::{self, Column};
 
 /// A table of more numbers than this is to be made in another way: they are in memory at once.
 const NUMBERS_AT_MOST: i64 = 10_000_000;
+
+/// A column of elements: the list, and the column's name.
+struct Column {
+    list: Expr,
+    name: Ident,
+}
+
+impl Column {
+    /// As it stands in a select list.
+    fn item(self) -> SelectItem {
+        SelectItem::ExprWithAlias { expr: call("unnest", Span::empty(), vec![self.list]), alias: self.name }
+    }
+}
 
 /// `LATERAL VIEW [OUTER] explode(list) v AS x`, one after the other, and generators in the select list.
 pub(super) fn rewritten(select: &mut Select, shown: fn(&Expr) -> String) -> Result<()> {
@@ -21,17 +35,24 @@ pub(super) fn rewritten(select: &mut Select, shown: fn(&Expr) -> String) -> Resu
         let Expr::Function(function) = &view.lateral_view else {
             return refused(at, "LATERAL VIEW takes a generator, such as explode(list)");
         };
-        let Some(columns) = columns(function, view.outer, &view.lateral_col_alias)? else {
-            return refused(at, format!("`{}` is no generator that is supported here", name_of(function)));
+        let mut name = name_of(function);
+        if !is_generator(&name) {
+            return refused(at, format!("`{name}` is no generator that is supported here"));
+        }
+        if view.outer && !name.ends_with("_outer") {
+            name.push_str("_outer");
+        }
+        let columns =
+            view.lateral_col_alias.into_iter().map(|name| TableAliasColumnDef { name, data_type: None }).collect();
+        let Some(called) = view.lateral_view_name.0.last().and_then(|part| part.as_ident()).cloned() else {
+            return refused(at, "LATERAL VIEW takes a name behind its generator");
         };
-        let [from] = select.from.as_slice() else {
-            return refused(at, "LATERAL VIEW stands behind one table here: put the join into a subquery of its own");
+        let FunctionArguments::List(arguments) = &function.args else {
+            return refused(at, format!("`{name}` takes a list or a map"));
         };
-        let from = from.clone();
-        let together = view.lateral_view_name.0.last().and_then(|part| part.as_ident()).cloned();
-        let from = unnesting::beside(select, from, columns, together.as_ref(), at)?;
-        select.from = vec![from];
+        beside(select, &name, function, arguments.args.clone(), TableAlias { explicit: true, name: called, columns });
     }
+    inlined(select)?;
     let items = std::mem::take(&mut select.projection);
     for item in items {
         let (expr, alias) = match &item {
@@ -45,7 +66,7 @@ pub(super) fn rewritten(select: &mut Select, shown: fn(&Expr) -> String) -> Resu
             }
         };
         let made = match expr {
-            Expr::Function(function) => columns(function, false, alias.map(std::slice::from_ref).unwrap_or_default())?,
+            Expr::Function(function) => columns(function, alias.map(std::slice::from_ref).unwrap_or_default())?,
             _ => None,
         };
         match made {
@@ -54,6 +75,82 @@ pub(super) fn rewritten(select: &mut Select, shown: fn(&Expr) -> String) -> Resu
         }
     }
     Ok(())
+}
+
+/// Puts a generator behind all that a select reads.
+fn beside(select: &mut Select, name: &str, function: &Function, args: Vec<FunctionArg>, alias: TableAlias) {
+    let quoted = Ident { value: name.to_owned(), quote_style: Some('"'), span: function.name.span() };
+    let relation =
+        |lateral| TableFactor::Function { lateral, name: ObjectName::from(vec![quoted]), args, alias: Some(alias) };
+    if select.from.is_empty() {
+        select.from.push(TableWithJoins { relation: relation(false), joins: Vec::new() });
+        return;
+    }
+    // FROM a, b: the generator sees all of them.
+    let from = std::mem::take(&mut select.from).into_iter().reduce(|mut first, next| {
+        let cross = JoinOperator::CrossJoin(JoinConstraint::None);
+        first.joins.push(Join { relation: next.relation, global: false, join_operator: cross });
+        first.joins.extend(next.joins);
+        first
+    });
+    select.from.extend(from);
+    if let Some(from) = select.from.last_mut() {
+        let cross = JoinOperator::CrossJoin(JoinConstraint::None);
+        from.joins.push(Join { relation: relation(true), global: false, join_operator: cross });
+    }
+}
+
+/// `inline(list of structs)` in the select list: how many columns it has is known where it is planned, so it stands in FROM.
+fn inlined(select: &mut Select) -> Result<()> {
+    for index in 0..select.projection.len() {
+        let (SelectItem::UnnamedExpr(Expr::Function(function))
+        | SelectItem::ExprWithAlias { expr: Expr::Function(function), .. }) = &select.projection[index]
+        else {
+            continue;
+        };
+        let function = function.clone();
+        let name = name_of(&function);
+        if !matches!(name.as_str(), "inline" | "inline_outer") {
+            continue;
+        }
+        let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(keys, _) if keys.is_empty());
+        if grouped || select.having.is_some() {
+            return refused(
+                Place::of(function.name.span().start),
+                format!("`{name}` beside GROUP BY is not supported: group in a subquery"),
+            );
+        }
+        let FunctionArguments::List(arguments) = &function.args else { continue };
+        let alias = Ident::with_quote('"', format!("${name}{index}"));
+        let columns = TableAlias { explicit: true, name: alias.clone(), columns: Vec::new() };
+        beside(select, &name, &function, arguments.args.clone(), columns);
+        select.projection[index] = SelectItem::QualifiedWildcard(
+            SelectItemQualifiedWildcardKind::ObjectName(ObjectName::from(vec![alias])),
+            WildcardAdditionalOptions::default(),
+        );
+    }
+    Ok(())
+}
+
+/// A generator in FROM is a table function to the parser.
+pub(super) fn table(table: &mut TableFactor) -> bool {
+    match table {
+        TableFactor::Function { name, .. } => is_generator(&plain(name)),
+        TableFactor::Table { name, alias, args: Some(arguments), .. } if is_generator(&plain(name)) => {
+            *table = TableFactor::Function {
+                lateral: false,
+                name: name.clone(),
+                args: std::mem::take(&mut arguments.args),
+                alias: alias.take(),
+            };
+            true
+        }
+        _ => false,
+    }
+}
+
+fn plain(name: &ObjectName) -> String {
+    name.0.last().and_then(|part| part.as_ident()).map(|part| part.value.to_lowercase()).unwrap_or_default()
 }
 
 /// Positional and named arguments alike: generators have one that matters.
@@ -69,11 +166,11 @@ fn given(function: &Function) -> Vec<Expr> {
 }
 
 /// The columns that a generator makes; none: it is none.
-fn columns(function: &Function, outer: bool, names: &[Ident]) -> Result<Option<Vec<Column>>> {
+fn columns(function: &Function, names: &[Ident]) -> Result<Option<Vec<Column>>> {
     let name = name_of(function);
     let (base, is_outer) = match name.strip_suffix("_outer") {
         Some(base) => (base, true),
-        None => (name.as_str(), outer),
+        None => (name.as_str(), false),
     };
     if !matches!(base, "explode" | "posexplode" | "stack") {
         return Ok(None);
@@ -82,7 +179,15 @@ fn columns(function: &Function, outer: bool, names: &[Ident]) -> Result<Option<V
     let at = Place::of(span.start);
     let arguments = given(function);
     if base == "stack" {
-        return stacked(&arguments, names, at).map(Some);
+        let lists = match stacked(&arguments) {
+            Ok(lists) => lists,
+            Err(message) => return refused(at, message),
+        };
+        let columns = lists.into_iter().enumerate().map(|(index, (list, usual))| Column {
+            list,
+            name: names.get(index).cloned().unwrap_or_else(|| Ident::with_quote('"', usual)),
+        });
+        return Ok(Some(columns.collect()));
     }
     let [list] = arguments.as_slice() else { return refused(at, format!("`{name}` takes one list or map")) };
     let mut lists: Vec<(&str, Expr)> = Vec::new();
@@ -103,28 +208,6 @@ fn columns(function: &Function, outer: bool, names: &[Ident]) -> Result<Option<V
         name: names.get(index).cloned().unwrap_or_else(|| Ident::with_quote('"', usual)),
     });
     Ok(Some(columns.collect()))
-}
-
-/// `stack(rows, value, …)`: values by rows, the last filled up with nulls.
-fn stacked(arguments: &[Expr], names: &[Ident], at: Option<Place>) -> Result<Vec<Column>> {
-    let (rows, values) = match arguments {
-        [Expr::Value(ValueWithSpan { value: Value::Number(rows, _), .. }), values @ ..] if !values.is_empty() => {
-            (rows.parse::<usize>().unwrap_or(0), values)
-        }
-        _ => return refused(at, "`stack` takes a number of rows, written out, and values"),
-    };
-    if rows == 0 {
-        return refused(at, "`stack` makes one row at least");
-    }
-    let width = values.len().div_ceil(rows);
-    let columns = (0..width).map(|column| {
-        let list = (0..rows).map(|row| values.get(row * width + column).cloned().unwrap_or_else(null)).collect();
-        Column {
-            list: call("array", Span::empty(), list),
-            name: names.get(column).cloned().unwrap_or_else(|| Ident::with_quote('"', format!("col{column}"))),
-        }
-    });
-    Ok(columns.collect())
 }
 
 /// `FROM range([start,] end [, step])`: a table of one column, `id`.
@@ -162,7 +245,7 @@ pub(super) fn range(table: &mut TableFactor) -> Result<bool> {
     let numbers = Column { list, name: Ident::with_quote('"', "id") };
     let usual = TableAlias { explicit: true, name: Ident::with_quote('"', "range"), columns: Vec::new() };
     let alias = Some(alias.clone().unwrap_or(usual));
-    let subquery = Box::new(unnesting::query(vec![numbers.item()], Vec::new()));
+    let subquery = Box::new(query(vec![numbers.item()], Vec::new()));
     *table = TableFactor::Derived { lateral: false, subquery, alias, sample: None };
     Ok(true)
 }

@@ -7,7 +7,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 
 use crate::engine::cast;
 use crate::engine::functions::dates::timestamptz;
-use crate::engine::functions::{Function, Kind, is_simple, type_word};
+use crate::engine::functions::{Function, Kind, intervals, is_simple, type_word};
 use crate::engine::meaning::{Meaning, Typed, rounded_decimal, tried};
 use crate::engine::numbers::decimal::Rules;
 use crate::engine::numbers::{self, Missing};
@@ -46,8 +46,8 @@ impl Meaning for SparkMeaning {
         if types.iter().any(|data_type| matches!(data_type, DataType::Boolean)) {
             return plan_err!("no arithmetic on {} and {}", type_word(types[0]), type_word(types[1]));
         }
-        if types.iter().all(|data_type| is_moment(data_type)) {
-            return plan_err!("moments are not subtracted here: use datediff or timestampdiff(SECOND, a, b)");
+        if operator == Operator::Minus && types.iter().all(|data_type| is_moment(data_type)) {
+            return Ok(intervals::between(left.expr, right.expr));
         }
         let numbers = types.iter().all(|data_type| data_type.is_numeric() || data_type.is_null());
         if !numbers {
@@ -93,6 +93,19 @@ impl Meaning for SparkMeaning {
         };
         let (left_type, right_type) = (left.data_type.clone(), right.data_type.clone());
         Ok((side(left, &right_type), side(right, &left_type)))
+    }
+
+    /// Text beside numbers, moments and truths is read as one of them.
+    fn together(&self, values: Vec<Typed>) -> Result<Vec<Expr>> {
+        let others = || values.iter().map(|value| &value.data_type).filter(|each| !is_text(each) && !each.is_null());
+        let to = match others().next() {
+            Some(_) if others().all(DataType::is_integer) => DataType::Int64,
+            Some(_) if others().all(DataType::is_numeric) => DataType::Float64,
+            Some(other) if is_moment(other) || matches!(other, DataType::Boolean) => other.clone(),
+            _ => return Ok(values.into_iter().map(|value| value.expr).collect()),
+        };
+        let read = |value: Typed| if is_text(&value.data_type) { Self::read(value, &to) } else { value.expr };
+        Ok(values.into_iter().map(read).collect())
     }
 
     fn cast(&self, value: Typed, to: &DataType, lenient: bool) -> Result<Expr> {
@@ -152,7 +165,11 @@ fn converted(value: Typed, kind: Kind) -> Option<Expr> {
         {
             DataType::Utf8
         }
-        Kind::Moment if is_text(from) || matches!(from, DataType::Date32) => timestamptz(),
+        Kind::Moment | Kind::MomentOrInterval | Kind::MomentOrTime
+            if is_text(from) || matches!(from, DataType::Date32) =>
+        {
+            timestamptz()
+        }
         Kind::Day if is_text(from) => DataType::Date32,
         Kind::Number if is_text(from) => DataType::Float64,
         Kind::Whole if is_text(from) => DataType::Int64,

@@ -9,7 +9,7 @@ use sqlparser::tokenizer::Span;
 
 use super::functions::function;
 use crate::engine::dialect::Functions;
-use crate::engine::functions::Kind::{Any, Day, Moment, Text, Whole};
+use crate::engine::functions::Kind::{Any, Day, Moment, MomentOrInterval, Text, Whole};
 use crate::engine::functions::Returns::By;
 use crate::engine::functions::dates::{self, timestamp, timestamptz};
 use crate::engine::functions::{Function, made};
@@ -23,7 +23,7 @@ pub(super) fn register(all: &mut Functions) {
         (&["timestamp_millis"], function("timestamp_millis", &[Whole], timestamptz(), made::of_millis)),
         (&["dayname"], function("dayname", &[Day], Utf8, made::day_name)),
         (&["monthname"], function("monthname", &[Day], Utf8, made::month_name)),
-        (&["$seconds"], function("second", &[Moment], ArrowType::Decimal128(8, 6), made::seconds)),
+        (&["$seconds"], function("second", &[MomentOrInterval], ArrowType::Decimal128(8, 6), made::seconds)),
         (&["$yearofweek"], function("yearofweek", &[Moment], Int32, dates::year_of_week)),
         (&["$dayofweek_iso"], function("dayofweek_iso", &[Moment], Int32, dates::day_of_week)),
         (&["$to_timestamp_ntz"], function("to_timestamp_ntz", &[Text, Text], timestamp(), dates::java_read)),

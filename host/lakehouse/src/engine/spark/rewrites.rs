@@ -85,18 +85,23 @@ impl Rewriter for Rewrites {
                 *expr = named_struct(Span::empty(), values);
                 Ok(())
             }
+            Expr::Interval(_) => crate::engine::intervals::interval(expr),
             Expr::Function(_) => function(expr),
             _ => Ok(()),
         }
     }
 
     fn table(&self, table: &mut TableFactor) -> Result<()> {
-        if super::generators::range(table)? {
+        if super::generators::range(table)? || super::generators::table(table) {
             return Ok(());
         }
         match table {
-            TableFactor::Pivot { .. } | TableFactor::Unpivot { .. } => {
-                refused(None, "PIVOT and UNPIVOT are not supported: use CASE inside of aggregates")
+            TableFactor::Pivot { aggregate_functions, value_source, .. } => {
+                crate::engine::relations::name_columns(aggregate_functions, value_source, shown);
+                Ok(())
+            }
+            TableFactor::UNNEST { .. } => {
+                refused(None, "Spark SQL has no UNNEST: use LATERAL VIEW explode(list) v AS x")
             }
             TableFactor::Table { name, args: Some(_), .. } | TableFactor::Function { name, .. } => {
                 refused(Place::of(name.span().start), format!("the table function `{name}` is not supported"))

@@ -133,7 +133,7 @@ fn shift(parser: &mut Parser) -> Option<&'static str> {
 }
 
 /// Numbers with their type behind them, `2.5D`, come from the tokenizer as a number and a word. A double is written with an
-/// exponent for the parser; `BD` is what a number with a point is anyway.
+/// exponent for the parser, a float as a call of its type; `BD` is what a number with a point is anyway.
 pub(super) fn join_suffixes(tokens: &mut Vec<TokenWithSpan>) {
     let mut joined: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
     for token in tokens.drain(..) {
@@ -147,6 +147,14 @@ pub(super) fn join_suffixes(tokens: &mut Vec<TokenWithSpan>) {
                 continue;
             }
             if is("bd") {
+                continue;
+            }
+            if is("f") {
+                let number = Token::SingleQuotedString(std::mem::take(digits));
+                let span = *span;
+                joined.pop();
+                let put = |token| TokenWithSpan { token, span };
+                joined.extend([Token::make_word("float", None), Token::LParen, number, Token::RParen].map(put));
                 continue;
             }
         }

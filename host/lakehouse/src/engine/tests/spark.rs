@@ -163,7 +163,8 @@ async fn what_spark_refuses_is_refused() {
         ("SELECT arbitrary(1)", "there is no function `arbitrary` in Spark SQL"),
         ("SELECT max(x -> x + 1)", "takes no lambda"),
         ("SELECT 'a' LIKE 'x\\\\y'", "in a pattern"),
-        ("SELECT 1 FROM (SELECT array(1) AS l) a JOIN (SELECT 1 AS i) b LATERAL VIEW explode(l) v AS x", "one table"),
+        ("SELECT 1 FROM (SELECT array(1) AS l) a LATERAL VIEW upper('a') v AS x", "no generator"),
+        ("SELECT inline(array(1, 2))", "list of structs"),
     ];
     for (sql, expected) in cases {
         let message = test.wrong(Spark, sql).await;

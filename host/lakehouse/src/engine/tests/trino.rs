@@ -27,7 +27,7 @@ async fn expressions_have_trino_s_values() {
         ("CAST(1.5e0 AS integer), CAST(2.5 AS bigint), CAST(-1.5e0 AS integer)", "2 | 3 | -2"),
         (
             "CAST(1.5e0 AS varchar), CAST(TIMESTAMP '2024-05-01 10:00:00' AS varchar), CAST('abcdef' AS varchar(3))",
-            "1.5E0 | 2024-05-01 10:00:00.000 | abc",
+            "1.5E0 | 2024-05-01 10:00:00 | abc",
         ),
         (
             "CAST('2024-05-01' AS date), CAST('2024-05-01 10:20:30.5' AS timestamp(6)), CAST('1' AS boolean)",
@@ -130,6 +130,10 @@ async fn what_trino_refuses_is_refused() {
         ("SELECT ARRAY[1, 2][0]", "no element 0"),
         ("SELECT 'a' || 1", "cast them to VARCHAR"),
         ("SELECT CASE WHEN 1 THEN 2 END", "a condition is true or false"),
+        ("SELECT CASE WHEN true THEN 1 ELSE 'a' END", "of one type"),
+        ("SELECT coalesce(1, 'a')", "of one type"),
+        ("SELECT 1 EXCEPT ALL SELECT 2", "EXCEPT ALL is not supported"),
+        ("SELECT a.x FROM (VALUES 1) AS a (x) FULL JOIN (VALUES 2) AS b (x) USING (x)", "USING and NATURAL"),
         ("SELECT DATE '2024-01-01' + INTERVAL '1' HOUR", "a date has no hours"),
         ("SELECT CAST(5 AS timestamp)", "from_unixtime"),
         ("SELECT date_diff('days', DATE '2024-01-01', DATE '2024-01-02')", "'days' is no unit of time"),
@@ -200,15 +204,89 @@ async fn columns_have_trino_s_types() {
 async fn moments_of_different_digits_lose_none_of_them() {
     let test = TestLakehouse::new().await;
     test.table("bronze.moments", "SELECT TIMESTAMP '2024-01-01 00:00:00.000250' AS at").await;
+    test.table("bronze.ids", "SELECT 1 AS id").await;
+    const COARSE: &str = "TIMESTAMP '2024-01-01 00:00:00'";
+    for (sql, expected) in [
+        ("SELECT count(*) FROM (VALUES $c, TIMESTAMP '2024-01-01 00:00:00.250') AS t (x) WHERE x > $c", "1"),
+        ("SELECT count(*) FROM (VALUES CAST(TIMESTAMP '2024-01-01 00:00:00.9' AS TIMESTAMP(0)), $c) AS t (x)", "2"),
+        (
+            "SELECT CAST(max(x) AS varchar) FROM (VALUES $c, CAST(TIMESTAMP '2024-01-01 00:00:00.4' AS TIMESTAMP(0))) AS t (x)",
+            "2024-01-01 00:00:00",
+        ),
+        ("SELECT count(*) FROM bronze.moments WHERE at = $c", "0"),
+        ("SELECT count(*) FROM bronze.moments WHERE at > $c", "1"),
+        ("SELECT count(*) FROM bronze.moments WHERE at IN ($c)", "0"),
+        ("SELECT count(*) FROM bronze.moments WHERE at IN (SELECT $c FROM bronze.ids)", "0"),
+        ("SELECT count(*) FROM bronze.moments WHERE at BETWEEN $c AND $c", "0"),
+        ("SELECT count(*) FROM bronze.moments WHERE at <= ALL (SELECT $c FROM bronze.ids)", "0"),
+        ("SELECT count(*) FROM bronze.moments JOIN (SELECT $c AS at FROM bronze.ids) AS u USING (at)", "0"),
+        ("SELECT count(*) FROM (SELECT at FROM bronze.moments UNION SELECT $c FROM bronze.ids) AS t (x)", "2"),
+        ("SELECT count(*) FROM (SELECT $c FROM bronze.ids INTERSECT SELECT at FROM bronze.moments) AS t (x)", "0"),
+        (
+            "SELECT CAST(CASE WHEN id = 2 THEN $c ELSE at END AS varchar) FROM bronze.moments, bronze.ids",
+            "2024-01-01 00:00:00.000250",
+        ),
+        (
+            "SELECT CAST(coalesce(CASE WHEN id = 2 THEN $c END, at) AS varchar) FROM bronze.moments, bronze.ids",
+            "2024-01-01 00:00:00.000250",
+        ),
+        ("SELECT CAST(greatest($c, at) AS varchar) FROM bronze.moments", "2024-01-01 00:00:00.000250"),
+        (
+            "SELECT contains(ARRAY[$c], at), CAST(ARRAY[$c, at][2] AS varchar) FROM bronze.moments",
+            "false | 2024-01-01 00:00:00.000250",
+        ),
+        ("SELECT count(*) FROM bronze.moments WHERE at > DATE '2024-01-01'", "1"),
+        (
+            "SELECT DATE '9999-01-01' > at, CAST(CAST(DATE '9999-01-01' AS timestamp(0)) AS varchar) FROM bronze.moments",
+            "true | 9999-01-01 00:00:00",
+        ),
+    ] {
+        let sql = sql.replace("$c", COARSE);
+        assert_eq!(test.value(Trino, &sql).await, expected, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn lists_of_a_table_become_rows() {
+    let test = TestLakehouse::new().await;
+    test.table(
+        "bronze.t",
+        "SELECT * FROM (VALUES (1, ARRAY[10, 20]), (2, CAST(ARRAY[] AS ARRAY(integer))), (3, NULL), (4, ARRAY[30])) AS t (id, list)",
+    )
+    .await;
+    test.table("bronze.u", "SELECT 1 AS id, 'a' AS name UNION ALL SELECT 2, 'b'").await;
     for (sql, expected) in [
         (
-            "SELECT count(*) FROM (VALUES TIMESTAMP '2024-01-01 00:00:00', TIMESTAMP '2024-01-01 00:00:00.250') AS t (x) \
-             WHERE x > TIMESTAMP '2024-01-01 00:00:00'",
-            "1",
+            "SELECT id, x FROM bronze.t CROSS JOIN UNNEST(list) AS u (x) ORDER BY id, x",
+            vec!["1 | 10", "1 | 20", "4 | 30"],
         ),
-        ("SELECT count(*) FROM bronze.moments WHERE at = TIMESTAMP '2024-01-01 00:00:00'", "0"),
-        ("SELECT count(*) FROM bronze.moments WHERE at > TIMESTAMP '2024-01-01 00:00:00'", "1"),
+        ("SELECT id, x FROM bronze.t, UNNEST(list) AS u (x) WHERE x > 15 ORDER BY id", vec!["1 | 20", "4 | 30"]),
+        (
+            "SELECT id, x, n FROM bronze.t LEFT JOIN UNNEST(list) WITH ORDINALITY AS u (x, n) ON TRUE ORDER BY id, n",
+            vec!["1 | 10 | 1", "1 | 20 | 2", "2 | NULL | NULL", "3 | NULL | NULL", "4 | 30 | 1"],
+        ),
+        (
+            "SELECT name, x FROM bronze.t AS t JOIN bronze.u AS u ON t.id = u.id CROSS JOIN UNNEST(t.list) AS e (x) ORDER BY x",
+            vec!["a | 10", "a | 20"],
+        ),
+        (
+            "SELECT a, b FROM (VALUES (ARRAY[1, 2, 3], ARRAY['x'])) AS t (p, q) CROSS JOIN UNNEST(p, q) AS e (a, b) ORDER BY a",
+            vec!["1 | x", "2 | NULL", "3 | NULL"],
+        ),
+        ("SELECT k, v FROM UNNEST(MAP(ARRAY['a', 'b'], ARRAY[1, 2])) AS t (k, v) ORDER BY k", vec!["a | 1", "b | 2"]),
+        (
+            "SELECT x, y FROM (VALUES ARRAY[ARRAY[1, 2], ARRAY[3]]) AS t (l) CROSS JOIN UNNEST(l) AS a (x) CROSS JOIN UNNEST(x) AS b (y) ORDER BY y",
+            vec!["[1, 2] | 1", "[1, 2] | 2", "[3] | 3"],
+        ),
+        (
+            "SELECT id, y FROM bronze.u CROSS JOIN LATERAL (SELECT id * 10 AS y) AS v ORDER BY 1",
+            vec!["1 | 10", "2 | 20"],
+        ),
+        (
+            "WITH RECURSIVE t (n) AS (VALUES 1 UNION ALL SELECT n + 1 FROM t WHERE n < 5) SELECT sum(n) FROM t",
+            vec!["15"],
+        ),
     ] {
-        assert_eq!(test.value(Trino, sql).await, expected, "{sql}");
+        assert_eq!(test.rows(Trino, sql).await, expected, "{sql}");
     }
 }

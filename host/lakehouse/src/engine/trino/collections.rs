@@ -52,6 +52,8 @@ pub(super) fn all() -> Vec<(&'static [&'static str], Arc<ScalarUDF>)> {
             &["trim_array"],
             Function::new("trim_array", &[List, Whole], By(lists::same), collections::without_last).build(),
         ),
+        (&["map_entries"], Function::new("map_entries", &[Any], By(maps::unnamed_entries_type), maps::entries).build()),
+        (&["$arrays_zip"], Function::new("zip", &[Any], By(collections::zipped_type), collections::zipped).build()),
         (&["reverse"], Function::new("reverse", &[Any], By(lists::list_or_text), lists::reversed).build()),
         (
             &["repeat"],

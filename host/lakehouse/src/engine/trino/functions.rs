@@ -10,10 +10,12 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 use super::average::Average;
 use super::{bits, bytes, format, json, moments, numeric, percentile, statistics, urls, words};
 use crate::engine::dialect::{Functions, Stock};
-use crate::engine::functions::Kind::{Any, Day, Moment, Number, Text, TextOrList, Whole};
+use crate::engine::functions::Kind::{
+    Any, Day, Moment, MomentOrInterval, MomentOrTime, Number, Text, TextOrList, Whole,
+};
 use crate::engine::functions::Returns::{Always, By};
 use crate::engine::functions::dates::{self, timestamptz};
-use crate::engine::functions::{Function, Kind, Rows, collections, lists, math, text};
+use crate::engine::functions::{Function, Kind, Rows, collections, lists, math, not_run, text};
 use crate::engine::sum::Sum;
 
 /// Of the engine's own functions, those that mean the same: Trino's names, the engine's.
@@ -101,19 +103,19 @@ const SAME: &[(&[&str], &str)] = &[
 ];
 
 /// Fields of a moment; all are BIGINT.
-const FIELDS: &[(&[&str], Rows)] = &[
-    (&["year"], dates::year),
-    (&["quarter"], dates::quarter),
-    (&["month"], dates::month),
-    (&["week", "week_of_year"], dates::week),
-    (&["year_of_week", "yow"], dates::year_of_week),
-    (&["day", "day_of_month"], dates::day),
-    (&["day_of_year", "doy"], dates::day_of_year),
-    (&["day_of_week", "dow"], dates::day_of_week),
-    (&["hour"], dates::hour),
-    (&["minute"], dates::minute),
-    (&["second"], dates::second),
-    (&["millisecond"], dates::millisecond),
+const FIELDS: &[(&[&str], &[Kind], Rows)] = &[
+    (&["year"], &[MomentOrInterval], dates::year),
+    (&["quarter"], &[Moment], dates::quarter),
+    (&["month"], &[MomentOrInterval], dates::month),
+    (&["week", "week_of_year"], &[Moment], dates::week),
+    (&["year_of_week", "yow"], &[Moment], dates::year_of_week),
+    (&["day", "day_of_month"], &[MomentOrInterval], dates::day),
+    (&["day_of_year", "doy"], &[Moment], dates::day_of_year),
+    (&["day_of_week", "dow"], &[Moment], dates::day_of_week),
+    (&["hour"], &[MomentOrTime], dates::hour),
+    (&["minute"], &[MomentOrTime], dates::minute),
+    (&["second"], &[MomentOrTime], dates::second),
+    (&["millisecond"], &[MomentOrTime], dates::millisecond),
 ];
 
 /// All functions, and the names of those that the engine should have had.
@@ -125,8 +127,8 @@ fn collected() -> (Functions, Vec<String>) {
         SessionStateDefaults::default_window_functions(),
     );
     let missing = engine.give(&mut all, SAME);
-    for (names, rows) in FIELDS {
-        all.scalar(names, &Function::new(names[0], &[Moment], Always(Int64), *rows).build());
+    for (names, kinds, rows) in FIELDS {
+        all.scalar(names, &Function::new(names[0], kinds, Always(Int64), *rows).build());
     }
     for (names, function) in own().into_iter().chain(super::collections::all()) {
         all.scalar(names, &function);
@@ -138,6 +140,9 @@ fn collected() -> (Functions, Vec<String>) {
         let sum = Sum::new(engine, "bigint addition overflow: the sum is no bigint");
         all.aggregate(&["sum"], &Arc::new(AggregateUDF::new_from_impl(sum)));
     }
+    crate::engine::meaning::register(&mut all);
+    all.scalar(&["$row"], &datafusion::functions::core::named_struct());
+    super::aggregates::register(&mut all);
     bits::register(&mut all);
     bytes::register(&mut all);
     format::register(&mut all);
@@ -224,22 +229,11 @@ fn own() -> Vec<(&'static [&'static str], Arc<ScalarUDF>)> {
         (&["round"], Function::new("round", &[Any, Whole], By(math::same_number), math::rounded_by_factor).build()),
         (&["sign"], Function::new("sign", &[Any], By(math::same_number), math::sign).build()),
         // The meaning sees to it.
-        (&["$typed"], Function::new("$typed", &[Any, Text], By(first), not_run).build()),
+        (&["$typed"], Function::replaced("$typed", &[Any, Text]).build()),
         (&["typeof"], function("typeof", &[Any], Utf8, not_run).build()),
         // Replaced by its argument, with nulls for errors.
-        (&["try"], Function::new("try", &[Any], By(first), not_run).build()),
+        (&["try"], Function::replaced("try", &[Any]).build()),
     ]
-}
-
-fn first(types: &[DataType]) -> datafusion::common::Result<DataType> {
-    types.first().cloned().map_or_else(|| datafusion::common::plan_err!("expected a value"), Ok)
-}
-
-fn not_run(
-    _arguments: &[datafusion::arrow::array::ArrayRef],
-    _to: &DataType,
-) -> datafusion::common::Result<datafusion::arrow::array::ArrayRef> {
-    datafusion::common::internal_err!("this function is replaced before it is run")
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use super::{json, moments, names};
 use crate::engine::cast;
 use crate::engine::functions::dates::timestamptz;
-use crate::engine::functions::{Function, type_word};
+use crate::engine::functions::{Function, intervals, type_word};
 use crate::engine::meaning::{Meaning, Typed, rounded_decimal, tried};
 use crate::engine::numbers::decimal::Rules;
 use crate::engine::numbers::{self, Missing};
@@ -52,8 +52,8 @@ impl Meaning for TrinoMeaning {
         }
         let left_interval = left.expr.clone();
         match types {
-            [left_type, right_type] if is_moment(left_type) && is_moment(right_type) => {
-                plan_err!("moments are not subtracted here: use date_diff('second', a, b)")
+            [left_type, right_type] if operator == Operator::Minus && is_moment(left_type) && is_moment(right_type) => {
+                Ok(intervals::between(left.expr, right.expr))
             }
             [DataType::Date32, DataType::Interval(_)] if has_time(&right.expr) => {
                 plan_err!("a date has no hours: cast it to a timestamp before the interval is added")
@@ -107,6 +107,19 @@ impl Meaning for TrinoMeaning {
             _ => "cast one of them",
         };
         plan_err!("{} and {} are not compared: {hint}", type_word(types[0]), type_word(types[1]))
+    }
+
+    fn together(&self, values: Vec<Typed>) -> Result<Vec<Expr>> {
+        let text = values.iter().find(|value| is_text(&value.data_type));
+        let other = values.iter().find(|value| !is_text(&value.data_type) && !value.data_type.is_null());
+        if let (Some(text), Some(other)) = (text, other) {
+            return plan_err!(
+                "the results of CASE and coalesce are of one type, not {} and {}: cast one of them",
+                type_word(&text.data_type),
+                type_word(&other.data_type)
+            );
+        }
+        Ok(values.into_iter().map(|value| value.expr).collect())
     }
 
     fn concatenated(&self, left: &DataType, right: &DataType) -> Result<()> {

@@ -1,5 +1,6 @@
 //! Trino's SQL, and `datediff(unit, a, b)`, which the platform's gold statements use for `date_diff`.
 
+mod aggregates;
 mod average;
 mod bits;
 mod bytes;
@@ -7,8 +8,8 @@ mod calls;
 mod collections;
 mod format;
 mod functions;
-mod intervals;
 mod json;
+mod literals;
 mod meaning;
 mod moments;
 mod names;

@@ -6,7 +6,7 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, PrimitiveAr
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::DataType::{self, Int64, Utf8};
 use datafusion::arrow::datatypes::{
-    Float64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit, TimestampMicrosecondType,
+    Float64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, TimestampMicrosecondType,
 };
 use datafusion::common::{Result, exec_err, plan_err};
 use datafusion::logical_expr::Operator;
@@ -20,10 +20,10 @@ use crate::engine::dialect::Functions;
 use crate::engine::functions::Kind::{Any, Number};
 use crate::engine::functions::Returns::{Always, By};
 use crate::engine::functions::dates::micros_of;
+use crate::engine::functions::intervals::{self, INTERVAL};
 use crate::engine::functions::{Function, type_word};
 use crate::engine::numbers::decimal::Rules;
 
-const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
 const NANOS_OF_A_DAY: i64 = 86_400_000_000_000;
 
 /// Registers the functions.
@@ -128,13 +128,9 @@ fn readable(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
     Ok(Arc::new(StringArray::from(out)))
 }
 
-fn intervals(values: &ArrayRef) -> Result<PrimitiveArray<IntervalMonthDayNanoType>> {
-    Ok(cast(values, &INTERVAL)?.as_primitive::<IntervalMonthDayNanoType>().clone())
-}
-
 fn to_millis(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
     let mut out = Vec::with_capacity(arguments[0].len());
-    for interval in &intervals(&arguments[0])? {
+    for interval in &intervals::values(&arguments[0])? {
         match interval {
             Some(interval) if interval.months != 0 => {
                 return exec_err!("to_milliseconds takes an interval of days and parts of them, not of months");
@@ -169,7 +165,7 @@ pub(super) fn scaled(left: Expr, operator: Operator, right: Expr, interval_first
 /// Months stay months, and the rest is milliseconds, each without its fraction.
 fn by(arguments: &[ArrayRef], result: impl Fn(f64, f64) -> f64) -> Result<ArrayRef> {
     let mut out = Vec::with_capacity(arguments[0].len());
-    for (interval, number) in intervals(&arguments[0])?.iter().zip(arguments[1].as_primitive::<Float64Type>()) {
+    for (interval, number) in intervals::values(&arguments[0])?.iter().zip(arguments[1].as_primitive::<Float64Type>()) {
         let (Some(interval), Some(number)) = (interval, number) else {
             out.push(None);
             continue;

@@ -7,10 +7,11 @@ use sqlparser::ast::{
     TableFactor, TimezoneInfo, TrimWhereField, Value, ValueWithSpan,
 };
 
-use super::{calls, intervals};
+use super::{calls, literals};
+use crate::engine::functions::maps::unnamed;
 use crate::engine::rewrite::{
-    Rewriter, arguments, binary, call, case, cast, name_of, null, place, refused, rename, shared_calls, text, whole,
-    with_arguments,
+    Rewriter, arguments, binary, call, case, cast, listed, name_of, null, place, refused, rename, shared_calls, text,
+    whole, with_arguments,
 };
 use crate::engine::text::Place;
 
@@ -63,10 +64,10 @@ impl Rewriter for Rewrites {
                 refused(place(expr), "CHAR is not supported: use VARCHAR")
             }
             Expr::TypedString(_) => {
-                intervals::typed(expr);
+                literals::typed(expr);
                 Ok(())
             }
-            Expr::Interval(_) => intervals::interval(expr),
+            Expr::Interval(_) => crate::engine::intervals::interval(expr),
             Expr::Value(ValueWithSpan { value, .. }) => {
                 if let Value::UnicodeStringLiteral(text) = value {
                     *value = Value::SingleQuotedString(std::mem::take(text));
@@ -127,9 +128,6 @@ impl Rewriter for Rewrites {
             }
             TableFactor::Table { name, args: Some(_), .. } | TableFactor::Function { name, .. } => {
                 refused(Place::of(name.span().start), format!("the table function `{name}` is not supported"))
-            }
-            TableFactor::UNNEST { with_ordinality: true, .. } => {
-                refused(None, "UNNEST … WITH ORDINALITY is not supported")
             }
             _ => Ok(()),
         }
@@ -213,24 +211,31 @@ fn function(expr: &mut Expr) -> Result<()> {
             with_arguments(function, vec![value]);
             function.null_treatment = Some(NullTreatment::IgnoreNulls);
         }
-        // Their rows have no names, and rows here always have some.
-        ("zip" | "map_entries", Some(_)) => {
-            return refused(Place::of(span.start), format!("`{name}` is not supported"));
-        }
+        ("row", Some(values)) if !values.is_empty() => *expr = row(span, values),
+        ("zip", Some(lists)) if lists.len() > 1 => *expr = call("$arrays_zip", span, vec![row(span, lists)]),
         ("listagg", _) => {
-            // The engine has the order inside of the parentheses.
-            let order = std::mem::take(&mut function.within_group);
-            if let FunctionArguments::List(list) = &mut function.args
-                && !order.is_empty()
-            {
+            if let FunctionArguments::List(list) = &mut function.args {
                 list.clauses.retain(|clause| !matches!(clause, FunctionArgumentClause::OnOverflow(_)));
-                list.clauses.push(FunctionArgumentClause::OrderBy(order));
+            }
+            let order = std::mem::take(&mut function.within_group);
+            if let Some([value, rest @ ..]) = crate::engine::rewrite::arguments(function).as_deref()
+                && rest.len() < 2
+            {
+                let delimiter = rest.first().cloned().unwrap_or_else(|| text(""));
+                // Nulls come last, whichever the order.
+                listed(function, value, delimiter, order, |_| false);
             }
         }
         ("is_finite", Some([value])) => *expr = is_finite(span, value),
         _ => {}
     }
     Ok(())
+}
+
+/// A row of fields without names.
+fn row(span: sqlparser::tokenizer::Span, values: &[Expr]) -> Expr {
+    let fields = values.iter().enumerate().flat_map(|(index, value)| [text(unnamed(index)), value.clone()]);
+    call("$row", span, fields.collect())
 }
 
 /// The greatest or least of values: null if one of them is.

@@ -1,12 +1,9 @@
-//! Literals of intervals over more than one unit, and of moments with their digits and zones.
+//! Literals of intervals over more than one unit.
 
 use asgard_contract::Result;
-use sqlparser::ast::{
-    DataType, DateTimeField, ExactNumberInfo, Expr, Interval, Spanned, TimezoneInfo, TypedString, Value, ValueWithSpan,
-};
+use sqlparser::ast::{DateTimeField, Expr, Interval, Value, ValueWithSpan};
 
-use crate::engine::calendar::reading::{self, Partial};
-use crate::engine::rewrite::{call, place, refused, text};
+use super::rewrite::{place, refused, text};
 
 /// `INTERVAL '1-2' YEAR TO MONTH` is 14 months, `INTERVAL '1 02:03' DAY TO MINUTE` so many seconds.
 pub(super) fn interval(expr: &mut Expr) -> Result<()> {
@@ -63,57 +60,6 @@ fn spanned(value: &str, first: &DateTimeField, last: &DateTimeField) -> Option<(
     }
     let fraction = if fraction.is_empty() { String::new() } else { format!(".{fraction}") };
     Some((format!("{sign}{seconds}{fraction}"), DateTimeField::Second))
-}
-
-/// The text of a literal says its type: `TIMESTAMP '2024-05-01 10:00:00.123456 Europe/Oslo'` has six digits and a zone.
-pub(super) fn typed(expr: &mut Expr) {
-    let span = expr.span();
-    let Expr::TypedString(literal) = expr else { return };
-    let Value::SingleQuotedString(value) = &literal.value.value else { return };
-    if matches!(literal.data_type, DataType::JSON) {
-        *expr = call("json_parse", span, vec![text(value.clone())]);
-        return;
-    }
-    if let DataType::Decimal(size @ ExactNumberInfo::None) = &mut literal.data_type {
-        if let Some((precision, scale)) = decimal_digits(value) {
-            *size = ExactNumberInfo::PrecisionAndScale(precision, scale);
-        }
-        return;
-    }
-    if let Some(zone) = moment(literal) {
-        *expr = call("at_timezone", span, vec![expr.clone(), text(zone)]);
-    }
-}
-
-/// Gives a moment's literal its digits; answers with its zone.
-fn moment(literal: &mut TypedString) -> Option<String> {
-    let Value::SingleQuotedString(value) = &literal.value.value else { return None };
-    let DataType::Timestamp(precision @ None, zone @ TimezoneInfo::None) = &mut literal.data_type else { return None };
-    let read = reading::moment(value, Partial::Refused)?;
-    // Never 0, which Trino has for a literal without a fraction: beside a finer moment, in VALUES or a CASE, the engine takes the
-    // coarser type, and would cut the other's fraction off.
-    *precision = Some(if read.local % 1_000 != 0 { 6 } else { 3 });
-    if !read.has_zone {
-        return None;
-    }
-    *zone = TimezoneInfo::WithTimeZone;
-    let (_, time) = value.trim().split_once([' ', 'T'])?;
-    let named =
-        time.trim_start().trim_start_matches(|letter: char| letter.is_ascii_digit() || matches!(letter, ':' | '.'));
-    Some(named.trim().to_owned()).filter(|zone| !zone.is_empty() && !matches!(zone.as_str(), "UTC" | "Z"))
-}
-
-/// How many digits `12.50` has, and how many of them behind the point; none: it is no decimal.
-fn decimal_digits(text: &str) -> Option<(u64, i64)> {
-    let (whole, part) = text.trim().trim_start_matches(['+', '-']).split_once('.').unwrap_or((text.trim(), ""));
-    let whole = whole.trim_start_matches(['+', '-']).trim_start_matches('0');
-    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if !is_number(whole) || !is_number(part) {
-        return None;
-    }
-    let scale = part.len();
-    let precision = (whole.len() + scale).max(1);
-    Some((u64::try_from(precision).ok()?, i64::try_from(scale).ok()?))
 }
 
 #[cfg(test)]
