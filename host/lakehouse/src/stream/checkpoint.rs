@@ -16,10 +16,9 @@ use base64::engine::general_purpose::STANDARD;
 use iceberg::spec::TableMetadata;
 use serde::{Deserialize, Serialize};
 
-use crate::tables::parts::SYNC_CHECKPOINT as CHECKPOINT;
+use crate::tables::parts::{SYNC_CHECKPOINT as CHECKPOINT, SYNC_WRITER as WRITER};
 use crate::tables::{Current, Tables};
 
-const WRITER: &str = "asgard.checkpoint.writer";
 pub(super) const STAGED: &str = "asgard.checkpoint.staged";
 
 /// How far a sync has come in one table.
@@ -67,6 +66,11 @@ pub(super) fn read(metadata: &TableMetadata, owner: &str) -> Result<Option<Check
     }
     let state = STANDARD.decode(&stored.state).map_err(|error| unreadable(CHECKPOINT, &error))?;
     Ok(Some(Checkpoint { state, sync_id: stored.sync, records: stored.records, complete: stored.complete }))
+}
+
+/// Whether a property's text is a checkpoint that a host wrote.
+pub(crate) fn is_checkpoint(text: &str) -> bool {
+    serde_json::from_str::<Stored>(text).is_ok()
 }
 
 /// Whether the table's checkpoint is of an ingestion, in any of its generations.

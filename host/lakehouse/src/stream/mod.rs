@@ -26,7 +26,7 @@ use asgard_contract::{Column, Result, TableName};
 use iceberg::spec::SchemaRef;
 
 pub use checkpoint::Checkpoint;
-pub(crate) use checkpoint::checkpoint;
+pub(crate) use checkpoint::{checkpoint, is_checkpoint};
 pub(crate) use release::release;
 
 use crate::storage::Storage;

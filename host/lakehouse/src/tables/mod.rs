@@ -69,7 +69,7 @@ pub(crate) mod parts {
     pub(crate) use super::manifests::all_files;
     pub(crate) use super::partial::complete;
     pub(crate) use super::snapshot::{Added, Plan, Removed, write as write_snapshot};
-    pub(crate) use super::synced::SYNC_CHECKPOINT;
+    pub(crate) use super::synced::{SYNC_CHECKPOINT, SYNC_WRITER};
     pub(crate) use super::undo::{Uncommitted, delete};
     pub(crate) use super::write::{changed, created as new_table, finish, notes};
 }

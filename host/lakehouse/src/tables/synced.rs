@@ -7,17 +7,21 @@
 //! - columns stay, and keep their names; new ones and wider ones are welcome;
 //! - the current snapshot has descendants: rows are added, changed and deleted by new snapshots, never by going back to an old one;
 //! - the table keeps its name, by which its ingestion finds it;
-//! - properties that begin with `asgard.` are the host's own, in any table.
+//! - its checkpoint stays, and is only replaced by another one. Properties that begin with `asgard.` are a host's own: nobody sets them
+//!   by hand, but a client of the catalog may be a host.
 //!
 //! Dropping the table takes the checkpoint along: the next sync begins anew. Deleting the ingestion takes it out of the table.
-
-use std::collections::HashMap;
 
 use asgard_contract::{Error, Result, TableName};
 use iceberg::spec::{Schema, TableMetadata};
 
+use crate::stream::is_checkpoint;
+
 /// A sync's checkpoint, in the properties of the table that it fills. Names of what belongs to it begin with this one.
 pub(crate) const SYNC_CHECKPOINT: &str = "asgard.checkpoint";
+
+/// Who may commit to the table.
+pub(crate) const SYNC_WRITER: &str = "asgard.checkpoint.writer";
 
 const HOSTS_OWN: &str = "asgard.";
 
@@ -71,11 +75,13 @@ pub(crate) fn check_columns(before: &TableMetadata, schema: &Schema) -> Result<(
 /// # Errors
 /// `invalid-input` with what the table has to keep, and what to do instead.
 pub(crate) fn check_change(before: Option<&TableMetadata>, after: &TableMetadata) -> Result<()> {
-    let none = HashMap::new();
-    let (old, new) = (before.map_or(&none, TableMetadata::properties), after.properties());
-    if let Some(name) = old.keys().chain(new.keys()).find(|name| is_hosts_own(name) && old.get(*name) != new.get(*name))
-    {
-        check_property(name)?;
+    for name in [SYNC_CHECKPOINT, SYNC_WRITER] {
+        let (old, new) = (before.and_then(|before| before.properties().get(name)), after.properties().get(name));
+        // A client may be another host, which syncs into a table of this catalog.
+        let hosts = new.is_some_and(|new| name != SYNC_CHECKPOINT || is_checkpoint(new));
+        if old != new && !hosts {
+            check_property(name)?;
+        }
     }
     let Some(before) = before.filter(|before| is_synced(before)) else { return Ok(()) };
     check_columns(before, after.current_schema())?;

@@ -207,12 +207,12 @@ impl Guard {
 fn renewed(world: &World) {
     let client = world.light();
     let guard = Guard::start(client.base());
-    let mut document = document(world, "guarded", &guard.uri);
+    let mut document = document(world, "renewed", &guard.uri);
     let put = |document: &Value, query: &str| {
-        client.send("PUT", &format!("/environments/guarded{query}"), Some(document), &[]).unwrap()
+        client.send("PUT", &format!("/environments/renewed{query}"), Some(document), &[]).unwrap()
     };
     let secret = |value: &str| {
-        let set = client.send("PUT", "/environments/guarded/secrets/catalog", Some(&json!({"value": value})), &[]);
+        let set = client.send("PUT", "/environments/renewed/secrets/catalog", Some(&json!({"value": value})), &[]);
         assert!(set.unwrap().status < 300);
     };
     assert_eq!(put(&document, "?force=true").status, 200);
@@ -228,10 +228,10 @@ fn renewed(world: &World) {
 
     let model = |word: &str| {
         let body =
-            json!({"name": "guarded", "sql_query": format!("SELECT '{word}' AS word"), "materialization": "table"});
-        let model = client.post("/environments/guarded/dbt/transform", &body).unwrap();
+            json!({"name": "renewed", "sql_query": format!("SELECT '{word}' AS word"), "materialization": "table"});
+        let model = client.post("/environments/renewed/dbt/transform", &body).unwrap();
         assert_eq!(model["status"], "completed", "{model}");
-        let rows = client.get("/environments/guarded/lakehouse/tables/gold/guarded/rows").unwrap();
+        let rows = client.get("/environments/renewed/lakehouse/tables/gold/renewed/rows").unwrap();
         assert_eq!(rows["rows"], json!([{"word": word}]));
     };
     guard.counts();

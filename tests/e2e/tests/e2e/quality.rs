@@ -140,7 +140,7 @@ fn dbt_utils_tests(world: &World) {
 }
 
 fn test_settings(world: &World) {
-    let rows = "(1, 'a', NULL, NULL, 0, 5), (2, 'a', NULL, NULL, 5, 9), (3, 'b', NULL, 'z', 10, 20)";
+    let rows = "(1, 'a', DATE '2024-01-01', NULL, 0, 5), (2, 'a', NULL, NULL, 5, 9), (3, 'b', NULL, 'z', 10, 20)";
     let tests = json!([
         {"column": "note", "test": "not_null", "severity": "warn"},
         {"column": "note", "test": "not_null", "where": "grp = 'b'", "name": "b_has_notes"},
