@@ -76,7 +76,7 @@ pub(super) fn certified(world: &World) {
         let output = Command::new(world.python()).args(["-c", ASK]).args(arguments).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     };
-    until("the host answers", Duration::from_secs(60), || says(&first).contains("healthy").then_some(()));
+    until("the host answers", Duration::from_secs(180), || says(&first).contains("healthy").then_some(()));
     // Someone who connects and says nothing keeps nobody out.
     let silent = TcpStream::connect(("127.0.0.1", served.port)).unwrap();
     assert!(says(&first).contains("healthy"));
