@@ -191,7 +191,10 @@ pub(super) fn expression(meaning: &dyn Meaning, expr: Expr, schema: &DFSchema, o
             Expr::InList(list) => in_list(meaning, list, schema)?,
             Expr::Cast(Cast { expr, data_type }) => meaning.cast(Typed::of(*expr, schema)?, &data_type, false)?,
             Expr::TryCast(TryCast { expr, data_type }) => meaning.cast(Typed::of(*expr, schema)?, &data_type, true)?,
-            Expr::Case(case) => conditions(precision::branches(results(meaning, case, schema)?, schema)?, schema)?,
+            Expr::Case(case) => {
+                let case = with_results(case, |results| together(meaning, results, schema))?;
+                conditions(precision::branches(case, schema)?, schema)?
+            }
             Expr::ScalarFunction(mut call) => {
                 if call.func.name() == "coalesce" {
                     call.args = together(meaning, call.args, schema)?;
@@ -243,15 +246,15 @@ fn together(meaning: &dyn Meaning, values: Vec<Expr>, schema: &DFSchema) -> Resu
     meaning.together(typed)
 }
 
-/// The results of a CASE are of one kind.
-fn results(meaning: &dyn Meaning, case: Case, schema: &DFSchema) -> Result<Case> {
-    let (conditions, mut results): (Vec<_>, Vec<_>) =
+/// A CASE with other results, as many as it had: what each WHEN gives and, last, what ELSE gives.
+pub(super) fn with_results(case: Case, change: impl FnOnce(Vec<Expr>) -> Result<Vec<Expr>>) -> Result<Case> {
+    let (whens, mut results): (Vec<_>, Vec<_>) =
         case.when_then_expr.into_iter().map(|(when, then)| (when, *then)).unzip();
     let has_else = case.else_expr.is_some();
     results.extend(case.else_expr.map(|otherwise| *otherwise));
-    let mut results = together(meaning, results, schema)?;
+    let mut results = change(results)?;
     let else_expr = if has_else { results.pop().map(Box::new) } else { None };
-    let when_then_expr = conditions.into_iter().zip(results.into_iter().map(Box::new)).collect();
+    let when_then_expr = whens.into_iter().zip(results.into_iter().map(Box::new)).collect();
     Ok(Case { expr: case.expr, when_then_expr, else_expr })
 }
 
@@ -328,7 +331,7 @@ fn operator(sql: &BinaryOperator) -> Option<Operator> {
     })
 }
 
-fn is_comparison(operator: Operator) -> bool {
+pub(super) fn is_comparison(operator: Operator) -> bool {
     use Operator::{Eq, Gt, GtEq, Lt, LtEq, NotEq};
     matches!(operator, Eq | NotEq | Lt | LtEq | Gt | GtEq)
 }

@@ -8,11 +8,9 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::{DFSchema, ExprSchema, Result};
 use datafusion::logical_expr::expr::{Case, InSubquery, ScalarFunction, SetComparison};
-use datafusion::logical_expr::{
-    BinaryExpr, Expr, ExprSchemable, Join, LogicalPlan, LogicalPlanBuilder, Operator, Subquery,
-};
+use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Join, LogicalPlan, LogicalPlanBuilder, Subquery};
 
-use super::meaning::Typed;
+use super::meaning::{Typed, is_comparison, with_results};
 
 /// The moment in which both meet, or their elements; none: they are no moments, or alike.
 fn meeting(left: &DataType, right: &DataType) -> Option<DataType> {
@@ -93,11 +91,10 @@ fn keeps_each(name: &str) -> bool {
     matches!(name, "row" | "struct" | "named_struct" | "format" | "json_array" | "json_object")
 }
 
-/// Both sides of a comparison.
+/// Both sides of a comparison by the operators that the planner comes to.
 pub(super) fn compared(binary: BinaryExpr, schema: &DFSchema) -> Result<BinaryExpr> {
-    use Operator::{Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, NotEq};
     let BinaryExpr { left, op, right } = binary;
-    if !matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom) {
+    if !is_comparison(op) {
         return Ok(BinaryExpr { left, op, right });
     }
     let (left, right) = pair(*left, *right, schema)?;
@@ -113,32 +110,14 @@ pub(super) fn pair(left: Expr, right: Expr, schema: &DFSchema) -> Result<(Expr, 
 
 /// The results of a CASE, and what its operand is compared with.
 pub(super) fn branches(case: Case, schema: &DFSchema) -> Result<Case> {
-    let count = case.when_then_expr.len();
-    let (whens, mut results): (Vec<_>, Vec<_>) =
-        case.when_then_expr.into_iter().map(|(when, then)| (*when, *then)).unzip();
-    let has_else = case.else_expr.is_some();
-    results.extend(case.else_expr.map(|otherwise| *otherwise));
-    let mut results = together(results, schema)?;
-    let otherwise = if has_else { results.pop() } else { None };
-    let (operand, whens) = match case.expr {
-        Some(operand) => {
-            let mut all = vec![*operand];
-            all.extend(whens);
-            let mut all = together(all, schema)?.into_iter();
-            (all.next(), all.collect())
-        }
-        None => (None, whens),
-    };
-    debug_assert_eq!(results.len(), count);
-    Ok(Case {
-        expr: operand.map(Box::new),
-        when_then_expr: whens
-            .into_iter()
-            .zip(results)
-            .map(|(when, then): (Expr, Expr)| (Box::new(when), Box::new(then)))
-            .collect(),
-        else_expr: otherwise.map(Box::new),
-    })
+    let mut case = with_results(case, |results| together(results, schema))?;
+    let Some(operand) = case.expr.take() else { return Ok(case) };
+    let (whens, thens): (Vec<_>, Vec<_>) = case.when_then_expr.into_iter().unzip();
+    let compared = [operand].into_iter().chain(whens).map(|expr| *expr).collect();
+    let mut compared = together(compared, schema)?.into_iter().map(Box::new);
+    case.expr = compared.next();
+    case.when_then_expr = compared.zip(thens).collect();
+    Ok(case)
 }
 
 /// The arguments of a call.

@@ -214,6 +214,11 @@ pub(super) fn name_of(function: &Function) -> String {
     parts.map(|part| part.value.to_lowercase()).collect::<Vec<_>>().join(".")
 }
 
+/// The last part of a name, in lower case.
+pub(super) fn last_part(name: &ObjectName) -> String {
+    name.0.last().and_then(|part| part.as_ident()).map(|part| part.value.to_lowercase()).unwrap_or_default()
+}
+
 /// The arguments of a plain call `f(a, b)`; none where it has more to it than expressions.
 pub(super) fn arguments(function: &Function) -> Option<Vec<Expr>> {
     match &function.args {

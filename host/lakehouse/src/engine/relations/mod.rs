@@ -13,7 +13,7 @@ use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{GroupByExpr, Query, Select, SelectFlavor, SelectItem, SetExpr, TableFactor, TableWithJoins};
 
 pub(super) use pivot::name_columns;
-pub(super) use rows::{is_generator, register, stacked};
+pub(super) use rows::{given, is_generator, register, stacked};
 
 /// The planner of both dialects; each refuses what it does not have before.
 pub(super) fn planners() -> Vec<Arc<dyn RelationPlanner>> {

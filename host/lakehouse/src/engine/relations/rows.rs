@@ -20,7 +20,7 @@ use crate::engine::dialect::Functions;
 use crate::engine::functions::Kind::{Any, List};
 use crate::engine::functions::Returns::By;
 use crate::engine::functions::{Function, lists, maps, type_word};
-use crate::engine::rewrite::{call, null};
+use crate::engine::rewrite::{call, last_part, null};
 
 /// Whether a table function of Spark makes rows of lists.
 pub(in crate::engine) fn is_generator(name: &str) -> bool {
@@ -36,7 +36,7 @@ struct Listed {
 }
 
 /// What becomes of elements that are structs.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 enum Structs {
     /// One column.
     Whole,
@@ -74,12 +74,12 @@ pub(super) fn generated(
     arguments: Vec<FunctionArg>,
     context: &mut dyn RelationPlannerContext,
 ) -> Result<LogicalPlan> {
-    let name = name.to_string().trim_matches(['"', '`']).to_lowercase();
+    let name = last_part(name);
     let (base, outer) = match name.strip_suffix("_outer") {
         Some(base) => (base, true),
         None => (name.as_str(), false),
     };
-    let given: Vec<Sql> = arguments.into_iter().filter_map(given).collect();
+    let given = given(&arguments);
     let mut plan = |list: Sql| context.sql_to_expr(list, &DFSchema::empty());
     if base == "stack" {
         let lists = match stacked(&given) {
@@ -99,13 +99,14 @@ pub(super) fn generated(
 }
 
 /// Positional and named arguments alike: generators have one that matters.
-fn given(argument: FunctionArg) -> Option<Sql> {
-    match argument {
+pub(in crate::engine) fn given(arguments: &[FunctionArg]) -> Vec<Sql> {
+    let given = arguments.iter().filter_map(|argument| match argument {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))
         | FunctionArg::Named { arg: FunctionArgExpr::Expr(expr), .. }
-        | FunctionArg::ExprNamed { arg: FunctionArgExpr::Expr(expr), .. } => Some(expr),
+        | FunctionArg::ExprNamed { arg: FunctionArgExpr::Expr(expr), .. } => Some(expr.clone()),
         _ => None,
-    }
+    });
+    given.collect()
 }
 
 /// `stack(rows, value, …)`: a list for each column, and its name; the last row is filled up with nulls. An error is words for the user.
@@ -129,12 +130,16 @@ pub(in crate::engine) fn stacked(arguments: &[Sql]) -> Result<Vec<(Sql, String)>
 
 fn planned(listed: Vec<Listed>, position: Option<Position>, outer: bool) -> Result<LogicalPlan> {
     let mut lists = Vec::with_capacity(listed.len());
-    for each in &listed {
-        lists.push(match each.list.get_type(&DFSchema::empty())? {
-            DataType::List(_) | DataType::Null => each.list.clone(),
-            DataType::Map(..) => calling(entries(), vec![each.list.clone()]),
+    let mut columns = Vec::with_capacity(listed.len());
+    for Listed { list, name, structs } in listed {
+        let data_type = list.get_type(&DFSchema::empty())?;
+        let is_map = matches!(data_type, DataType::Map(..));
+        lists.push(match data_type {
+            DataType::List(_) | DataType::Null => list,
+            DataType::Map(..) => calling(entries(), vec![list]),
             other => return plan_err!("expected a list or a map, not {}", type_word(&other)),
         });
+        columns.push((name, if is_map { Structs::Spread } else { structs }));
     }
     let counted =
         position.as_ref().map(|position| calling(if position.spark { positions() } else { ordinals() }, lists.clone()));
@@ -151,28 +156,27 @@ fn planned(listed: Vec<Listed>, position: Option<Position>, outer: bool) -> Resu
             UnnestOptions::new().with_preserve_nulls(false),
         )?
         .build()?;
-    let mut columns = Vec::new();
-    for (index, each) in listed.iter().enumerate() {
+    let mut made = Vec::new();
+    for (index, (name, structs)) in columns.into_iter().enumerate() {
         let column = Expr::Column(Column::new_unqualified(&names[index]));
-        let is_map = matches!(each.list.get_type(&DFSchema::empty())?, DataType::Map(..));
-        match rows.schema().field(index).data_type() {
-            DataType::Struct(fields) if each.structs != Structs::Whole || is_map => {
-                columns.extend(fields.iter().map(|field| {
+        match (rows.schema().field(index).data_type(), structs) {
+            (DataType::Struct(fields), Structs::Spread | Structs::Alone) => {
+                made.extend(fields.iter().map(|field| {
                     datafusion::functions::core::expr_fn::get_field(column.clone(), field.name().as_str())
                         .alias(field.name())
                 }));
             }
-            other if each.structs == Structs::Alone => {
+            (other, Structs::Alone) => {
                 return plan_err!("`inline` takes a list of structs, not of {}", type_word(other));
             }
-            _ => columns.push(column.alias(&each.name)),
+            _ => made.push(column.alias(name)),
         }
     }
     if let (Some(position), Some(name)) = (position, names.last()) {
         let counted = Expr::Column(Column::new_unqualified(name)).alias(position.name);
-        columns.insert(if position.spark { 0 } else { columns.len() }, counted);
+        made.insert(if position.spark { 0 } else { made.len() }, counted);
     }
-    LogicalPlanBuilder::from(rows).project(columns)?.build()
+    LogicalPlanBuilder::from(rows).project(made)?.build()
 }
 
 fn calling(function: Arc<ScalarUDF>, arguments: Vec<Expr>) -> Expr {
@@ -181,7 +185,11 @@ fn calling(function: Arc<ScalarUDF>, arguments: Vec<Expr>) -> Expr {
 
 /// A list of no elements, or none, as one of a null: its row stays.
 pub(super) fn filled_list(list: Expr) -> Expr {
-    calling(Function::new("$filled", &[List], By(lists::same), filled).build(), vec![list])
+    calling(filling(), vec![list])
+}
+
+fn filling() -> Arc<ScalarUDF> {
+    Function::new("$filled", &[List], By(lists::same), filled).build()
 }
 
 fn positions() -> Arc<ScalarUDF> {
@@ -200,8 +208,7 @@ fn entries() -> Arc<ScalarUDF> {
 
 /// The functions that the columns are made with.
 pub(in crate::engine) fn register(all: &mut Functions) {
-    let filled = Function::new("$filled", &[List], By(lists::same), filled);
-    all.scalar(&["$filled"], &filled.build());
+    all.scalar(&["$filled"], &filling());
     all.scalar(&["$positions"], &positions());
 }
 

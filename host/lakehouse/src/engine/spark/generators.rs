@@ -8,8 +8,8 @@ use sqlparser::ast::{
 };
 use sqlparser::tokenizer::Span;
 
-use crate::engine::relations::{is_generator, query, stacked};
-use crate::engine::rewrite::{call, name_of, place, refused, whole};
+use crate::engine::relations::{given, is_generator, query, stacked};
+use crate::engine::rewrite::{call, last_part, name_of, place, refused, whole};
 use crate::engine::text::Place;
 
 /// A table of more numbers than this is to be made in another way: they are in memory at once.
@@ -135,8 +135,8 @@ fn inlined(select: &mut Select) -> Result<()> {
 /// A generator in FROM is a table function to the parser.
 pub(super) fn table(table: &mut TableFactor) -> bool {
     match table {
-        TableFactor::Function { name, .. } => is_generator(&plain(name)),
-        TableFactor::Table { name, alias, args: Some(arguments), .. } if is_generator(&plain(name)) => {
+        TableFactor::Function { name, .. } => is_generator(&last_part(name)),
+        TableFactor::Table { name, alias, args: Some(arguments), .. } if is_generator(&last_part(name)) => {
             *table = TableFactor::Function {
                 lateral: false,
                 name: name.clone(),
@@ -147,22 +147,6 @@ pub(super) fn table(table: &mut TableFactor) -> bool {
         }
         _ => false,
     }
-}
-
-fn plain(name: &ObjectName) -> String {
-    name.0.last().and_then(|part| part.as_ident()).map(|part| part.value.to_lowercase()).unwrap_or_default()
-}
-
-/// Positional and named arguments alike: generators have one that matters.
-fn given(function: &Function) -> Vec<Expr> {
-    let FunctionArguments::List(list) = &function.args else { return Vec::new() };
-    let arguments = list.args.iter().filter_map(|argument| match argument {
-        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))
-        | FunctionArg::Named { arg: FunctionArgExpr::Expr(expr), .. }
-        | FunctionArg::ExprNamed { arg: FunctionArgExpr::Expr(expr), .. } => Some(expr.clone()),
-        _ => None,
-    });
-    arguments.collect()
 }
 
 /// The columns that a generator makes; none: it is none.
@@ -177,7 +161,10 @@ fn columns(function: &Function, names: &[Ident]) -> Result<Option<Vec<Column>>> 
     }
     let span = function.name.span();
     let at = Place::of(span.start);
-    let arguments = given(function);
+    let arguments = match &function.args {
+        FunctionArguments::List(list) => given(&list.args),
+        _ => Vec::new(),
+    };
     if base == "stack" {
         let lists = match stacked(&arguments) {
             Ok(lists) => lists,

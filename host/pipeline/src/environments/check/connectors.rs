@@ -7,15 +7,12 @@ use asgard_contract::manifest::Role;
 use futures::future::join_all;
 
 use super::bindings::about;
-use super::{Finding, Verdict, grants, patiently};
+use super::{Finding, Verdict, all, grants, patiently};
+use crate::Pipeline;
 use crate::environments::Active;
-use crate::{Page, Pipeline};
 
 /// Sources that are connected to at the same time: each holds an instance of a connector.
 const AT_ONCE: usize = 8;
-
-/// Sources that are looked at in one go.
-const PAGE: u32 = 1000;
 
 impl Pipeline {
     /// What is to be said of connectors and sources. With `only`, of the connectors in these places, of the sources that they
@@ -57,15 +54,10 @@ impl Pipeline {
         served: &HashMap<String, String>,
         asked: &impl Fn(&str) -> bool,
     ) -> Vec<Finding> {
-        let mut sources = Vec::new();
-        loop {
-            let page = Page { limit: PAGE, offset: sources.len() as u64 };
-            match self.sources(active, page).await {
-                Ok(paged) if paged.items.is_empty() => break,
-                Ok(paged) => sources.extend(paged.items),
-                Err(error) => return vec![Finding::of("ingestion", Err(error))],
-            }
-        }
+        let sources = match all(|page| self.sources(active, page)).await {
+            Ok(sources) => sources,
+            Err(error) => return vec![Finding::of("ingestion", Err(error))],
+        };
         let mut findings = Vec::new();
         for some in sources.chunks(AT_ONCE) {
             let found = join_all(some.iter().map(|source| async move {

@@ -35,7 +35,7 @@ use asgard_contract::{Error, Result};
 use futures::future::join_all;
 
 use super::Active;
-use crate::{Pipeline, storage};
+use crate::{Page, Paged, Pipeline, storage};
 
 /// A backend that has not answered by then will not do for requests either. Longer than a call waits for a service that is starting,
 /// which knows why it is.
@@ -43,6 +43,9 @@ const PATIENCE: Duration = Duration::from_secs(70);
 
 /// As long as a call waits for one.
 const SERVICE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Stored resources that are looked at in one go.
+const PAGE: u32 = 1000;
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -233,6 +236,21 @@ async fn service(active: &Active, name: &str) -> Finding {
         Ok(format!("service `{name}` answers at {url}"))
     };
     Finding::of(format!("services.{name}"), answers.await)
+}
+
+/// All of a list that comes in pages.
+async fn all<T, F>(page_at: impl Fn(Page) -> F) -> Result<Vec<T>>
+where
+    F: Future<Output = Result<Paged<T>>>,
+{
+    let mut all = Vec::new();
+    loop {
+        let page = page_at(Page { limit: PAGE, offset: all.len() as u64 }).await?;
+        if page.items.is_empty() {
+            return Ok(all);
+        }
+        all.extend(page.items);
+    }
 }
 
 /// At most [`PATIENCE`].

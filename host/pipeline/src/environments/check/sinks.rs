@@ -4,28 +4,20 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 
-use super::{Finding, Verdict, patiently};
+use super::{Finding, Verdict, all, patiently};
+use crate::Pipeline;
 use crate::environments::Active;
-use crate::{Page, Pipeline};
 
 /// Sinks that are reached at the same time.
 const AT_ONCE: usize = 8;
 
-/// Sinks that are looked at in one go.
-const PAGE: u32 = 1000;
-
 impl Pipeline {
     /// What is to be said of sinks: an object is written to each, read back and deleted.
     pub(super) async fn sink_findings(&self, active: &Arc<Active>) -> Vec<Finding> {
-        let mut sinks = Vec::new();
-        loop {
-            let page = Page { limit: PAGE, offset: sinks.len() as u64 };
-            match self.sinks(active, page).await {
-                Ok(paged) if paged.items.is_empty() => break,
-                Ok(paged) => sinks.extend(paged.items),
-                Err(error) => return vec![Finding::of("ingestion", Err(error))],
-            }
-        }
+        let sinks = match all(|page| self.sinks(active, page)).await {
+            Ok(sinks) => sinks,
+            Err(error) => return vec![Finding::of("ingestion", Err(error))],
+        };
         let mut findings = Vec::new();
         for some in sinks.chunks(AT_ONCE) {
             let found = join_all(some.iter().map(|sink| async move {
