@@ -72,6 +72,8 @@ enum Trouble {
 impl From<Failure> for Trouble {
     fn from(failure: Failure) -> Self {
         match failure {
+            // What may work later is no fault of the stream: the sync is opened again.
+            Failure::Statement(told) if told.is_passing() => Self::Sync(told.into_error()),
             Failure::Statement(told) => Self::Stream(told.into_error()),
             Failure::Session(error) => Self::Sync(error),
         }

@@ -37,8 +37,10 @@ impl ServerError {
 
     /// Nothing can be asked in this session any more.
     pub fn ends_session(&self) -> bool {
-        // A limit that is reached (53400) refuses one statement, and whoever made it knows the setting.
-        matches!(self.severity.as_str(), "FATAL" | "PANIC") || (self.is_passing() && self.code != "53400")
+        // A limit that is reached (53400) and a lock that was waited for in vain (55P03) refuse one statement, and whoever made
+        // it knows what to do.
+        let refuses_one = matches!(self.code.as_str(), "53400" | "55P03");
+        matches!(self.severity.as_str(), "FATAL" | "PANIC") || (self.is_passing() && !refuses_one)
     }
 
     /// The server is busy, starting or going away, or two transactions were in each other's way: the same again may work.
@@ -89,6 +91,13 @@ mod tests {
     fn a_server_that_shuts_down_is_unavailable() {
         let told = ServerError::parse(b"VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0");
         assert!(told.ends_session());
+        assert!(matches!(told.into_error(), Error::Unavailable(_)));
+    }
+
+    #[test]
+    fn a_lock_that_is_not_had_ends_a_statement_and_may_be_had_later() {
+        let told = ServerError::parse(b"VERROR\0C55P03\0Mcanceling statement due to lock timeout\0\0");
+        assert!(!told.ends_session());
         assert!(matches!(told.into_error(), Error::Unavailable(_)));
     }
 }

@@ -265,6 +265,53 @@ fn what_stands_in_the_way_is_told_before_anything_starts() {
     assert!(matches!(&error, Error::Forbidden(text) if text.contains("publication")), "{error:?}");
 }
 
+#[test]
+fn a_server_without_a_slot_to_spare_is_told_with_its_setting() {
+    let server = Server::start_with(&[("wal_level", "logical"), ("max_replication_slots", "1")]);
+    let database = server.database("no_slot", "CREATE TABLE t (id int PRIMARY KEY)").captured();
+    let ingestion = database.ingestion(database.selections(CAPTURED));
+    database.execute("SELECT pg_create_logical_replication_slot('of_somebody_else', 'pgoutput')");
+    let error = provision(&database.network, &ingestion).unwrap_err();
+    assert!(matches!(&error, Error::Conflict(text) if text.contains("raise `max_replication_slots`")), "{error:?}");
+    database.execute("SELECT pg_drop_replication_slot('of_somebody_else')");
+    provision(&database.network, &ingestion).unwrap();
+}
+
+#[test]
+fn a_standby_is_told_to_be_one() {
+    let mut server = Server::start_with(&[("wal_level", "logical")]);
+    server.execute("postgres", "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)");
+    server.become_standby();
+    let cdc = json::json!({"replication_method": {"method": "CDC"}});
+    let error = check(&Network::default(), &server.configuration(cdc)).unwrap_err();
+    assert_eq!(field(&error), "config.host");
+    assert!(words(&error).contains("is a standby"), "{error:?}");
+
+    let database = server.existing("postgres");
+    let mut lake = Lake::new(database.selections(SyncMode::FullRefreshOverwrite));
+    lake.sync(&database).unwrap();
+    assert_eq!(lake.shown(0, "id", "id"), "1=1");
+}
+
+#[test]
+fn a_transaction_that_goes_on_writing_is_named_and_waited_for_no_longer_than_is_said() {
+    let server = Server::shared();
+    let database =
+        server.database("held_up", "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)").captured();
+    let ingestion = database.ingestion(database.selections(CAPTURED));
+    let writing = database.session();
+    writing.execute("BEGIN; INSERT INTO t VALUES (2)");
+    let error = provision(&database.network, &ingestion).unwrap_err();
+    assert!(
+        matches!(&error, Error::Conflict(text) if text.contains("did not within 30 s: process ")
+            && text.contains(" of asgard, for ") && text.contains("pg_terminate_backend")),
+        "{error:?}"
+    );
+    assert_eq!(slot(&database, "slot_name"), None);
+    writing.execute("COMMIT");
+    provision(&database.network, &ingestion).unwrap();
+}
+
 /// With the key that a request names for a table without one.
 fn keyed(database: &Database<'_>, table: &str, key: &str) -> Vec<StreamSelection> {
     let mut streams = database.selections(CAPTURED);

@@ -64,6 +64,13 @@ impl Server {
         self.server = None;
     }
 
+    /// Goes on as a standby does that has all that its primary wrote.
+    pub(crate) fn become_standby(&mut self) {
+        let server = self.server.as_mut().unwrap();
+        std::fs::write(server.data().join("standby.signal"), "").unwrap();
+        self.runtime.block_on(server.restart()).unwrap();
+    }
+
     /// Runs statements as superuser in `database`.
     pub(crate) fn execute(&self, database: &str, script: &str) {
         self.runtime.block_on(async {
@@ -154,6 +161,12 @@ impl Database<'_> {
         })
     }
 
+    /// A session that stays, and its transaction with it.
+    pub(crate) fn session(&self) -> Session<'_> {
+        let client = self.server.runtime.block_on(self.server.postgres().connect(&self.name)).unwrap();
+        Session { server: self.server, client }
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -226,5 +239,17 @@ impl Database<'_> {
         let mut run = Run::new(Box::new(self.network.clone()), ingestion, task.to_owned())?;
         run.join()?;
         Ok(run)
+    }
+}
+
+/// Somebody else's.
+pub(crate) struct Session<'a> {
+    server: &'a Server,
+    client: tokio_postgres::Client,
+}
+
+impl Session<'_> {
+    pub(crate) fn execute(&self, script: &str) {
+        self.server.runtime.block_on(self.client.batch_execute(script)).unwrap();
     }
 }

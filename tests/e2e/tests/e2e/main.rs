@@ -47,6 +47,7 @@ mod swaps_under_load;
 mod tasks;
 mod world;
 
+use std::num::NonZero;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -55,7 +56,10 @@ use libtest_mimic::Arguments;
 use crate::world::World;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // Half of a test's time is waiting: for a lease that runs out, a schedule, a server that starts.
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    arguments.test_threads.get_or_insert(cores + 1);
     let world = match World::new() {
         Ok(world) => Arc::new(world),
         Err(_) if arguments.list => return ExitCode::SUCCESS,
