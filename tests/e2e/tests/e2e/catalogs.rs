@@ -243,4 +243,9 @@ fn renewed(world: &World) {
     model("lasts");
     let (issued, passed) = guard.counts();
     assert!(passed > 1 && issued == 1, "one token for all requests: {issued} for {passed}");
+
+    guard.tokens.lock().unwrap().good.clear();
+    model("withdrawn");
+    let (issued, passed) = guard.counts();
+    assert!(passed > 1 && issued == 1, "one token after one that was withdrawn: {issued} for {passed}");
 }

@@ -90,6 +90,11 @@ impl Authorizer {
             }
         })
     }
+
+    /// The next request has a token fetched. False where there was none to forget.
+    pub(super) async fn forget(&self) -> bool {
+        self.token.lock().await.take().is_some()
+    }
 }
 
 async fn fetch(http: &reqwest::Client, url: Url, id: &str, secret: &str, scope: Option<&str>) -> Result<Token> {

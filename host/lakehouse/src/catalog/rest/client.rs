@@ -173,12 +173,20 @@ impl Client {
             let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
             Error::unavailable(format!("the catalog at {} does not answer: {error}{cause}", self.config.uri))
         };
-        let mut request = self.http.request(method, url);
-        if let Some(body) = body {
-            request = request.json(body);
+        let mut again = true;
+        loop {
+            let mut request = self.http.request(method.clone(), url.clone());
+            if let Some(body) = body {
+                request = request.json(body);
+            }
+            let request = self.authorizer.authorize(&self.http, &self.base, request).await?;
+            let response = request.send().await.map_err(|error| away(&error))?;
+            // A server may take a token back before its end. Who is turned away has changed nothing.
+            let turned_away = response.status() == StatusCode::UNAUTHORIZED && std::mem::take(&mut again);
+            if !(turned_away && self.authorizer.forget().await) {
+                return Ok(response);
+            }
         }
-        let request = self.authorizer.authorize(&self.http, &self.base, request).await?;
-        request.send().await.map_err(|error| away(&error))
     }
 
     async fn answer<T: DeserializeOwned>(&self, response: Response) -> Result<Answer<T>> {
