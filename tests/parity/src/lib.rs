@@ -129,6 +129,16 @@ async fn ask(lakehouse: &Arc<Lakehouse>, dialect: Dialect, case: &Case) -> Outco
     }
 }
 
+/// Whether the whole result has an order: an ORDER BY inside of parentheses gives it none.
+fn is_ordered(sql: &str) -> bool {
+    let sql = sql.to_ascii_uppercase();
+    sql.match_indices("ORDER BY").any(|(at, _)| {
+        let before = &sql.as_bytes()[..at];
+        let count = |parenthesis| before.iter().filter(|&&byte| byte == parenthesis).count();
+        count(b'(') == count(b')')
+    })
+}
+
 /// The first difference.
 fn difference(case: &Case, columns: &[Column], rows: &[Map<String, Value>]) -> Option<String> {
     if columns.len() != case.types.len() {
@@ -146,7 +156,7 @@ fn difference(case: &Case, columns: &[Column], rows: &[Map<String, Value>]) -> O
     // Rows are objects, whose members have no order.
     let mut rows: Vec<Vec<&Value>> =
         rows.iter().map(|row| columns.iter().map(|column| &row[&column.name]).collect()).collect();
-    let is_ordered = case.sql.to_ascii_uppercase().contains("ORDER BY");
+    let is_ordered = is_ordered(&case.sql);
     for right in &case.rows {
         let among = if is_ordered { &rows[..1] } else { &rows[..] };
         let found = among.iter().position(|ours| ours.iter().zip(right).all(|(ours, right)| is(ours, right)));

@@ -440,23 +440,45 @@ fn hides_null(name: &str) -> bool {
     matches!(name, "coalesce" | "nvl" | "nvl2" | "concat_ws" | "format" | "$greatest" | "$least" | "greatest" | "least")
 }
 
-/// `round(decimal, digits)`: a decimal, whose scale the digits say. None: it is no decimal.
+/// `round(decimal, digits)` and its like: a decimal, whose scale the digits say. None: it is no decimal.
 pub(super) fn rounded_decimal(call: &ScalarFunction, schema: &DFSchema, rules: Rules) -> Result<Option<Expr>> {
     let Some(value) = call.args.first() else { return Ok(None) };
     let value = Typed::of(value.clone(), schema)?;
     let Some((precision, scale)) = decimal::parts(&value.data_type) else { return Ok(None) };
-    let digits = match call.args.get(1) {
+    let name = call.func.name();
+    let digits = match call.args.get(1).map(written) {
         None => 0,
-        Some(Expr::Literal(ScalarValue::Int32(Some(digits)), _)) if (0..=38).contains(digits) => *digits,
-        Some(_) => return plan_err!("round of a decimal takes its digits as a number from 0 to 38, written out"),
+        Some(Some(digits)) => digits,
+        Some(None) => {
+            return plan_err!("`{name}` of a decimal takes its digits as a number from -38 to 38, written out");
+        }
     };
-    let kept = i8::try_from(digits).unwrap_or(38).min(scale);
+    let kept = digits.clamp(0, scale);
     let whole = i16::from(precision) - i16::from(scale);
     let sized = |precision: i16, scale: i8| DataType::Decimal128(u8::try_from(precision.min(38)).unwrap_or(38), scale);
-    let rounded = Expr::Cast(Cast::new(Box::new(value.expr), sized(whole + 1 + i16::from(kept), kept)));
+    // The engine's cast rounds half up.
+    let exact = if name == "round" && digits >= 0 {
+        value.expr
+    } else {
+        let arguments = vec![value.expr, Expr::Literal(i64::from(digits).into(), None)];
+        Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(&call.func), arguments))
+    };
+    let digits_before = (whole + 1).max(1 - i16::from(digits));
+    let rounded = Expr::Cast(Cast::new(Box::new(exact), sized(digits_before + i16::from(kept), kept)));
     Ok(Some(match (rules, call.args.len()) {
         (Rules::Trino, 2) => Expr::Cast(Cast::new(Box::new(rounded), sized(i16::from(precision) + 1, scale))),
         (Rules::Trino, _) if scale == 0 => Expr::Cast(Cast::new(Box::new(rounded), sized(whole, 0))),
         _ => rounded,
     }))
+}
+
+/// A number of digits that the statement writes out.
+fn written(digits: &Expr) -> Option<i8> {
+    match digits {
+        Expr::Literal(ScalarValue::Int32(Some(digits)), _) => {
+            i8::try_from(*digits).ok().filter(|digits| (-38..=38).contains(digits))
+        }
+        Expr::Negative(digits) => written(digits).map(|digits| -digits),
+        _ => None,
+    }
 }

@@ -12,6 +12,7 @@ use crate::names;
 #[derive(Debug, Clone)]
 pub struct StreamChoice {
     pub namespace: Option<String>,
+    /// With its namespace in front of it, as answers show it, where `namespace` is left out.
     pub name: String,
     pub sync_mode: Option<SyncMode>,
     pub cursor_field: Option<String>,
@@ -83,7 +84,14 @@ pub(super) fn reselect(
 
 impl StreamChoice {
     pub(super) fn is_of(&self, stream: &StreamSelection) -> bool {
-        self.name == stream.name && (self.namespace.is_none() || self.namespace == stream.namespace)
+        self.names(stream.namespace.as_deref(), &stream.name)
+    }
+
+    fn names(&self, namespace: Option<&str>, name: &str) -> bool {
+        match self.namespace.as_deref() {
+            Some(own) => Some(own) == namespace && self.name == name,
+            None => self.name == name || self.name == full_name(namespace, name),
+        }
     }
 
     /// The stream is synced as before.
@@ -160,12 +168,8 @@ pub(super) fn refresh(stream: &mut StreamSelection, discovered: &[StreamDescript
 }
 
 fn find<'a>(discovered: &'a [StreamDescriptor], choice: &StreamChoice, field: &str) -> Result<&'a StreamDescriptor> {
-    let found: Vec<_> = discovered
-        .iter()
-        .filter(|stream| {
-            stream.name == choice.name && (choice.namespace.is_none() || stream.namespace == choice.namespace)
-        })
-        .collect();
+    let found: Vec<_> =
+        discovered.iter().filter(|stream| choice.names(stream.namespace.as_deref(), &stream.name)).collect();
     match found.as_slice() {
         [one] => match &one.unsupported {
             Some(reason) => Err(Error::invalid(field, reason.clone())),
@@ -181,7 +185,7 @@ fn find<'a>(discovered: &'a [StreamDescriptor], choice: &StreamChoice, field: &s
         )),
         _ => Err(Error::invalid(
             format!("{field}.namespace"),
-            format!("several namespaces have a stream `{}`: name one of them", choice.name),
+            format!("several streams are called `{}`: name the namespace of one", choice.name),
         )),
     }
 }

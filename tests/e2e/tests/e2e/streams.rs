@@ -85,7 +85,7 @@ fn changed(world: &World) {
     assert_eq!(records(&ended_job(&own.client, &ingestion)), json!({"rechosen.a": 2, "rechosen.b": 1}));
 
     own.execute("DROP TABLE b; INSERT INTO a VALUES (3)");
-    let answer = own.patch(&ingestion, &json!({"streams": [{"name": "a"}, {"name": "c"}]}));
+    let answer = own.patch(&ingestion, &json!({"streams": [{"name": "a"}, {"name": "rechosen.c"}]}));
     assert_eq!(answer.status, 200, "{}", answer.body);
     assert_eq!(answer.body["streams"][0]["syncMode"], "incremental_merge", "what is not said stays: {}", answer.body);
     assert_eq!(records(&own.sync(&ingestion)), json!({"rechosen.a": 2, "rechosen.c": 3}), "the cursor goes on");

@@ -77,6 +77,14 @@ pub(in crate::engine) fn same_number(types: &[DataType]) -> Result<DataType> {
     }
 }
 
+/// Likewise, and room for the digit that rounding may add to a decimal.
+pub(in crate::engine) fn one_digit_more(types: &[DataType]) -> Result<DataType> {
+    match same_number(types)? {
+        DataType::Decimal128(precision, scale) => Ok(DataType::Decimal128((precision + 1).min(38), scale)),
+        other => Ok(other),
+    }
+}
+
 /// Spark's `ceil` and `floor`: a bigint, or a decimal without a fraction.
 pub(in crate::engine) fn spark_whole(types: &[DataType]) -> Result<DataType> {
     match same_number(types)? {
@@ -138,26 +146,97 @@ fn whole(
     }
 }
 
+/// Where a number goes that lies between two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rounding {
+    /// From a half on away from zero.
+    HalfUp,
+    /// From a half to the even one.
+    HalfEven,
+    Up,
+    Down,
+}
+
+impl Rounding {
+    /// So many units; none: there are more than a decimal has room for.
+    fn units(self, value: i128, unit: Option<i128>) -> Option<i128> {
+        // A unit beyond 38 digits is more than twice any decimal.
+        let Some(unit) = unit else {
+            let is_zero = match self {
+                Self::HalfUp | Self::HalfEven => true,
+                Self::Up => value <= 0,
+                Self::Down => value >= 0,
+            };
+            return is_zero.then_some(0);
+        };
+        let (down, rest) = (value.div_euclid(unit), value.rem_euclid(unit));
+        let up = match self {
+            _ if rest == 0 => false,
+            Self::Up => true,
+            Self::Down => false,
+            _ if rest != unit - rest => rest > unit - rest,
+            Self::HalfUp => value > 0,
+            Self::HalfEven => down % 2 != 0,
+        };
+        down.checked_add(i128::from(up))
+    }
+}
+
+/// Decimals at a digit behind the point, before it where that is negative.
+fn decimals(arguments: &[ArrayRef], to: &DataType, rounding: Rounding) -> Result<ArrayRef> {
+    let (DataType::Decimal128(precision, scale), [values, digits]) = (to, arguments) else {
+        return exec_err!("expected a decimal and its digits");
+    };
+    let pairs = values.as_primitive::<Decimal128Type>().iter().zip(digits.as_primitive::<Int64Type>());
+    let rounded = pairs.map(|pair| {
+        let (Some(value), Some(digits)) = pair else { return Ok(None) };
+        let drop = u32::try_from(i64::from(*scale) - digits).unwrap_or(0);
+        let unit = 10_i128.checked_pow(drop);
+        let units = rounding.units(value, unit).and_then(|units| units.checked_mul(unit.unwrap_or(1)));
+        units.map_or_else(|| exec_err!("rounding gives a decimal of more than 38 digits"), |units| Ok(Some(units)))
+    });
+    let rounded = rounded.collect::<Result<PrimitiveArray<Decimal128Type>>>()?;
+    Ok(Arc::new(rounded.with_precision_and_scale(*precision, *scale)?))
+}
+
+/// Spark's `ceil(decimal, digits)`.
+pub(in crate::engine) fn ceiling_at(arguments: &[ArrayRef], to: &DataType) -> Result<ArrayRef> {
+    decimals(arguments, to, Rounding::Up)
+}
+
+/// Spark's `floor(decimal, digits)`.
+pub(in crate::engine) fn floor_at(arguments: &[ArrayRef], to: &DataType) -> Result<ArrayRef> {
+    decimals(arguments, to, Rounding::Down)
+}
+
 /// Trino's `round(x, digits)` of a double: scaled, rounded from a half on away from zero, and scaled back.
 pub(in crate::engine) fn rounded_by_factor(arguments: &[ArrayRef], to: &DataType) -> Result<ArrayRef> {
-    rounded(arguments, to, |value, digits| {
+    rounded(arguments, to, Rounding::HalfUp, |value, digits| {
         let factor = 10_f64.powi(digits);
         let rounded = (value.abs() * factor).round() / factor;
         if rounded.is_finite() { rounded.copysign(value) } else { value }
     })
 }
 
-/// Spark's `round(x[, digits])` of a double: the decimal that it is written as, rounded half up.
+/// Spark's `round(x[, digits])`: of a double, the decimal that it is written as is rounded.
 pub(in crate::engine) fn rounded_as_written(arguments: &[ArrayRef], to: &DataType) -> Result<ArrayRef> {
-    rounded(arguments, to, |value, digits| {
-        if !value.is_finite() {
-            return value;
-        }
-        as_written(value, digits).unwrap_or(value)
-    })
+    rounded(arguments, to, Rounding::HalfUp, |value, digits| as_written(value, digits, Rounding::HalfUp))
 }
 
-fn rounded(arguments: &[ArrayRef], to: &DataType, round: impl Fn(f64, i32) -> f64) -> Result<ArrayRef> {
+/// Spark's `bround(x[, digits])`, likewise.
+pub(in crate::engine) fn rounded_to_even(arguments: &[ArrayRef], to: &DataType) -> Result<ArrayRef> {
+    rounded(arguments, to, Rounding::HalfEven, |value, digits| as_written(value, digits, Rounding::HalfEven))
+}
+
+fn rounded(
+    arguments: &[ArrayRef],
+    to: &DataType,
+    rounding: Rounding,
+    round: impl Fn(f64, i32) -> f64,
+) -> Result<ArrayRef> {
+    if matches!(to, DataType::Decimal128(..)) {
+        return decimals(arguments, to, rounding);
+    }
     if to.is_integer() && arguments.len() == 1 {
         return Ok(cast(&arguments[0], to)?);
     }
@@ -180,20 +259,21 @@ fn rounded(arguments: &[ArrayRef], to: &DataType, round: impl Fn(f64, i32) -> f6
 }
 
 /// From the shortest digits that tell the number from its neighbours: at most 17, so they fit.
-fn as_written(value: f64, digits: i32) -> Option<f64> {
-    let shortest = format!("{:e}", value.abs());
-    let (mantissa, exponent) = shortest.split_once('e')?;
-    let exponent: i32 = exponent.parse().ok()?;
-    let fraction = mantissa.split_once('.').map_or(0, |(_, fraction)| fraction.len());
-    let number: u128 = mantissa.replace('.', "").parse().ok()?;
-    // value = number × 10^(exponent - fraction)
-    let drop = -(exponent - i32::try_from(fraction).ok()?) - digits;
-    if drop <= 0 {
-        return Some(value);
-    }
-    let unit = 10_u128.checked_pow(u32::try_from(drop).ok()?);
-    let kept = unit.map_or(0, |unit| (number + unit / 2) / unit);
-    format!("{kept}e{}", -digits).parse::<f64>().ok().map(|rounded| rounded.copysign(value))
+fn as_written(value: f64, digits: i32, rounding: Rounding) -> f64 {
+    let read = || {
+        let shortest = format!("{:e}", value.abs());
+        let (mantissa, exponent) = shortest.split_once('e')?;
+        let exponent: i32 = exponent.parse().ok()?;
+        let fraction = mantissa.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+        let number: i128 = mantissa.replace('.', "").parse().ok()?;
+        // value = number × 10^(exponent - fraction)
+        let drop = -(exponent - i32::try_from(fraction).ok()?) - digits;
+        let unit = 10_i128.checked_pow(u32::try_from(drop).ok()?);
+        let kept = rounding.units(number, unit)?;
+        format!("{kept}e{}", -digits).parse::<f64>().ok().map(|rounded| rounded.copysign(value))
+    };
+    // What has no such digits has nothing to round.
+    read().unwrap_or(value)
 }
 
 /// -1, 0 or 1, in the argument's type.
@@ -211,10 +291,31 @@ mod tests {
 
     #[test]
     fn a_double_is_rounded_as_it_is_written() {
-        for (value, digits, expected) in
-            [(2.675, 2, 2.68), (-2.5, 0, -3.0), (1234.5, -2, 1200.0), (0.1, 5, 0.1), (1e-9, 2, 0.0), (5.0, -1, 10.0)]
-        {
-            assert_eq!(as_written(value, digits), Some(expected), "{value} {digits}");
+        for (value, digits, up, even) in [
+            (2.675, 2, 2.68, 2.68),
+            (2.665, 2, 2.67, 2.66),
+            (-2.5, 0, -3.0, -2.0),
+            (1234.5, -2, 1200.0, 1200.0),
+            (25.0, -1, 30.0, 20.0),
+            (0.1, 5, 0.1, 0.1),
+            (1e-9, 2, 0.0, 0.0),
+            (5.0, -1, 10.0, 0.0),
+            (f64::INFINITY, 1, f64::INFINITY, f64::INFINITY),
+        ] {
+            let rounded = [Rounding::HalfUp, Rounding::HalfEven].map(|rounding| as_written(value, digits, rounding));
+            assert_eq!(rounded, [up, even], "{value} {digits}");
         }
+    }
+
+    #[test]
+    fn decimals_go_where_their_rounding_says() {
+        use Rounding::{Down, HalfEven, HalfUp, Up};
+        for (rounding, below, half, above) in
+            [(HalfUp, -3, 3, 3), (HalfEven, -2, 2, 3), (Up, -2, 3, 3), (Down, -3, 2, 2)]
+        {
+            let units = [-25, 25, 26].map(|value| rounding.units(value, Some(10)));
+            assert_eq!(units, [Some(below), Some(half), Some(above)], "{rounding:?}");
+        }
+        assert_eq!([HalfUp, Up, Down].map(|rounding| rounding.units(7, None)), [Some(0), None, Some(0)]);
     }
 }

@@ -23,6 +23,7 @@ pub(super) mod sequences;
 pub(super) mod text;
 pub(super) mod tried;
 pub(super) mod variants;
+pub(super) mod windows;
 pub(super) mod words;
 
 use std::any::Any;

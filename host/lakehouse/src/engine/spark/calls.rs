@@ -4,12 +4,14 @@ use std::ops::ControlFlow;
 
 use asgard_contract::Result;
 use sqlparser::ast::{
-    AccessExpr, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
-    GroupByExpr, NullTreatment, OrderByExpr, Select, SelectItem, Spanned, Value, ValueWithSpan, visit_expressions_mut,
+    AccessExpr, BinaryOperator, DataType, DuplicateTreatment, ExactNumberInfo, Expr, Function, FunctionArg,
+    FunctionArgExpr, FunctionArguments, GroupByExpr, NullTreatment, OrderByExpr, Select, SelectItem, Spanned, Value,
+    ValueWithSpan, visit_expressions_mut,
 };
 
 use crate::engine::rewrite::{
-    arguments, call, case, cast, listed, name_of, place, refused, rename, text, truth, whole, with_arguments,
+    arguments, binary, call, case, cast, listed, name_of, nested, null, place, refused, rename, text, truth, whole,
+    with_arguments,
 };
 
 /// True: the expression was rewritten, and is done.
@@ -122,6 +124,16 @@ fn aggregate(expr: &mut Expr) -> Result<bool> {
             let delimiter = rest.first().cloned().unwrap_or_else(|| text(""));
             listed(function, value, delimiter, order.to_vec(), |ascends| ascends);
         }
+        // Rows in which one of them is null are not counted.
+        ("count", [_, _, ..], []) if is_distinct(function) => {
+            let none_is_null = arguments.iter().map(|value| Expr::IsNotNull(Box::new(nested(value.clone()))));
+            let none_is_null =
+                none_is_null.reduce(|all, one| binary(all, BinaryOperator::And, one)).unwrap_or_else(null);
+            let fields =
+                arguments.iter().enumerate().flat_map(|(index, value)| [text(index.to_string()), value.clone()]);
+            let row = call("named_struct", function.name.span(), fields.collect());
+            with_arguments(function, vec![case(none_is_null, row, None)]);
+        }
         ("try_avg", [_], []) => rename(function, "avg"),
         ("rank" | "dense_rank" | "percent_rank", [_, ..], []) if function.over.is_some() => {
             // Spark takes them, and looks at the window's order alone.
@@ -131,6 +143,11 @@ fn aggregate(expr: &mut Expr) -> Result<bool> {
         _ => return Ok(false),
     }
     Ok(true)
+}
+
+fn is_distinct(function: &Function) -> bool {
+    matches!(&function.args, FunctionArguments::List(list)
+        if list.duplicate_treatment == Some(DuplicateTreatment::Distinct))
 }
 
 fn replace(function: &mut Function, name: &str, arguments: Vec<Expr>) {

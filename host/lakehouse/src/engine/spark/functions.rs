@@ -213,6 +213,7 @@ fn collected() -> (Functions, Vec<String>) {
     crate::engine::meaning::register(&mut all);
     crate::engine::relations::register(&mut all);
     super::numbers::register(&mut all);
+    super::windows::register(&mut all);
     if let Some(engine) = all.aggregates.get("sum").cloned() {
         let sum = Sum::new(engine, "long overflow: the sum is no bigint; try_sum makes a null of it");
         all.aggregate(&["sum"], &Arc::new(AggregateUDF::new_from_impl(sum)));
@@ -299,8 +300,16 @@ fn own() -> Vec<(&'static [&'static str], Arc<ScalarUDF>)> {
         (&["floor"], Function::new("floor", &[Any], By(math::spark_whole), math::floor).build()),
         (
             &["round"],
-            Function::new("round", &[Any, Whole], By(math::same_number), math::rounded_as_written).optional(1).build(),
+            Function::new("round", &[Any, Whole], By(math::one_digit_more), math::rounded_as_written)
+                .optional(1)
+                .build(),
         ),
+        (
+            &["bround"],
+            Function::new("bround", &[Any, Whole], By(math::one_digit_more), math::rounded_to_even).optional(1).build(),
+        ),
+        (&["$ceil"], Function::new("ceil", &[Any, Whole], By(math::one_digit_more), math::ceiling_at).build()),
+        (&["$floor"], Function::new("floor", &[Any, Whole], By(math::one_digit_more), math::floor_at).build()),
         (&["sign", "signum"], function("sign", &[Number], Float64, math::sign).build()),
         // Replaced by its argument, with nulls for errors.
         (&["$try"], Function::replaced("try", &[Any]).build()),

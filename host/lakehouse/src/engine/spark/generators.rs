@@ -78,7 +78,7 @@ pub(super) fn rewritten(select: &mut Select, shown: fn(&Expr) -> String) -> Resu
 }
 
 /// Puts a generator behind all that a select reads.
-fn beside(select: &mut Select, name: &str, function: &Function, args: Vec<FunctionArg>, alias: TableAlias) {
+pub(super) fn beside(select: &mut Select, name: &str, function: &Function, args: Vec<FunctionArg>, alias: TableAlias) {
     let quoted = Ident { value: name.to_owned(), quote_style: Some('"'), span: function.name.span() };
     let relation =
         |lateral| TableFactor::Function { lateral, name: ObjectName::from(vec![quoted]), args, alias: Some(alias) };

@@ -1,12 +1,46 @@
-//! Patterns of `LIKE` that are written out: another escape letter than the backslash, and what no pattern is.
+//! Patterns of `LIKE`: another escape letter than the backslash, several patterns, and what no pattern is.
 
 use asgard_contract::Result;
-use sqlparser::ast::{Expr, Value};
+use sqlparser::ast::{BinaryOperator, Expr, Value};
 
-use crate::engine::rewrite::{literal, place, refused, text};
+use crate::engine::rewrite::{arguments, binary, literal, name_of, place, refused, text};
 
-/// Brings a pattern to the engine's form, in which the escape letter is a backslash.
+/// Brings a pattern to the engine's form, in which the escape letter is a backslash, and several patterns to comparisons of their own.
 pub(super) fn mend(expr: &mut Expr) -> Result<()> {
+    let Some((op, patterns)) = several(expr) else { return one(expr) };
+    let mut each = Vec::with_capacity(patterns.len());
+    for alone in patterns {
+        let mut like = expr.clone();
+        if let Expr::Like { any, pattern, .. } | Expr::ILike { any, pattern, .. } = &mut like {
+            *any = false;
+            **pattern = alone;
+        }
+        one(&mut like)?;
+        each.push(like);
+    }
+    match each.into_iter().reduce(|left, right| binary(left, op.clone(), right)) {
+        Some(all) => *expr = all,
+        None => return refused(place(expr), "LIKE ANY and LIKE ALL take one pattern at least"),
+    }
+    Ok(())
+}
+
+/// `LIKE ANY (a, b)` and `LIKE SOME (a, b)` are for one of the patterns, `LIKE ALL (a, b)` for each; none: there is one pattern.
+fn several(expr: &Expr) -> Option<(BinaryOperator, Vec<Expr>)> {
+    let (Expr::Like { any, pattern, .. } | Expr::ILike { any, pattern, .. }) = expr else { return None };
+    match pattern.as_ref() {
+        Expr::Tuple(patterns) if *any => Some((BinaryOperator::Or, patterns.clone())),
+        Expr::Nested(pattern) if *any => Some((BinaryOperator::Or, vec![(**pattern).clone()])),
+        Expr::Function(function) => match name_of(function).as_str() {
+            "all" => Some((BinaryOperator::And, arguments(function)?)),
+            "some" | "any" => Some((BinaryOperator::Or, arguments(function)?)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn one(expr: &mut Expr) -> Result<()> {
     let at = place(expr);
     let (Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. }) = expr else {
         return Ok(());

@@ -126,7 +126,11 @@ impl Meaning for SparkMeaning {
         if name == "try" && call.func.inner().as_any().is::<Function>() {
             return call.args.pop().map_or_else(|| plan_err!("expected a value"), tried);
         }
-        if name == "round"
+        let is_cut = matches!(name.as_str(), "ceil" | "floor") && call.args.len() == 2;
+        if is_cut && let Some(value) = call.args.first_mut() {
+            *value = decimal_of_number(Typed::of(value.clone(), schema)?);
+        }
+        if (is_cut || matches!(name.as_str(), "round" | "bround"))
             && let Some(rounded) = rounded_decimal(&call, schema, Rules::Spark)?
         {
             return Ok(rounded);
@@ -153,6 +157,20 @@ impl Meaning for SparkMeaning {
     fn aggregate(&self, call: AggregateFunction, _schema: &DFSchema) -> Result<Expr> {
         Ok(Expr::AggregateFunction(call))
     }
+}
+
+/// A number as the decimal that Spark makes of its type, where it takes decimals only.
+fn decimal_of_number(value: Typed) -> Expr {
+    let to = match value.data_type {
+        DataType::Int8 => DataType::Decimal128(3, 0),
+        DataType::Int16 => DataType::Decimal128(5, 0),
+        DataType::Int32 => DataType::Decimal128(10, 0),
+        DataType::Int64 => DataType::Decimal128(20, 0),
+        DataType::Float32 => DataType::Decimal128(14, 7),
+        DataType::Float64 => DataType::Decimal128(30, 15),
+        _ => return value.expr,
+    };
+    SparkMeaning::read(value, &to)
 }
 
 /// Spark's silent conversions of arguments; none: there is none.

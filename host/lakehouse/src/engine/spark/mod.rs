@@ -16,6 +16,7 @@ mod rewrites;
 mod syntax;
 mod tokens;
 mod types;
+mod windows;
 
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};

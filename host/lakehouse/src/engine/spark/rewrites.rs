@@ -2,8 +2,9 @@
 
 use asgard_contract::Result;
 use sqlparser::ast::{
-    BinaryOperator, CastKind, DataType, DateTimeField, ExactNumberInfo, Expr, FunctionArg, FunctionArgExpr,
-    FunctionArguments, Select, Spanned, TableFactor, TimezoneInfo, UnaryOperator, Value, ValueWithSpan,
+    BinaryOperator, CastKind, CeilFloorKind, DataType, DateTimeField, ExactNumberInfo, Expr, FunctionArg,
+    FunctionArgExpr, FunctionArguments, Select, Spanned, TableFactor, TimezoneInfo, UnaryOperator, Value,
+    ValueWithSpan,
 };
 use sqlparser::tokenizer::Span;
 
@@ -32,6 +33,7 @@ impl Rewriter for Rewrites {
             return refused(at, "Spark SQL has no QUALIFY: filter in an outer query");
         }
         super::generators::rewritten(select, shown)?;
+        super::windows::rewritten(select, shown)?;
         group_by_all(select, &super::dialect().functions().aggregates);
         super::calls::grouping_ids(select);
         super::calls::json_tuples(select);
@@ -50,6 +52,10 @@ impl Rewriter for Rewrites {
             }),
             Expr::BinaryOp { left, op: BinaryOperator::Spaceship, right } => {
                 *expr = Expr::IsNotDistinctFrom(left.clone(), right.clone());
+                Ok(())
+            }
+            Expr::BinaryOp { left, op: BinaryOperator::StringConcat, right } => {
+                *expr = call("concat", left.span(), vec![*left.clone(), *right.clone()]);
                 Ok(())
             }
             // All bits the other way round.
@@ -72,13 +78,17 @@ impl Rewriter for Rewrites {
                 Ok(())
             }
             Expr::Ceil { expr: number, field } | Expr::Floor { expr: number, field } => {
-                if !matches!(field, sqlparser::ast::CeilFloorKind::DateTimeField(DateTimeField::NoDateTime)) {
-                    return refused(place(number), "ceil and floor with digits are not supported");
+                let (span, mut arguments) = (number.span(), vec![*number.clone()]);
+                match field {
+                    CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) => {}
+                    CeilFloorKind::DateTimeField(field) => {
+                        return refused(place(number), format!("`{field}` is no number of digits"));
+                    }
+                    CeilFloorKind::Scale(digits) => arguments.push(Expr::Value(digits.clone().with_empty_span())),
                 }
-                let (span, number) = (number.span(), *number.clone());
                 let name = if matches!(expr, Expr::Ceil { .. }) { "ceil" } else { "floor" };
-                *expr = call(name, span, vec![number]);
-                Ok(())
+                *expr = call(name, span, arguments);
+                function(expr)
             }
             Expr::AtTimeZone { .. } => refused(place(expr), "Spark SQL has no AT TIME ZONE: use from_utc_timestamp"),
             Expr::Struct { values, fields } if fields.is_empty() && !values.is_empty() => {
@@ -234,6 +244,10 @@ fn function(expr: &mut Expr) -> Result<()> {
         ("zeroifnull", Some([value])) => *expr = call("coalesce", span, vec![value.clone(), whole(0)]),
         ("isnull", Some([value])) => *expr = Expr::IsNull(Box::new(value.clone())),
         ("isnotnull", Some([value])) => *expr = Expr::IsNotNull(Box::new(value.clone())),
+        ("ceil" | "ceiling" | "floor", Some([_, _])) => {
+            let name = if name == "floor" { "$floor" } else { "$ceil" };
+            rename(function, name);
+        }
         ("log", Some([value])) => *expr = call("$ln", span, vec![value.clone()]),
         ("ln", Some(_)) => rename(function, "$ln"),
         ("log", Some([_, _])) => rename(function, "$log"),
@@ -322,6 +336,9 @@ fn standard_unit(name: &str) -> Option<&'static str> {
 fn shown(expr: &Expr) -> String {
     match expr {
         Expr::Nested(inner) => shown(inner),
+        Expr::BinaryOp { left, op: BinaryOperator::StringConcat, right } => {
+            format!("concat({}, {})", shown(left), shown(right))
+        }
         Expr::BinaryOp { left, op, right } => format!("({} {op} {})", shown(left), shown(right)),
         Expr::Value(ValueWithSpan {
             value: Value::SingleQuotedString(text) | Value::DoubleQuotedString(text), ..

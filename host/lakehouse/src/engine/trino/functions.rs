@@ -226,7 +226,7 @@ fn own() -> Vec<(&'static [&'static str], Arc<ScalarUDF>)> {
         (&["ceil", "ceiling"], Function::new("ceil", &[Any], By(math::trino_whole), math::ceiling).build()),
         (&["floor"], Function::new("floor", &[Any], By(math::trino_whole), math::floor).build()),
         (&["$round"], Function::new("round", &[Any], By(math::trino_whole), math::nearest).build()),
-        (&["round"], Function::new("round", &[Any, Whole], By(math::same_number), math::rounded_by_factor).build()),
+        (&["round"], Function::new("round", &[Any, Whole], By(math::one_digit_more), math::rounded_by_factor).build()),
         (&["sign"], Function::new("sign", &[Any], By(math::same_number), math::sign).build()),
         // The meaning sees to it.
         (&["$typed"], Function::replaced("$typed", &[Any, Text]).build()),
