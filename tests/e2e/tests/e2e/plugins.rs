@@ -23,6 +23,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "a_plugin_comes_from_a_file_the_web_or_a_registry", fetched),
         test(world, "a_plugin_that_cannot_run_is_refused_with_the_line_to_change", refusals),
         test(world, "a_component_that_was_stored_long_ago_still_runs", stored_ones),
+        test(world, "a_stored_component_is_lent_what_is_granted_and_told_what_is_not", lent),
     ]
 }
 
@@ -279,4 +280,57 @@ fn stored_ones(world: &World) {
     until("the run ends", Duration::from_secs(30), || {
         (client.get(&status).unwrap()["state"] == "COMPLETED").then_some(())
     });
+}
+
+fn lent(world: &World) {
+    let client = world.light();
+    let (manifest, component) = stored("borrower");
+    register(&client, &manifest, &component);
+    let file = world.folder("borrowed").join("note.txt");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, "from a file").unwrap();
+    let address = client.base().trim_start_matches("http://").to_owned();
+    let bound = |grants: Value| {
+        let configuration = json!({"address": address, "file": file});
+        let silver =
+            json!({"plugin": "borrower", "version": "0.1.0", "configuration": configuration, "grants": grants});
+        environment(
+            world,
+            "borrowed",
+            json!({"silver": silver, "programs": {"python": {"type": "path", "path": world.python()}}}),
+        );
+        let base = "/environments/borrowed/spark/transform";
+        let run = json!({"sql": "SELECT 1 AS one", "source_path": "bronze.x", "table": "borrowed"});
+        let run = client.post(base, &run).unwrap()["run_id"].as_str().unwrap().to_owned();
+        let state = until("the run ends", Duration::from_secs(120), || {
+            let state = client.get(&format!("{base}/{run}/status")).unwrap()["state"].clone();
+            matches!(state.as_str(), Some("COMPLETED" | "FAILED")).then_some(state)
+        });
+        (state, client.get(&format!("{base}/{run}/logs")).unwrap()["logs"].as_str().unwrap().to_owned())
+    };
+
+    let (state, log) =
+        bound(json!({"http": [{"host": address}], "sockets": [address], "key_value": true, "objects": true,
+        "files": [file.parent().unwrap()], "lakehouse": {"write": ["silver"]}, "processes": ["python"]}));
+    for line in [
+        "http: 200 {\"status\":\"healthy\"",
+        "sockets: HTTP/1.1 200 OK",
+        "key-value: [Some([111, 110, 101]), None]",
+        "objects: 1 kept",
+        "files: from a file",
+        "lakehouse: one,letter rows",
+        "processes: from a process",
+    ] {
+        assert!(log.contains(line), "no `{line}` in {log}");
+    }
+    assert_eq!(state, "COMPLETED", "{log}");
+    let rows = client.get("/environments/borrowed/lakehouse/tables/silver/borrowed/rows").unwrap();
+    assert_eq!(rows["rows"], json!([{"answer": 42}]));
+
+    let (state, log) = bound(json!({}));
+    for capability in ["http", "sockets", "key-value", "objects", "files", "lakehouse", "processes"] {
+        let refused = format!("{capability}: refused: Error::Forbidden");
+        assert!(log.contains(&refused), "no `{refused}` in {log}");
+    }
+    assert_eq!(state, "FAILED", "{log}");
 }
