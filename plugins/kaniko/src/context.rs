@@ -13,9 +13,10 @@ use crate::configuration::Configuration;
 use crate::host::Host;
 
 /// The inference service of `local-serving`: a model answers alike wherever it is served.
-const SERVICE: [(&str, &[u8]); 5] = [
+const SERVICE: [(&str, &[u8]); 6] = [
     ("service/__main__.py", include_bytes!("../../local-serving/src/service/__main__.py")),
     ("service/model.py", include_bytes!("../../local-serving/src/service/model.py")),
+    ("service/batches.py", include_bytes!("../../local-serving/src/service/batches.py")),
     ("service/columns.py", include_bytes!("../../local-serving/src/service/columns.py")),
     ("service/web.py", include_bytes!("../../local-serving/src/service/web.py")),
     ("service/docs.html", include_bytes!("../../local-serving/src/service/docs.html")),

@@ -10,9 +10,10 @@ use crate::record::Deployed;
 const LONGEST_NAME: usize = 80;
 
 /// The inference service, as Python runs it from a folder.
-const PROGRAM: [(&str, &[u8]); 6] = [
+const PROGRAM: [(&str, &[u8]); 7] = [
     ("service/__main__.py", include_bytes!("service/__main__.py")),
     ("service/model.py", include_bytes!("service/model.py")),
+    ("service/batches.py", include_bytes!("service/batches.py")),
     ("service/columns.py", include_bytes!("service/columns.py")),
     ("service/web.py", include_bytes!("service/web.py")),
     ("service/docs.html", include_bytes!("service/docs.html")),

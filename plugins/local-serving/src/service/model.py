@@ -1,7 +1,8 @@
 """A model as MLflow stored it, behind one `predict`.
 
 scikit-learn's models are loaded by themselves: MLflow's own loading would import all of MLflow first, which costs
-seconds, and hides the probabilities. Every other flavour goes through `mlflow.pyfunc`.
+seconds, and hides the probabilities. Every other flavour goes through `mlflow.pyfunc`; classifiers of XGBoost and LightGBM are
+asked for their probabilities beside it.
 """
 
 import os
@@ -15,6 +16,10 @@ from columns import Column, columns_of_signature, frame
 
 # Up to this many rows, asking a forest's trees one by one beats the thread pool that scikit-learn sets up per call.
 FEW_ROWS = 1000
+
+# Flavours whose models answer for each row alone, whatever rows are beside it. Somebody's own `PythonModel` may look at all of them,
+# so requests of several callers are not put together for it.
+BY_ROW = {"mlflow.sklearn", "mlflow.xgboost", "mlflow.lightgbm"}
 
 
 def load(folder, name, version):
@@ -36,7 +41,8 @@ def load(folder, name, version):
     if "python_function" not in flavours:
         sys.exit(f"the model has the flavours {', '.join(flavours)}, none of which can be served: log it with one that "
                  "has `python_function`")
-    return Model(name, version, PyfuncPredictor(folder, columns))
+    by_row = flavours["python_function"].get("loader_module") in BY_ROW
+    return Model(name, version, PyfuncPredictor(folder, columns, by_row))
 
 
 def load_sklearn(folder, flavour):
@@ -62,6 +68,8 @@ class Model:
         self.version = version
         self.predictor = predictor
         self.columns = predictor.columns
+        # Whether rows of several requests may be put together.
+        self.by_row = predictor.by_row
         predictor.warm_up()
 
     def predict(self, rows):
@@ -79,7 +87,9 @@ class Model:
 
 
 def plain(values):
-    """Arrays, frames and lists of them as lists that JSON knows."""
+    """Arrays and lists of them as lists that JSON knows; a frame as its rows by name."""
+    if type(values).__name__ == "DataFrame":
+        return [dict(zip(map(str, values.columns), row)) for row in plain(values.to_numpy())]
     for attribute in ("to_numpy", "tolist"):
         if hasattr(values, attribute):
             return plain(getattr(values, attribute)())
@@ -88,6 +98,8 @@ def plain(values):
 
 class SklearnPredictor:
     """An estimator of scikit-learn, or one that looks like it."""
+
+    by_row = True
 
     def __init__(self, estimator, columns):
         self.estimator = estimator
@@ -130,23 +142,34 @@ class SklearnPredictor:
 class PyfuncPredictor:
     """Any other flavour."""
 
-    def __init__(self, folder, columns):
+    def __init__(self, folder, columns, by_row):
         import mlflow.pyfunc
 
         self.model = mlflow.pyfunc.load_model(folder)
         self.columns = columns
+        self.by_row = by_row
+        self.classifier = classifier_of(self.model) if by_row else None
 
     def classes(self):
-        return None
+        return getattr(self.classifier, "classes_", None)
 
     def warm_up(self):
         if self.columns:
             works(self.predict, [[column.example() for column in self.columns]])
 
     def predict(self, rows):
-        if self.columns and self.columns[0].named:
-            return self.model.predict(frame(self.columns, rows)), None
-        return self.model.predict(np.asarray(rows)), None
+        named = self.columns and self.columns[0].named
+        given = frame(self.columns, rows) if named else np.asarray(rows)
+        return self.model.predict(given), None if self.classifier is None else self.classifier.predict_proba(given)
+
+
+def classifier_of(model):
+    """What stands behind MLflow's own interface, if it tells probabilities: the classifiers of XGBoost and LightGBM do."""
+    try:
+        raw = model.get_raw_model()
+    except (AttributeError, NotImplementedError):
+        return None
+    return raw if callable(getattr(raw, "predict_proba", None)) else None
 
 
 def works(predict, row):

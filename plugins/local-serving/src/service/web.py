@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from batches import Batches
 from columns import Unacceptable, rows_of
 
 # A hundred thousand rows of dozens of numbers fit.
@@ -25,6 +26,7 @@ def application(model):
     health = encode({"status": "healthy", "model": model.name, "version": model.version})
     page = docs(model)
     classes = model.classes()
+    batches = Batches(model.predict, INLINE_ROWS) if model.by_row else None
 
     async def get_health(_request):
         return Response(health, media_type="application/json")
@@ -35,6 +37,11 @@ def application(model):
     async def get_root(_request):
         return RedirectResponse("docs")
 
+    async def predicted(rows):
+        if len(rows) > INLINE_ROWS:
+            return await run_in_threadpool(model.predict, rows)
+        return model.predict(rows) if batches is None else await batches.ask(rows)
+
     async def post_predict(request):
         try:
             rows = rows_of(await json_body(request), model.columns)
@@ -43,8 +50,7 @@ def application(model):
         except Refused as error:
             return problem(error.status, error.title, error.detail)
         try:
-            few = len(rows) <= INLINE_ROWS
-            predictions, probabilities = model.predict(rows) if few else await run_in_threadpool(model.predict, rows)
+            predictions, probabilities = await predicted(rows)
         except (ValueError, TypeError) as error:
             # scikit-learn's way to say that the values do not fit: an unknown category, NaN where none may be.
             return problem(422, "Unprocessable Content", f"the model does not take these values: {error}")
