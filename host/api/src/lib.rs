@@ -208,6 +208,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(deployments::get, deployments::delete))
         .routes(routes!(deployments::logs))
         .routes(routes!(deployments::cancel))
+        .routes(routes!(deployments::serve))
         .routes(routes!(registry::list))
         .routes(routes!(registry::get))
         .routes(routes!(registry::status))

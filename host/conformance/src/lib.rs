@@ -11,6 +11,7 @@
 //! - a connector's rows are those it declared, and none comes twice when a sync is opened again at its checkpoint.
 
 mod bench;
+mod canary;
 mod component;
 mod connector;
 mod deployer;
@@ -65,6 +66,7 @@ pub async fn run(subject: Subject) -> Result<Report, RuntimeError> {
             Interface::ModelRegistry => deployer::model_registry(&mut suite, &bench).await,
             Interface::ImageBuild => deployer::image_build(&mut suite, &bench).await,
             Interface::Serving => deployer::serving(&mut suite, &bench).await,
+            Interface::Canary => canary::check(&mut suite, &bench).await,
             Interface::Readiness => readiness::check(&mut suite, &bench).await,
         }
     }

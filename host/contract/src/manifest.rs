@@ -16,6 +16,8 @@ pub enum Interface {
     ModelRegistry,
     ImageBuild,
     Serving,
+    /// Beside `serving`.
+    Canary,
     /// Beside any of the others.
     Readiness,
 }
@@ -31,6 +33,7 @@ impl Interface {
             Self::ModelRegistry => "model-registry",
             Self::ImageBuild => "image-build",
             Self::Serving => "serving",
+            Self::Canary => "canary",
             Self::Readiness => "readiness",
         }
     }

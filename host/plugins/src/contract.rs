@@ -4,7 +4,7 @@
 use asgard_contract::manifest::{Capability, Interface};
 
 /// The interfaces with the names under which components export them, less the version.
-pub(crate) const INTERFACES: [(Interface, &str); 8] = [
+pub(crate) const INTERFACES: [(Interface, &str); 9] = [
     (Interface::Connector, "asgard:connector/connector"),
     (Interface::Transform, "asgard:transform/transform"),
     (Interface::FeatureSource, "asgard:feature-source/feature-source"),
@@ -12,6 +12,7 @@ pub(crate) const INTERFACES: [(Interface, &str); 8] = [
     (Interface::ModelRegistry, "asgard:deployer/model-registry"),
     (Interface::ImageBuild, "asgard:deployer/image-build"),
     (Interface::Serving, "asgard:deployer/serving"),
+    (Interface::Canary, "asgard:canary/canary"),
     (Interface::Readiness, "asgard:readiness/readiness"),
 ];
 

@@ -48,6 +48,7 @@ pub use manifest::parse_manifest;
 pub use plugin::Plugin;
 pub use refusal::{RefusedPlugin, RuntimeError};
 pub use runtime::{Runtime, RuntimeConfig};
+pub use v0_1_0::canary::Canary;
 pub use v0_1_0::connector::{Connector, Room, Sync};
 pub use v0_1_0::feature_source::FeatureSource;
 pub use v0_1_0::image_build::ImageBuild;

@@ -12,7 +12,7 @@ use crate::call::Call;
 use crate::runtime::Shared;
 use crate::schema::Schema;
 use crate::v0_1_0::{
-    self, connector, feature_source, image_build, model_registry, readiness, serving, training, transform,
+    self, canary, connector, feature_source, image_build, model_registry, readiness, serving, training, transform,
 };
 
 /// One version of a plugin. Cheap to clone.
@@ -90,6 +90,11 @@ impl Plugin {
     /// Its interface `serving`.
     pub fn serving(&self, call: Call) -> serving::Serving {
         serving::Serving::new(self, call)
+    }
+
+    /// Its interface `canary`.
+    pub fn canary(&self, call: Call) -> canary::Canary {
+        canary::Canary::new(self, call)
     }
 
     /// Its interface `readiness`.

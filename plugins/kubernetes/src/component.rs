@@ -1,6 +1,6 @@
 //! What the component exports, and the host's capabilities as a [`Host`].
 
-use asgard_sdk::{Result, configuration, context, http, readiness, serving};
+use asgard_sdk::{Result, canary, configuration, context, http, readiness, serving};
 use asgard_workloads::cluster;
 
 use crate::configuration::Configuration;
@@ -58,5 +58,33 @@ impl readiness::Guest for Kubernetes {
     }
 }
 
+impl canary::Guest for Kubernetes {
+    fn start(request: canary::Request) -> Result<Vec<u8>> {
+        let canary::Request {
+            deployment_id,
+            model_name,
+            model_version,
+            image,
+            model_files,
+            requirements,
+            replicas,
+            namespace,
+            weight,
+        } = request;
+        let request = serving::Request {
+            deployment_id,
+            model_name,
+            model_version,
+            image,
+            model_files,
+            requirements,
+            replicas,
+            namespace,
+        };
+        with_server(|server| server.start_canary(request, weight))
+    }
+}
+
+asgard_sdk::export_canary!(Kubernetes with_types_in asgard_sdk::bindings::canary);
 asgard_sdk::export_readiness!(Kubernetes with_types_in asgard_sdk::bindings::readiness);
 asgard_sdk::export_serving!(Kubernetes with_types_in asgard_sdk::bindings::serving);

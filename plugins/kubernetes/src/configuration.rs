@@ -36,6 +36,8 @@ pub struct Configuration {
     pub drain_seconds: u64,
     #[serde(default = "one")]
     pub max_surge: u32,
+    #[serde(default = "ten_containers")]
+    pub canary_containers: u32,
     #[serde(default)]
     pub verify: bool,
     #[serde(default)]
@@ -161,6 +163,10 @@ fn ten_minutes() -> u64 {
 }
 
 fn ten() -> u64 {
+    10
+}
+
+fn ten_containers() -> u32 {
     10
 }
 

@@ -17,8 +17,11 @@ pub const CONTAINER: &str = "model";
 /// On pods: which deployment they are of.
 pub const DEPLOYMENT_LABEL: &str = "asgard.dev/deployment";
 
-/// Selects a model's pods, whatever their version. It can never change.
+/// Selects a Deployment's pods, whatever their version. It can never change.
 const MODEL_LABEL: &str = "asgard.dev/model";
+
+/// Selects the pods that a model's Service asks: the model's own, and those of a canary.
+const SERVICE_LABEL: &str = "asgard.dev/service";
 
 /// Requests under way are finished within this, after the container stopped taking new ones.
 const GRACE_SECONDS: u64 = 30;
@@ -29,6 +32,11 @@ const PROBE_SECONDS: u64 = 2;
 /// The name of a model's resources.
 pub fn name(model: &str) -> String {
     names::name("model", model)
+}
+
+/// The name of a canary's Deployment.
+pub fn canary_name(model: &str) -> String {
+    names::name("canary", model)
 }
 
 /// The Secret that images are pulled with, if one is made.
@@ -65,7 +73,7 @@ pub fn service(name: &str, namespace: &str, configuration: &Configuration) -> Va
     };
     let mut specification = json!({
         "type": kind,
-        "selector": { MODEL_LABEL: name },
+        "selector": { SERVICE_LABEL: name },
         // By its name, which each pod has for a port of its own: those of an older version listen where they did.
         "ports": [{ "name": "http", "port": asked.port, "targetPort": "http", "protocol": "TCP" }],
     });
@@ -135,7 +143,7 @@ pub fn deployment(name: &str, namespace: &str, record: &Record, configuration: &
             "annotations": { ANNOTATION: record.text()? },
         },
         "spec": {
-            "replicas": deployed.replicas,
+            "replicas": record.shared.unwrap_or(deployed.replicas),
             "revisionHistoryLimit": 3,
             "progressDeadlineSeconds": configuration.rollout_timeout_seconds,
             "selector": { "matchLabels": { MODEL_LABEL: name } },
@@ -161,10 +169,20 @@ pub fn deployment_as_it_was(
     Ok(manifest)
 }
 
+/// A Deployment's pods, as they are applied again.
+pub fn template(deployment: &Value) -> Value {
+    let mut template = deployment["spec"]["template"].clone();
+    if let Some(metadata) = template["metadata"].as_object_mut() {
+        metadata.remove("creationTimestamp");
+    }
+    template
+}
+
 fn metadata(name: &str, deployed: &Deployed, configuration: &Configuration) -> Value {
     configuration.pod.metadata(&[
         (MODEL_LABEL, name.to_owned()),
-        (DEPLOYMENT_LABEL, names::label(&deployed.deployment)),
+        (SERVICE_LABEL, self::name(&deployed.model)),
+        (DEPLOYMENT_LABEL, names::label(deployed.pods_of())),
         ("app.kubernetes.io/name", names::label(&deployed.model)),
         ("app.kubernetes.io/version", names::label(&deployed.version)),
         ("app.kubernetes.io/component", "model".to_owned()),
@@ -215,7 +233,7 @@ fn pod(name: &str, deployed: &Deployed, configuration: &Configuration) -> Map<St
         ("enableServiceLinks".to_owned(), json!(false)),
     ]);
     if configuration.makes_pull_secret() {
-        pod.insert("imagePullSecrets".to_owned(), json!([{ "name": pull_secret_name(name) }]));
+        pod.insert("imagePullSecrets".to_owned(), json!([{ "name": pull_secret_name(&self::name(&deployed.model)) }]));
     }
     configuration.pod.add_to(&mut pod);
     pod

@@ -15,6 +15,25 @@ pub struct Deployed {
     pub version: String,
     pub image: String,
     pub replicas: u32,
+    /// The deployment whose label the pods carry, where that is another one: the same version, served again, only changes how many
+    /// pods there are, and none is started anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pods_of: Option<String>,
+}
+
+impl Deployed {
+    /// The deployment whose label the pods carry.
+    #[must_use]
+    pub fn pods_of(&self) -> &str {
+        self.pods_of.as_deref().unwrap_or(&self.deployment)
+    }
+
+    /// Lets a version that is served already keep its pods.
+    pub fn keep_pods_of(&mut self, served: &Self) {
+        if self.version == served.version && self.image == served.image {
+            self.pods_of = Some(served.pods_of().to_owned()).filter(|of| *of != self.deployment);
+        }
+    }
 }
 
 /// What goes on if the current version does not come up.
@@ -34,6 +53,9 @@ pub struct Record {
     pub previous: Option<Previous>,
     /// Whether there is an Ingress.
     pub ingress: bool,
+    /// How many containers there are while a canary has a share of the requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<u32>,
 }
 
 impl Record {

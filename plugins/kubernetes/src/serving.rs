@@ -19,6 +19,7 @@ use crate::host::Host;
 use crate::manifest::{self, CONTAINER, DEPLOYMENT_LABEL};
 use crate::record::{Deployed, Previous, Record};
 use crate::rollout::{self, Rollout};
+use crate::share;
 
 /// A container that was started anew this often will not come up.
 const RESTARTS: u64 = 2;
@@ -42,6 +43,24 @@ struct State {
     rolled_out_ms: Option<u64>,
     /// Since when something keeps pods from running.
     held_up_ms: Option<u64>,
+    /// How many containers the served version is left with, where this one is a canary beside it.
+    #[serde(default)]
+    beside: Option<Beside>,
+}
+
+/// What a canary leaves to the version that is served.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Beside {
+    weight: u32,
+    /// Known once the served version has been looked at.
+    containers: Option<u32>,
+}
+
+impl State {
+    /// The name of what callers reach: a canary is behind the model's own Service.
+    fn service(&self) -> String {
+        manifest::name(&self.wanted.model)
+    }
 }
 
 /// Serves models in one cluster.
@@ -85,6 +104,20 @@ impl<'a> Server<'a> {
     /// `invalid-input` without an image; `conflict` for a name that another environment or somebody else uses; those of the
     /// cluster.
     pub fn start(&self, request: Request) -> Result<Step> {
+        let state = self.begin(request, None)?;
+        running(&state, "applied the model's Deployment".to_owned(), None, 500)
+    }
+
+    /// Applies a Deployment beside the model's own, over that of an earlier canary if there is one. Answers with a state that the
+    /// other functions go on with.
+    ///
+    /// # Errors
+    /// As [`Server::start`]; `conflict` where the model is not served.
+    pub fn start_canary(&self, request: Request, weight: u32) -> Result<Vec<u8>> {
+        encode(&self.begin(request, Some(Beside { weight, containers: None }))?)
+    }
+
+    fn begin(&self, request: Request, beside: Option<Beside>) -> Result<State> {
         let Some(image) = request.image else {
             return Err(Error::invalid(
                 "image",
@@ -93,64 +126,64 @@ impl<'a> Server<'a> {
         };
         let mut state = State {
             namespace: self.configuration.namespace.clone().unwrap_or(request.namespace),
-            name: manifest::name(&request.model_name),
+            name: match beside {
+                None => manifest::name(&request.model_name),
+                Some(_) => manifest::canary_name(&request.model_name),
+            },
             wanted: Deployed {
                 deployment: request.deployment_id,
                 model: request.model_name,
                 version: request.model_version,
                 image,
                 replicas: request.replicas,
+                pods_of: None,
             },
             placed: false,
             started_ms: self.host.now_ms(),
             rolled_out_ms: None,
             held_up_ms: None,
+            beside,
         };
         self.place(&mut state)?;
-        running(&state, "applied the model's Deployment".to_owned(), None, 500)
+        Ok(state)
     }
 
     /// Puts the wanted version in its place, unless the place is being cleared.
     fn place(&self, state: &mut State) -> Result<()> {
         let existing = self.host.find(&Reference::new("apps/v1", "Deployment", &state.namespace, &state.name))?;
         let environment = self.host.environment();
+        if !self.leave_a_share(state, &environment)? {
+            return Ok(());
+        }
+        let mut shared = None;
         let previous = match &existing {
             None => None,
             Some(deployment) if !text(deployment, "/metadata/deletionTimestamp").is_empty() => return Ok(()),
             Some(deployment) => {
                 let record = Record::of(deployment)?;
                 self.belongs(&record, &environment, state)?;
+                shared = record.shared;
+                if record.current.deployment == state.wanted.deployment {
+                    state.wanted.pods_of.clone_from(&record.current.pods_of);
+                } else {
+                    state.wanted.keep_pods_of(&record.current);
+                }
                 match record {
                     // Repeated: what was there before is known already.
                     Record { current, previous, .. } if current.deployment == state.wanted.deployment => previous,
                     // One that has not answered yet makes way, and hands on whom it would have given its place back to.
                     Record { previous: Some(answering), .. } => Some(answering),
                     Record { current, .. } => {
-                        let mut template = deployment["spec"]["template"].clone();
-                        if let Some(metadata) = template["metadata"].as_object_mut() {
-                            metadata.remove("creationTimestamp");
-                        }
-                        Some(Previous { deployed: current, template })
+                        Some(Previous { deployed: current, template: manifest::template(deployment) })
                     }
                 }
             }
         };
-        let ingress = manifest::ingress(&state.name, &state.namespace, self.configuration);
-        let record = Record { environment, current: state.wanted.clone(), previous, ingress: ingress.is_some() };
-        if let Some(secret) = manifest::pull_secret(&state.name, &state.namespace, self.configuration) {
-            self.host.apply(&secret)?;
-        }
-        self.host.apply(&manifest::service(&state.name, &state.namespace, self.configuration))?;
-        self.apply(state, &record)?;
-        match ingress {
-            Some(ingress) => {
-                self.host.apply(&ingress)?;
-            }
-            // The binding said `Ingress` before, and says something else now.
-            None if existing.as_ref().is_some_and(|there| Record::of(there).is_ok_and(|record| record.ingress)) => {
-                self.host.delete(&Reference::new("networking.k8s.io/v1", "Ingress", &state.namespace, &state.name))?;
-            }
-            None => {}
+        if state.beside.is_some() {
+            let record = Record { environment, current: state.wanted.clone(), previous, ingress: false, shared: None };
+            self.apply(state, &record)?;
+        } else {
+            self.place_served(state, environment, previous, shared, existing.as_ref())?;
         }
         let Deployed { version, image, .. } = &state.wanted;
         self.host.log(
@@ -162,6 +195,84 @@ impl<'a> Server<'a> {
         );
         state.placed = true;
         Ok(())
+    }
+
+    /// The model's own Deployment, with all that makes it reachable.
+    fn place_served(
+        &self,
+        state: &State,
+        environment: String,
+        previous: Option<Previous>,
+        shared: Option<u32>,
+        existing: Option<&Value>,
+    ) -> Result<()> {
+        let ingress = manifest::ingress(&state.name, &state.namespace, self.configuration);
+        let record =
+            Record { environment, current: state.wanted.clone(), previous, ingress: ingress.is_some(), shared };
+        if let Some(secret) = manifest::pull_secret(&state.name, &state.namespace, self.configuration) {
+            self.host.apply(&secret)?;
+        }
+        self.host.apply(&manifest::service(&state.name, &state.namespace, self.configuration))?;
+        self.apply(state, &record)?;
+        match ingress {
+            Some(ingress) => {
+                self.host.apply(&ingress)?;
+            }
+            // The binding said `Ingress` before, and says something else now.
+            None if existing.is_some_and(|there| Record::of(there).is_ok_and(|record| record.ingress)) => {
+                self.host.delete(&Reference::new("networking.k8s.io/v1", "Ingress", &state.namespace, &state.name))?;
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Finds out how many containers a canary and the version that is served share. False while that one is rolled out: what it
+    /// gives its place back to is not known before.
+    fn leave_a_share(&self, state: &mut State, environment: &str) -> Result<bool> {
+        let Some(Beside { weight, containers: None }) = state.beside else { return Ok(true) };
+        let Some((served, _)) = self.served(state)? else {
+            return Err(Error::Conflict(format!(
+                "model `{}` is not served in namespace `{}`: a canary gets a share of the requests of a version that is; deploy it \
+                without `canary_weight`",
+                state.wanted.model, state.namespace
+            )));
+        };
+        self.belongs(&served, environment, state)?;
+        if served.previous.is_some() {
+            return Ok(false);
+        }
+        let (containers, canaries) = share::of(weight, served.current.replicas, self.configuration.canary_containers);
+        state.wanted.replicas = canaries;
+        state.beside = Some(Beside { weight, containers: Some(containers) });
+        let message = format!(
+            "{canaries} of {} containers are the canary's, for {weight} % of the requests",
+            containers + canaries
+        );
+        self.host.log(Level::Info, &message);
+        Ok(true)
+    }
+
+    /// The model's own Deployment, beside which a canary is.
+    fn served(&self, state: &State) -> Result<Option<(Record, Value)>> {
+        let found = self.host.find(&Reference::new("apps/v1", "Deployment", &state.namespace, &state.service()))?;
+        let there = found.filter(|deployment| text(deployment, "/metadata/deletionTimestamp").is_empty());
+        there.map(|deployment| Ok((Record::of(&deployment)?, deployment))).transpose()
+    }
+
+    /// Gives the model's own Deployment so many containers, or all of its own again; its pods stay as they are. Answers whether there
+    /// was anything to change.
+    fn resize(&self, state: &State, served: (Record, Value), shared: Option<u32>) -> Result<bool> {
+        let (record, deployment) = served;
+        if record.shared == shared {
+            return Ok(false);
+        }
+        let record = Record { shared, ..record };
+        let template = manifest::template(&deployment);
+        let name = state.service();
+        let manifest = manifest::deployment_as_it_was(&name, &state.namespace, &record, template, self.configuration)?;
+        self.host.apply(&manifest)?;
+        Ok(true)
     }
 
     fn belongs(&self, record: &Record, environment: &str, state: &State) -> Result<()> {
@@ -196,7 +307,7 @@ impl<'a> Server<'a> {
             let message = if state.placed {
                 "applied the model's Deployment"
             } else {
-                "waiting for an earlier Deployment to end"
+                "waiting for an earlier Deployment to end, or to be rolled out"
             };
             return running(&state, message.to_owned(), None, 1000);
         }
@@ -254,7 +365,7 @@ impl<'a> Server<'a> {
     }
 
     fn pods(&self, state: &State) -> Result<Vec<Value>> {
-        let selector = format!("{DEPLOYMENT_LABEL}={}", names::label(&state.wanted.deployment));
+        let selector = format!("{DEPLOYMENT_LABEL}={}", names::label(state.wanted.pods_of()));
         pods::list(self.host, &state.namespace, &selector)
     }
 
@@ -308,17 +419,22 @@ impl<'a> Server<'a> {
 
     /// Every container answers: now the address.
     fn answer(&self, mut state: State, record: Record) -> Result<Step> {
+        if let Some(Beside { containers, .. }) = state.beside
+            && let Some(step) = self.shared(&state, &record, containers)?
+        {
+            return Ok(step);
+        }
         let now = self.host.now_ms();
         let since = *state.rolled_out_ms.get_or_insert(now);
         let late = now.saturating_sub(since) > self.configuration.address_timeout_seconds * 1000;
-        let Some(outcome) = address::of(self.host, &state.name, &state.namespace, self.configuration)? else {
+        let Some(outcome) = address::of(self.host, &state.service(), &state.namespace, self.configuration)? else {
             if !late {
                 return running(&state, "waiting for the load balancer's address".to_owned(), Some(99), 1000);
             }
-            let told = pods::warnings(self.host, "v1", "Service", &state.namespace, &state.name).pop();
+            let told = pods::warnings(self.host, "v1", "Service", &state.namespace, &state.service()).pop();
             let told = told.unwrap_or_else(|| "nobody in the cluster gave it one: see `service.type`".to_owned());
             let seconds = self.configuration.address_timeout_seconds;
-            let message = format!("Service `{}` had no address after {seconds} s: {told}", state.name);
+            let message = format!("Service `{}` had no address after {seconds} s: {told}", state.service());
             return self.fail(&state, record, Error::invalid("configuration.service.type", message));
         };
         if self.configuration.verify
@@ -330,11 +446,41 @@ impl<'a> Server<'a> {
             let message = format!("the model is rolled out and does not answer at {}: {why}", outcome.url);
             return self.fail(&state, record, Error::unavailable(message));
         }
+        if record.shared.is_some() {
+            // All containers before the canary's end: nobody waits meanwhile.
+            self.apply(&state, &Record { shared: None, ..record })?;
+            return running(&state, "taking the requests of the canary back".to_owned(), Some(99), 500);
+        }
         if record.previous.is_some() {
+            if state.beside.is_none() {
+                self.delete_canary(&state)?;
+            }
             self.apply(&state, &Record { previous: None, ..record })?;
         }
         self.host.log(Level::Info, &format!("the model answers at {}", outcome.url));
         finished(&state, Status::Succeeded(outcome))
+    }
+
+    /// The canary answers: the version beside it is left with what remains. None when that is so.
+    fn shared(&self, state: &State, record: &Record, containers: Option<u32>) -> Result<Option<Step>> {
+        let Some(served) = self.served(state)? else {
+            let error = Error::Conflict(format!("model `{}` is not served any more", state.wanted.model));
+            return self.fail(state, record.clone(), error).map(Some);
+        };
+        let rollout = rollout::of(&served.1);
+        if self.resize(state, served, containers)? {
+            return running(state, "sharing the requests".to_owned(), Some(99), 500).map(Some);
+        }
+        match rollout {
+            Rollout::Done => Ok(None),
+            Rollout::Running { words, .. } => {
+                running(state, format!("sharing the requests: {words}"), Some(99), 500).map(Some)
+            }
+            Rollout::Stuck { words } => {
+                let error = Error::invalid("model", format!("the version beside the canary does not come up: {words}"));
+                self.fail(state, record.clone(), error).map(Some)
+            }
+        }
     }
 
     /// # Errors
@@ -386,7 +532,7 @@ impl<'a> Server<'a> {
         };
         let answering = asgard_workloads::cluster::number(&deployment, "/status/availableReplicas");
         if answering > 0
-            && let Some(outcome) = address::of(self.host, &state.name, &state.namespace, self.configuration)?
+            && let Some(outcome) = address::of(self.host, &state.service(), &state.namespace, self.configuration)?
         {
             return Ok(Status::Succeeded(outcome));
         }
@@ -438,9 +584,22 @@ impl<'a> Server<'a> {
         Ok(())
     }
 
+    fn delete_canary(&self, state: &State) -> Result<()> {
+        let name = manifest::canary_name(&state.wanted.model);
+        self.host.delete(&Reference::new("apps/v1", "Deployment", &state.namespace, &name))
+    }
+
     /// The Deployment last: while it is there, the end is tried again.
     fn end(&self, state: &State, record: &Record) -> Result<()> {
         let named = |api: &str, kind: &str, name: &str| Reference::new(api, kind, &state.namespace, name);
+        if state.beside.is_some() {
+            // The version beside it has its strength back before this one ends.
+            if let Some(served) = self.served(state)? {
+                self.resize(state, served, None)?;
+            }
+            return self.delete_canary(state);
+        }
+        self.delete_canary(state)?;
         if record.ingress {
             self.host.delete(&named("networking.k8s.io/v1", "Ingress", &state.name))?;
         }

@@ -130,6 +130,15 @@ exported_interface!(
 );
 
 exported_interface!(
+    /// Exports of a plugin that shares a model's requests between two versions.
+    canary,
+    "../../wit/canary/0.1.0",
+    "asgard:canary/canary-plugin",
+    "export_canary",
+    "asgard_sdk::bindings::canary"
+);
+
+exported_interface!(
     /// Exports of a plugin that tells whether its backend is there.
     readiness,
     "../../wit/readiness/0.1.0",

@@ -69,6 +69,7 @@ pub use bindings::imports::asgard::sockets::tcp as sockets;
 pub use error::Result;
 pub use state::{configuration, decode, encode};
 
+pub use bindings::canary::exports::asgard::canary::canary;
 pub use bindings::connector::exports::asgard::connector::connector;
 pub use bindings::feature_source::exports::asgard::feature_source::feature_source;
 pub use bindings::image_build::exports::asgard::deployer::image_build;
@@ -78,6 +79,7 @@ pub use bindings::serving::exports::asgard::deployer::serving;
 pub use bindings::training::exports::asgard::deployer::training;
 pub use bindings::transform::exports::asgard::transform::transform;
 
+pub use bindings::canary::export_canary;
 pub use bindings::connector::export_connector;
 pub use bindings::feature_source::export_feature_source;
 pub use bindings::image_build::export_image_build;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use asgard_pipeline::features::EntityInput;
-use asgard_pipeline::models::{Deployment, FeatureChoice, NewDeployment, Phase};
+use asgard_pipeline::models::{Deployment, FeatureChoice, NewDeployment, Phase, ServeAgain};
 use asgard_tasks::TaskStatus;
 use axum::Json;
 use axum::extract::State;
@@ -62,6 +62,19 @@ pub(crate) struct Deploy {
     namespace: String,
     /// The features that the script gets as a Parquet file; its path is in `ASGARD_FEATURES`.
     features: Option<Features>,
+    /// Of a hundred requests, how many are to be the new version's, beside the one that is served. Without it: all.
+    #[schema(minimum = 1, maximum = 99)]
+    canary_weight: Option<u32>,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct Serve {
+    /// Without it: as many as the deployment asked for.
+    #[schema(minimum = 1, maximum = 10)]
+    replicas: Option<u32>,
+    /// Of a hundred requests, how many are to be this version's, beside the one that is served. Without it: all.
+    #[schema(minimum = 1, maximum = 99)]
+    canary_weight: Option<u32>,
 }
 
 fn five_minutes() -> u32 {
@@ -100,6 +113,7 @@ impl Deploy {
             replicas: self.replicas,
             namespace: self.namespace,
             features,
+            canary_weight: self.canary_weight,
         })
     }
 }
@@ -111,6 +125,17 @@ pub(crate) struct Deployed {
     /// `submitted`.
     status: &'static str,
     message: String,
+}
+
+impl From<Deployment> for Deployed {
+    fn from(deployment: Deployment) -> Self {
+        Self {
+            message: format!("the deployment is submitted: follow it at /mlops/deployments/{}", deployment.id),
+            deployment_id: deployment.id,
+            model_name: deployment.model_name,
+            status: "submitted",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
@@ -168,6 +193,11 @@ pub(crate) struct DeploymentAnswer {
     /// None where the build phase is skipped.
     ecr_image: Option<String>,
     error: Option<String>,
+    replicas: u32,
+    /// As asked. How near the backend came to it is in the log.
+    canary_weight: Option<u32>,
+    /// The deployment that made the version, where this one only serves it.
+    made_by: Option<String>,
     /// As the script logged them.
     metrics: BTreeMap<String, f64>,
     /// `skipped` where the environment has no plugin in role `build`.
@@ -202,6 +232,9 @@ impl From<Deployment> for DeploymentAnswer {
             model_version: deployment.model_version,
             ecr_image: deployment.image,
             error: deployment.error,
+            replicas: deployment.replicas,
+            canary_weight: deployment.canary_weight,
+            made_by: deployment.made_by,
             metrics: deployment.metrics.into_iter().collect(),
             build: if deployment.build_skipped { "skipped" } else { "bound" },
         }
@@ -216,13 +249,21 @@ pub(crate) async fn create(
     Environment(active): Environment,
     Body(body): Body<Deploy>,
 ) -> Result<Json<Deployed>> {
-    let deployment = app.pipeline.deploy(&active, body.checked()?).await?;
-    Ok(Json(Deployed {
-        message: format!("the deployment is submitted: follow it at /mlops/deployments/{}", deployment.id),
-        deployment_id: deployment.id,
-        model_name: deployment.model_name,
-        status: "submitted",
-    }))
+    Ok(Json(app.pipeline.deploy(&active, body.checked()?).await?.into()))
+}
+
+/// Serve what a finished deployment made once more, without training it again: with other replicas to scale it, to go back to
+/// it, or beside the version that is served with a share of the requests. Answers with a deployment of its own.
+#[utoipa::path(post, path = "/mlops/deployments/{id}/serve", tag = "Models", params(("id" = String, Path,)),
+    request_body = Serve, responses((status = 200, body = Deployed)))]
+pub(crate) async fn serve(
+    State(app): State<App>,
+    Environment(active): Environment,
+    Id(id): Id,
+    Body(body): Body<Serve>,
+) -> Result<Json<Deployed>> {
+    let again = ServeAgain { replicas: body.replicas, canary_weight: body.canary_weight };
+    Ok(Json(app.pipeline.serve_again(&active, &id, again).await?.into()))
 }
 
 /// All deployments, newest first. How many there are in all is in the header `X-Total-Count`.

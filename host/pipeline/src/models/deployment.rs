@@ -56,6 +56,29 @@ pub(super) struct Asked {
     pub(super) namespace: String,
     pub(super) features: Option<HistoricalRequest>,
     pub(super) target: Option<String>,
+    /// Of a hundred requests, how many are to be this version's, beside the one that is served. None: all.
+    #[serde(default)]
+    pub(super) canary_weight: Option<u32>,
+    /// What another deployment made, where this one only serves it.
+    #[serde(default)]
+    pub(super) made: Option<Made>,
+}
+
+/// A version that is there already.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Made {
+    /// The deployment that trained it.
+    pub(super) by: String,
+    /// Where serving it begins.
+    state: State,
+}
+
+impl Made {
+    /// What the deployment `by` came to; built again where it has no image.
+    pub(super) fn new(by: String, state: State) -> Self {
+        let phase = if state.image.is_some() { Phase::Deploying } else { Phase::Building };
+        Self { by, state: State { phase, plugin: None, serving: None, ..state } }
+    }
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -74,6 +97,12 @@ pub(super) struct State {
 }
 
 impl State {
+    /// As the last step left it, or as a task begins.
+    pub(super) fn of(task: &Task, asked: &Asked) -> Self {
+        let begins = || asked.made.as_ref().map(|made| made.state.clone()).unwrap_or_default();
+        serde_json::from_value(task.state.clone()).unwrap_or_else(|_| begins())
+    }
+
     /// On to the next phase, with the plugin's state of this one forgotten.
     fn enter(&mut self, phase: Phase) {
         self.phase = phase;
@@ -118,7 +147,10 @@ impl DeploymentHandler {
 #[async_trait]
 impl Handler for DeploymentHandler {
     async fn step(&self, task: &Task, context: &StepContext) -> StepOutcome {
-        let mut state: State = serde_json::from_value(task.state.clone()).unwrap_or_default();
+        let mut state = match stepping::asked(task) {
+            Ok(asked) => State::of(task, &asked),
+            Err(error) => return StepOutcome::Failed { state: task.state.clone(), error, details: Value::Null },
+        };
         let moved = match self.work(task, context).await {
             Ok(work) => work.step(&mut state).await,
             Err(error) => Err(error),
@@ -147,7 +179,7 @@ impl Handler for DeploymentHandler {
     }
 
     async fn cancel(&self, task: &Task, context: &StepContext) -> Result<()> {
-        let state: State = serde_json::from_value(task.state.clone()).unwrap_or_default();
+        let state = State::of(task, &stepping::asked(task)?);
         let Some(plugin_state) = plugin_state(&state)? else { return Ok(()) };
         let work = self.work(task, context).await?;
         let pins = &work.asked.pins;
@@ -351,22 +383,15 @@ impl Work<'_> {
 
     async fn deploying(&self, state: &mut State) -> Result<Moved> {
         let bound = self.bound(Role::Serving, Some(&self.asked.pins.serving)).await?;
-        let serving = bound.plugin.serving(self.call(&bound).await?);
-        let step = match plugin_state(state)? {
-            None => {
-                let request = ServingRequest {
-                    deployment_id: self.id(),
-                    model_name: self.asked.model_name.clone(),
-                    model_version: state.model_version.clone().unwrap_or_default(),
-                    image: state.image.clone(),
-                    model_files: state.model_files.clone(),
-                    requirements: self.asked.requirements.clone(),
-                    replicas: self.asked.replicas,
-                    namespace: self.asked.namespace.clone(),
-                };
-                serving.start(&request).await?
+        let step = match (plugin_state(state)?, self.asked.canary_weight) {
+            (Some(plugin), _) => bound.plugin.serving(self.call(&bound).await?).advance(&plugin).await?,
+            (None, None) => bound.plugin.serving(self.call(&bound).await?).start(&self.serving_request(state)).await?,
+            (None, Some(weight)) => {
+                let canary = bound.plugin.canary(self.call(&bound).await?);
+                let begun = canary.start(&self.serving_request(state), weight).await?;
+                state.plugin = Some(stepping::written(&begun));
+                return Ok(Moved::On);
             }
-            Some(plugin) => serving.advance(&plugin).await?,
         };
         match take(state, step)? {
             Err(waiting) => Ok(waiting),
@@ -376,6 +401,19 @@ impl Work<'_> {
                 state.phase = Phase::Completed;
                 Ok(Moved::Completed)
             }
+        }
+    }
+
+    fn serving_request(&self, state: &State) -> ServingRequest {
+        ServingRequest {
+            deployment_id: self.id(),
+            model_name: self.asked.model_name.clone(),
+            model_version: state.model_version.clone().unwrap_or_default(),
+            image: state.image.clone(),
+            model_files: state.model_files.clone(),
+            requirements: self.asked.requirements.clone(),
+            replicas: self.asked.replicas,
+            namespace: self.asked.namespace.clone(),
         }
     }
 }
@@ -399,8 +437,8 @@ impl Pipeline {
 
     /// Ends what a finished deployment serves.
     pub(crate) async fn remove_served(&self, active: &Arc<Active>, task: &Task) -> Result<()> {
-        let state: State = serde_json::from_value(task.state.clone()).unwrap_or_default();
         let asked: Asked = stepping::asked(task)?;
+        let state = State::of(task, &asked);
         if state.phase != Phase::Completed {
             return Ok(());
         }

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use asgard_contract::deployer::ServingOutcome;
-use asgard_contract::manifest::Role;
+use asgard_contract::manifest::{Interface, Role};
 use asgard_contract::{Error, Result};
 use asgard_tasks::{NewTask, Task, TaskFilter, TaskStatus};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::deployment::{self, Asked, Phase, State};
+use super::deployment::{self, Asked, Made, Phase, State};
 use crate::environments::Active;
 use crate::features::{EntityInput, Selected};
 use crate::pipelines::Begun;
+use crate::roles::Bound;
 use crate::{Page, Paged, Pipeline, names, new_id};
 
 /// The features that a training script gets as a Parquet file.
@@ -40,6 +41,17 @@ pub struct NewDeployment {
     pub replicas: u32,
     pub namespace: String,
     pub features: Option<FeatureChoice>,
+    /// Of a hundred requests, how many are to be the new version's, beside the one that is served. None: all.
+    pub canary_weight: Option<u32>,
+}
+
+/// How what a deployment made is served again.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ServeAgain {
+    /// None: as many as the deployment asked for.
+    pub replicas: Option<u32>,
+    /// As in [`NewDeployment`].
+    pub canary_weight: Option<u32>,
 }
 
 /// A deployment and where it stands.
@@ -59,6 +71,11 @@ pub struct Deployment {
     /// Why the build phase was skipped, where it was.
     pub build_skipped: bool,
     pub serving: Option<ServingOutcome>,
+    pub replicas: u32,
+    /// As in [`NewDeployment`].
+    pub canary_weight: Option<u32>,
+    /// The deployment that made the version, where this one only serves it.
+    pub made_by: Option<String>,
     pub metrics: Vec<(String, f64)>,
     pub error: Option<String>,
     pub task: Task,
@@ -100,7 +117,7 @@ impl Pipeline {
     async fn submit_deployment(&self, active: &Arc<Active>, new: NewDeployment, parent: Option<&str>) -> Result<Task> {
         check(&new)?;
         let training = self.required(active, Role::Training).await?;
-        let serving = self.required(active, Role::Serving).await?;
+        let serving = self.serving_for(active, new.canary_weight).await?;
         let build = self.bound(active, Role::Build).await?;
         let (features, historical) = match &new.features {
             None => (None, None),
@@ -125,6 +142,8 @@ impl Pipeline {
             namespace: new.namespace,
             features: historical,
             target: new.features.map(|choice| choice.target),
+            canary_weight: new.canary_weight,
+            made: None,
         };
         let task = NewTask::new(&active.name, deployment::KIND)
             .subject(&id)
@@ -132,6 +151,68 @@ impl Pipeline {
             .parent(parent)
             .request(serde_json::to_value(&asked).unwrap_or_default());
         Ok(self.tasks.submit(task).await?)
+    }
+
+    /// Serves what a deployment made once more, without training it again: with other replicas to scale it, to go back to it after
+    /// a newer one, or with a share of the requests.
+    ///
+    /// # Errors
+    /// `not-found`; `conflict` while the deployment is under way, or when it made no version; `invalid-input` with the field.
+    pub async fn serve_again(&self, active: &Arc<Active>, id: &str, again: ServeAgain) -> Result<Deployment> {
+        let made = self.deployment(active, id).await?.task;
+        if !made.status.is_final() {
+            return Err(Error::conflict("the deployment is under way: wait for its end, or cancel it"));
+        }
+        let asked = asked(&made)?;
+        let state = State::of(&made, &asked);
+        if state.model_version.is_none() {
+            return Err(Error::conflict(format!(
+                "deployment `{id}` registered no version of model `{}`, so there is nothing to serve: deploy the model",
+                asked.model_name
+            )));
+        }
+        let replicas = again.replicas.unwrap_or(asked.replicas);
+        check_replicas(replicas)?;
+        let serving = self.serving_for(active, again.canary_weight).await?.pin();
+        let build = self.bound(active, Role::Build).await?.map(|bound| bound.pin());
+        let by = asked.made.as_ref().map_or_else(|| id.to_owned(), |made| made.by.clone());
+        let asked = Asked {
+            pins: Pins { build, serving, ..asked.pins },
+            replicas,
+            canary_weight: again.canary_weight,
+            made: Some(Made::new(by, state)),
+            ..asked
+        };
+        let id = new_id();
+        let task = NewTask::new(&active.name, deployment::KIND)
+            .subject(&id)
+            .plugin(&asked.pins.serving)
+            .request(serde_json::to_value(&asked).unwrap_or_default());
+        self.tasks.submit(task).await?;
+        self.deployment(active, &id).await
+    }
+
+    /// The plugin that serves, if it can share requests where they are to be shared.
+    async fn serving_for(&self, active: &Arc<Active>, canary_weight: Option<u32>) -> Result<Bound> {
+        let serving = self.required(active, Role::Serving).await?;
+        let Some(weight) = canary_weight else { return Ok(serving) };
+        if !(1..=99).contains(&weight) {
+            return Err(Error::invalid(
+                "canary_weight",
+                format!("{weight}: expected 1 to 99, the share of a hundred requests; leave it out for all of them"),
+            ));
+        }
+        if !serving.plugin.interfaces().contains(&Interface::Canary) {
+            return Err(Error::invalid(
+                "canary_weight",
+                format!(
+                    "plugin `{}` serves one version of a model at a time: leave it out, or bind a plugin in role `serving` that \
+                    exports `canary`, such as `kubernetes`",
+                    serving.name()
+                ),
+            ));
+        }
+        Ok(serving)
     }
 
     /// One deployment.
@@ -156,8 +237,8 @@ impl Pipeline {
         let (tasks, _) = self.tasks.list(&tasks_of(active), u32::MAX, 0).await?;
         for task in tasks {
             let asked = asked(&task)?;
-            let state: State = serde_json::from_value(task.state.clone()).unwrap_or_default();
-            if asked.model_name == model && state.model_version.as_deref() == Some(version) {
+            let state = State::of(&task, &asked);
+            if asked.made.is_none() && asked.model_name == model && state.model_version.as_deref() == Some(version) {
                 let roles = [
                     ("features", asked.pins.features),
                     ("training", Some(asked.pins.training)),
@@ -216,7 +297,7 @@ fn asked(task: &Task) -> Result<Asked> {
 
 fn shown(task: Task) -> Result<Deployment> {
     let asked = asked(&task)?;
-    let state: State = serde_json::from_value(task.state.clone()).unwrap_or_default();
+    let state = State::of(&task, &asked);
     let error = match task.status {
         TaskStatus::Cancelled => Some("the deployment was cancelled".to_owned()),
         _ => task.error.as_ref().map(ToString::to_string),
@@ -235,6 +316,9 @@ fn shown(task: Task) -> Result<Deployment> {
         image: state.image,
         build_skipped: asked.pins.build.is_none(),
         serving: state.serving,
+        replicas: asked.replicas,
+        canary_weight: asked.canary_weight,
+        made_by: asked.made.map(|made| made.by),
         metrics: state.training.map(|training| training.metrics).unwrap_or_default(),
         error,
         task,
@@ -257,9 +341,7 @@ fn check(new: &NewDeployment) -> Result<()> {
     if !(60..=3600).contains(&new.timeout) {
         return Err(Error::invalid("timeout", format!("{} s: expected 60 to 3600", new.timeout)));
     }
-    if !(1..=10).contains(&new.replicas) {
-        return Err(Error::invalid("replicas", format!("{}: expected 1 to 10", new.replicas)));
-    }
+    check_replicas(new.replicas)?;
     names::label("namespace", &new.namespace)?;
     for (index, requirement) in new.requirements.iter().enumerate() {
         let starts_well = requirement.trim().starts_with(|c: char| c.is_ascii_alphanumeric());
@@ -281,6 +363,13 @@ fn check(new: &NewDeployment) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn check_replicas(replicas: u32) -> Result<()> {
+    if (1..=10).contains(&replicas) {
+        return Ok(());
+    }
+    Err(Error::invalid("replicas", format!("{replicas}: expected 1 to 10")))
 }
 
 /// A model's name becomes a service's and an image's name: letters, digits, `-`, `_` and `.`.

@@ -7,7 +7,7 @@ mod registry;
 use std::sync::Arc;
 
 pub use deployment::Phase;
-pub use deployments::{Deployment, FeatureChoice, NewDeployment};
+pub use deployments::{Deployment, FeatureChoice, NewDeployment, ServeAgain};
 pub use registry::ModelStatus;
 
 pub(crate) use deployment::KIND;

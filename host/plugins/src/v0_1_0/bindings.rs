@@ -80,4 +80,5 @@ exported_interface!(training, "../../wit/deployer/0.1.0", "asgard:deployer/train
 exported_interface!(model_registry, "../../wit/deployer/0.1.0", "asgard:deployer/model-registry-plugin");
 exported_interface!(image_build, "../../wit/deployer/0.1.0", "asgard:deployer/image-build-plugin");
 exported_interface!(serving, "../../wit/deployer/0.1.0", "asgard:deployer/serving-plugin");
+exported_interface!(canary, "../../wit/canary/0.1.0", "asgard:canary/canary-plugin");
 exported_interface!(readiness, "../../wit/readiness/0.1.0", "asgard:readiness/readiness-plugin");

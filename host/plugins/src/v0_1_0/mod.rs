@@ -18,6 +18,7 @@ mod processes;
 mod services;
 mod sockets;
 
+pub(crate) mod canary;
 pub(crate) mod connector;
 pub(crate) mod feature_source;
 pub(crate) mod image_build;
@@ -63,6 +64,7 @@ pub(crate) struct Exports {
     model_registry: Option<bindings::model_registry::ModelRegistryPluginPre<Host>>,
     image_build: Option<bindings::image_build::ImageBuildPluginPre<Host>>,
     serving: Option<bindings::serving::ServingPluginPre<Host>>,
+    canary: Option<bindings::canary::CanaryPluginPre<Host>>,
     readiness: Option<bindings::readiness::ReadinessPluginPre<Host>>,
 }
 
@@ -85,6 +87,7 @@ impl Exports {
                 .transpose()?,
             image_build: with(Interface::ImageBuild).map(b::image_build::ImageBuildPluginPre::new).transpose()?,
             serving: with(Interface::Serving).map(b::serving::ServingPluginPre::new).transpose()?,
+            canary: with(Interface::Canary).map(b::canary::CanaryPluginPre::new).transpose()?,
             readiness: with(Interface::Readiness).map(b::readiness::ReadinessPluginPre::new).transpose()?,
         })
     }

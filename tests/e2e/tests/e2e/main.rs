@@ -40,6 +40,7 @@ mod readback;
 mod readme;
 mod requests;
 mod s3;
+mod served_models;
 mod silver;
 mod streams;
 mod swaps;
@@ -86,6 +87,7 @@ fn main() -> ExitCode {
         s3::trials(&world),
         catalogs::trials(&world),
         bad_models::trials(&world),
+        served_models::trials(&world),
         requests::trials(&world),
         idempotency::trials(&world),
         environments::trials(&world),
