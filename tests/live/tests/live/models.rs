@@ -1,6 +1,7 @@
 //! From a script to a model that answers outside of the cluster, each part in pods: training as a Job on MLflow, the image by
 //! Kaniko, the Deployment behind a load balancer.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use asgard_journey::client::Client;
 use asgard_journey::s3::S3;
 use asgard_live::images::Image;
+use asgard_live::kubernetes::Kubernetes;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
@@ -63,25 +65,19 @@ fn rolls_over(world: &World) {
     let page = client.send("GET", "/docs", None, &[]).unwrap();
     assert_eq!(page.status, 200);
 
-    // A caller who never pauses, from before the second version until it has the place to itself.
-    let done = Arc::new(AtomicBool::new(false));
-    let caller = {
-        let (done, url) = (Arc::clone(&done), url.clone());
-        thread::spawn(move || call_until(&done, &url))
-    };
+    let callers = Callers::start(&url);
     let second = deployed(&environment, "pairs", &json!({}));
-    done.store(true, Ordering::Relaxed);
-    let (versions, lost) = caller.join().unwrap();
-    assert_eq!(lost, Vec::<String>::new());
+    let versions = callers.end();
     assert!(versions.iter().any(|version| version == "1") && versions.last().unwrap() == "2", "{versions:?}");
     assert_eq!(second["inference_url"].as_str(), Some(url.as_str()));
     assert_eq!(second["model_version"], "2");
-
-    let id = |deployment: &Value| deployment["deployment_id"].as_str().unwrap().to_owned();
-    let remove = |id: &str| environment.send("DELETE", &format!("/mlops/deployments/{id}"), None, &[]).unwrap().status;
-    assert!(remove(&id(&first)) < 300);
+    remove(&environment, &first);
     assert_eq!(client.get("/health").unwrap()["version"], "2", "the older deployment's model is gone already");
-    assert!(remove(&id(&second)) < 300);
+
+    let callers = Callers::start(&url);
+    let last = scaled_shared_and_rolled_back(world, &environment, &first, &second);
+    callers.end();
+    remove(&environment, &last);
     let kubernetes = world.kubernetes();
     let gone = |path: &str| kubernetes.find(path).unwrap().is_none();
     let both =
@@ -89,6 +85,85 @@ fn rolls_over(world: &World) {
     until("the model is gone", Duration::from_secs(120), || both.iter().all(|path| gone(path)).then_some(()));
     let left = kubernetes.kubectl(&["-n", "pods", "get", "jobs,secrets", "-o", "name"]).unwrap();
     assert_eq!(left, "", "Jobs are deleted with all that they needed");
+}
+
+/// The second version is scaled, shares the requests with the first, has them all again, and gives its place back to the first:
+/// none of them is trained or built again. Answers with the deployment that is served at the end.
+fn scaled_shared_and_rolled_back(world: &World, environment: &Client, first: &Value, second: &Value) -> Value {
+    let kubernetes = world.kubernetes();
+    let pods = || -> BTreeSet<String> {
+        let labels = "asgard.dev/service=model-pairs";
+        let names = kubernetes.kubectl(&["-n", "pods", "get", "pods", "-l", labels, "-o", "name"]).unwrap();
+        names.lines().map(str::to_owned).collect()
+    };
+    let url = second["inference_url"].as_str().unwrap();
+    // Those of the first version end a while after the second has its place.
+    let before = until("the first version's pods have ended", Duration::from_secs(120), || {
+        Some(pods()).filter(|pods| pods.len() == 2)
+    });
+    let more = served_again(environment, second, &json!({"replicas": 3}));
+    assert_eq!((&more["made_by"], &more["replicas"]), (&second["deployment_id"], &json!(3)));
+    assert!(pods().is_superset(&before) && pods().len() == 3, "no pod is started anew: {before:?}, {:?}", pods());
+
+    let canary = served_again(environment, first, &json!({"canary_weight": 25}));
+    assert_eq!((&canary["canary_weight"], &canary["inference_url"]), (&json!(25), &more["inference_url"]));
+    // One pod of four: seven standard deviations of three hundred calls.
+    let share = share_of("1", url, 300);
+    assert!((0.08..0.42).contains(&share), "{share}");
+    assert!(pods().is_superset(&before), "the version beside the canary is not started anew");
+    remove(environment, &canary);
+    until("the canary's pod has ended", Duration::from_secs(120), || (pods().len() == 3).then_some(()));
+    assert_eq!(share_of("1", url, 50), 0.0);
+
+    served_again(environment, first, &json!({"canary_weight": 50}));
+    let back = served_again(environment, first, &json!({}));
+    assert_eq!(back["model_version"], "1");
+    assert_eq!(share_of("1", url, 50), 1.0);
+    let canary = "/apis/apps/v1/namespaces/pods/deployments/canary-pairs";
+    until("the canary is gone", Duration::from_secs(120), || kubernetes.find(canary).unwrap().is_none().then_some(()));
+    back
+}
+
+/// The part of so many calls that a version answered.
+fn share_of(version: &str, url: &str, calls: u32) -> f64 {
+    let asked = (0..calls).map(|_| Client::new(url).post("/predict", &json!({"features": [[0, 1]]})).unwrap());
+    f64::from(asked.filter(|answer| answer["version"] == version).count() as u32) / f64::from(calls)
+}
+
+fn remove(environment: &Client, deployment: &Value) {
+    let path = format!("/mlops/deployments/{}", deployment["deployment_id"].as_str().unwrap());
+    let answer = environment.send("DELETE", &path, None, &[]).unwrap();
+    assert!(answer.status < 300, "{}", answer.body);
+}
+
+/// Callers who never pause.
+struct Callers {
+    done: Arc<AtomicBool>,
+    threads: Vec<thread::JoinHandle<(Vec<String>, Vec<String>)>>,
+}
+
+impl Callers {
+    fn start(url: &str) -> Self {
+        let done = Arc::new(AtomicBool::new(false));
+        let call = || {
+            let (done, url) = (Arc::clone(&done), url.to_owned());
+            thread::spawn(move || call_until(&done, &url))
+        };
+        let threads = (0..3).map(|_| call()).collect();
+        Self { done, threads }
+    }
+
+    /// The versions that answered one of them, one after the other. Each of their requests was answered.
+    fn end(self) -> Vec<String> {
+        self.done.store(true, Ordering::Relaxed);
+        let mut all = Vec::new();
+        for thread in self.threads {
+            let (versions, lost) = thread.join().unwrap();
+            assert_eq!(lost, Vec::<String>::new());
+            all = versions;
+        }
+        all
+    }
 }
 
 /// Versions that answered, one after the other, and what was no answer.
@@ -151,7 +226,31 @@ fn has_no_image(world: &World) {
 
 /// An environment whose models live in pods of a namespace of its name, with features to learn from.
 fn environment(world: &World, name: &str, more: &Value, build: &Value) -> Client {
-    let kubernetes = world.kubernetes();
+    let mut changes = in_pods(world.kubernetes(), world.tracker().url(), name, build);
+    changes["kubernetes"] = json!({"type": "kubeconfig", "path": world.kubernetes().kubeconfig()});
+    for (section, value) in more.as_object().into_iter().flatten() {
+        changes[section.as_str()] = value.clone();
+    }
+    let keys = format!("{}:{}", S3::ACCESS_KEY, S3::SECRET_KEY);
+    let client = world.environment_with(name, &[("keys", &keys), ("aws", "example")], &changes).unwrap();
+    make_features(&client);
+    client
+}
+
+/// What the script learns from.
+pub(crate) fn make_features(client: &Client) {
+    let gold = client.post("/dbt/transform", &json!({"name": "pairs", "sql_query": ROWS})).unwrap();
+    assert_eq!(gold["status"], "completed", "{gold}");
+    let feature = |name: &str| json!({"name": name, "dtype": "int64"});
+    let view = json!({
+        "name": "pairs", "entities": ["id"], "features": [feature("a"), feature("b"), feature("differs")],
+        "source": {"table_name": "pairs", "timestamp_field": "seen"}, "ttl_seconds": 0,
+    });
+    client.post("/feast/features", &view).unwrap();
+}
+
+/// The bindings of training, build and serving in pods of a namespace, which is made.
+pub(crate) fn in_pods(kubernetes: &Kubernetes, tracker: &str, name: &str, build: &Value) -> Value {
     let registry = kubernetes.registry();
     let (base, kaniko) = (Image::ModelServer.push(registry).unwrap(), Image::Kaniko.push(registry).unwrap());
     kubernetes.namespace(name).unwrap();
@@ -173,11 +272,9 @@ fn environment(world: &World, name: &str, more: &Value, build: &Value) -> Client
     for (key, value) in build.as_object().into_iter().flatten() {
         building[key.as_str()] = value.clone();
     }
-    let tracker = world.tracker().url();
     // Load balancers are in the network of the run.
     let [a, b, c, _] = kubernetes.address().octets();
-    let mut changes = json!({
-        "kubernetes": {"type": "kubeconfig", "path": kubernetes.kubeconfig()},
+    json!({
         "training": {
             "plugin": "mlflow",
             "configuration": {
@@ -195,21 +292,7 @@ fn environment(world: &World, name: &str, more: &Value, build: &Value) -> Client
             "configuration": {"namespace": name, "verify": true, "drain_seconds": 5, "pod": small},
             "grants": {"http": [{"host": format!("{a}.{b}.{c}.0/24:*")}], "kubernetes": models},
         },
-    });
-    for (section, value) in more.as_object().into_iter().flatten() {
-        changes[section.as_str()] = value.clone();
-    }
-    let keys = format!("{}:{}", S3::ACCESS_KEY, S3::SECRET_KEY);
-    let client = world.environment_with(name, &[("keys", &keys), ("aws", "example")], &changes).unwrap();
-    let gold = client.post("/dbt/transform", &json!({"name": "pairs", "sql_query": ROWS})).unwrap();
-    assert_eq!(gold["status"], "completed", "{gold}");
-    let feature = |name: &str| json!({"name": name, "dtype": "int64"});
-    let view = json!({
-        "name": "pairs", "entities": ["id"], "features": [feature("a"), feature("b"), feature("differs")],
-        "source": {"table_name": "pairs", "timestamp_field": "seen"}, "ttl_seconds": 0,
-    });
-    client.post("/feast/features", &view).unwrap();
-    client
+    })
 }
 
 /// A deployment that was made.
@@ -221,6 +304,11 @@ fn deployed(environment: &Client, model: &str, changes: &Value) -> Value {
 
 /// A deployment at its end.
 fn ended(environment: &Client, model: &str, changes: &Value) -> Value {
+    followed(environment, &environment.post("/mlops/deploy", &request(model, changes)).unwrap())
+}
+
+/// What is asked for a model of the script.
+pub(crate) fn request(model: &str, changes: &Value) -> Value {
     let mut request = json!({
         "script_name": "train.py", "script_content": SCRIPT, "experiment_name": "pairs", "model_name": model, "timeout": 600,
         "features": {"view": "pairs", "target": "differs"}, "replicas": 2,
@@ -228,7 +316,18 @@ fn ended(environment: &Client, model: &str, changes: &Value) -> Value {
     for (key, value) in changes.as_object().into_iter().flatten() {
         request[key.as_str()] = value.clone();
     }
-    let submitted = environment.post("/mlops/deploy", &request).unwrap();
+    request
+}
+
+/// What a deployment made, served once more.
+fn served_again(environment: &Client, deployment: &Value, how: &Value) -> Value {
+    let path = format!("/mlops/deployments/{}/serve", deployment["deployment_id"].as_str().unwrap());
+    let again = followed(environment, &environment.post(&path, how).unwrap());
+    assert_eq!(again["status"], "deployed", "{again}");
+    again
+}
+
+fn followed(environment: &Client, submitted: &Value) -> Value {
     let path = format!("/mlops/deployments/{}", submitted["deployment_id"].as_str().unwrap());
     let start = Instant::now();
     loop {
