@@ -13,6 +13,7 @@ pub type Show = Box<dyn Fn(&str) + Send + Sync>;
 pub struct Client {
     agent: Agent,
     base: String,
+    token: Option<String>,
     show: Option<Show>,
 }
 
@@ -42,7 +43,14 @@ impl Client {
             .timeout_global(Some(Duration::from_secs(180)))
             .build()
             .into();
-        Self { agent, base: base.into(), show: None }
+        Self { agent, base: base.into(), token: None, show: None }
+    }
+
+    /// Logs in with a token, at the host alone.
+    #[must_use]
+    pub fn with_token(mut self, token: &str) -> Self {
+        self.token = Some(format!("Bearer {token}"));
+        self
     }
 
     /// Shows every call as a `curl` line.
@@ -62,12 +70,16 @@ impl Client {
     /// # Errors
     /// When the host does not answer.
     pub fn send(&self, method: &str, path: &str, body: Option<&Value>, headers: &[(&str, &str)]) -> Result<Answer> {
-        let url = if path.starts_with("http://") { path.to_owned() } else { format!("{}{path}", self.base) };
+        let elsewhere = path.starts_with("http://");
+        let url = if elsewhere { path.to_owned() } else { format!("{}{path}", self.base) };
         let text = body.map(Value::to_string);
         if let Some(show) = &self.show {
             show(&curl(method, &url, text.as_deref(), headers));
         }
         let mut request = ureq::http::Request::builder().method(method).uri(&url);
+        if let Some(token) = self.token.as_ref().filter(|_| !elsewhere) {
+            request = request.header("Authorization", token);
+        }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -96,7 +108,7 @@ impl Client {
     /// # Errors
     /// As [`Client::get`].
     pub fn look(&self, path: &str) -> Result<Value> {
-        let quiet = Self { agent: self.agent.clone(), base: self.base.clone(), show: None };
+        let quiet = Self { agent: self.agent.clone(), base: self.base.clone(), token: self.token.clone(), show: None };
         quiet.get(path)
     }
 

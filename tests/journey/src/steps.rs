@@ -45,7 +45,7 @@ pub const OPERATORS: [[f64; 6]; 3] = [
     [105.0, 98.0, 52_500.0, 7.8, 95.3, 0.933],
 ];
 
-/// How long a step may take; far more than any needs.
+/// How long a step may take on one machine; far more than any needs.
 const STEP_WITHIN: Duration = Duration::from_secs(300);
 
 /// Where the source's rows are.
@@ -128,12 +128,28 @@ pub struct Journey<'a> {
     /// Says how it goes, a line at a time.
     say: &'a dyn Fn(&str),
     figures: Figures,
+    step_within: Duration,
+    /// What is asked for the sink.
+    sink: Value,
 }
 
 impl<'a> Journey<'a> {
     /// A journey that tells `say` its figures as they come.
     pub fn new(client: &'a Client, say: &'a dyn Fn(&str)) -> Self {
-        Self { client, say, figures: Figures::default() }
+        let sink = json!({"name": "lake", "type": "local", "config": {"path": "factory"}});
+        Self { client, say, figures: Figures::default(), step_within: STEP_WITHIN, sink }
+    }
+
+    /// A journey whose steps may take so long.
+    #[must_use]
+    pub fn with_steps_within(self, step_within: Duration) -> Self {
+        Self { step_within, ..self }
+    }
+
+    /// A journey to another sink than the environment's own folder, by what `POST /sink` is asked.
+    #[must_use]
+    pub fn to_sink(self, sink: Value) -> Self {
+        Self { sink, ..self }
     }
 
     /// All six steps.
@@ -143,12 +159,21 @@ impl<'a> Journey<'a> {
     pub fn run(mut self, source: &Source) -> Result<Figures> {
         let start = Instant::now();
         self.ingest(source)?;
+        let mut figures = self.from_silver()?;
+        figures.journey_seconds = start.elapsed().as_secs_f64();
+        Ok(figures)
+    }
+
+    /// The steps after the first.
+    ///
+    /// # Errors
+    /// With the step's own error when one fails.
+    pub fn from_silver(mut self) -> Result<Figures> {
         self.clean()?;
         self.aggregate()?;
         self.register_features()?;
         let predict = self.deploy()?;
         self.predict(&predict)?;
-        self.figures.journey_seconds = start.elapsed().as_secs_f64();
         Ok(self.figures)
     }
 
@@ -166,8 +191,7 @@ impl<'a> Journey<'a> {
                 "ssl_mode": {"mode": "disable"}, "schemas": ["production", "inventory"],
             }}),
         )?;
-        let sink =
-            self.client.post("/sink", &json!({"name": "lake", "type": "local", "config": {"path": "factory"}}))?;
+        let sink = self.client.post("/sink", &self.sink)?;
         let ingestion = self.client.post(
             "/ingestion",
             &json!({"name": "factory to lake", "sourceId": made["id"], "destinationId": sink["id"],
@@ -323,14 +347,16 @@ impl<'a> Journey<'a> {
 
     /// Looks until `done` says so; the first look is shown.
     fn until(&self, path: &str, done: impl Fn(&Value) -> Option<std::result::Result<(), String>>) -> Result<Value> {
-        let deadline = Instant::now() + STEP_WITHIN;
+        let deadline = Instant::now() + self.step_within;
         let mut answer = self.client.get(path)?;
         let mut told = Instant::now();
         loop {
             match done(&answer) {
                 Some(Ok(())) => return Ok(answer),
                 Some(Err(error)) => bail!("{path}: {error}"),
-                None if Instant::now() > deadline => bail!("{path} was not done within {} s", STEP_WITHIN.as_secs()),
+                None if Instant::now() > deadline => {
+                    bail!("{path} was not done within {} s", self.step_within.as_secs())
+                }
                 None => {}
             }
             if told.elapsed() > Duration::from_secs(3) {

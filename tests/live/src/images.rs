@@ -15,6 +15,8 @@ pub enum Image {
     ModelServer,
     /// What builds images in a cluster.
     Kaniko,
+    /// The host with its plugins, of `deploy/images/asgard`.
+    Asgard,
 }
 
 impl Image {
@@ -25,6 +27,7 @@ impl Image {
             // Of Python.
             Self::ModelServer => "python-ml:3.11".to_owned(),
             Self::Kaniko => "kaniko/executor:v1.24.0".to_owned(),
+            Self::Asgard => concat!("asgard:", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }
 
@@ -46,6 +49,7 @@ impl Image {
             Self::Spark => "IMAGE_SPARK",
             Self::ModelServer => "IMAGE_MODEL_SERVER",
             Self::Kaniko => "IMAGE_KANIKO",
+            Self::Asgard => "IMAGE_ASGARD",
         }
     }
 }

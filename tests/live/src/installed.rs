@@ -8,10 +8,8 @@ use anyhow::{Context, Result};
 /// What `cargo xtask test --live data` fetched.
 #[derive(Debug, Clone)]
 pub struct Installed {
-    /// The home of the Java runtime for Nessie and Trino.
+    /// The home of the Java runtime for Trino.
     pub java: PathBuf,
-    /// Nessie's server, one file.
-    pub nessie: PathBuf,
     /// Trino's `lib` and `plugin`.
     pub trino: PathBuf,
     /// An interpreter with dbt-core and dbt-trino.
@@ -83,7 +81,7 @@ fn jars(folder: &Path) -> Result<Vec<PathBuf>> {
 impl Installed {
     /// Whether live tests are asked for at all.
     pub fn asked_for() -> bool {
-        std::env::var_os("ASGARD_LIVE_NESSIE").is_some()
+        std::env::var_os("ASGARD_LIVE_TRINO").is_some()
     }
 
     /// What the environment names.
@@ -93,7 +91,6 @@ impl Installed {
     pub fn from_environment() -> Result<Self> {
         Ok(Self {
             java: path("JAVA")?,
-            nessie: path("NESSIE")?,
             trino: path("TRINO")?,
             dbt: path("DBT")?,
             airbyte_python: path("AIRBYTE_PYTHON")?,

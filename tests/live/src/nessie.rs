@@ -8,7 +8,7 @@ use anyhow::Result;
 use asgard_journey::host::{free_port, free_port_at};
 use asgard_journey::s3::S3;
 
-use crate::installed::Installed;
+use crate::installed;
 use crate::process::Process;
 
 /// A running Nessie; ends when dropped.
@@ -26,16 +26,16 @@ impl Nessie {
     ///
     /// # Errors
     /// With the end of its log when it does not come up.
-    pub fn start(installed: &Installed, s3: &S3, folder: &Path, address: Ipv4Addr) -> Result<Self> {
+    pub fn start(s3: &S3, folder: &Path, address: Ipv4Addr) -> Result<Self> {
         std::fs::create_dir_all(folder)?;
         let port = free_port_at(address)?;
         let settings = folder.join("nessie.properties");
         std::fs::write(&settings, settings_of(address, port, free_port()?, s3))?;
-        let mut java = Command::new(installed.java.join("bin/java"));
+        let mut java = Command::new(installed::path("JAVA")?.join("bin/java"));
         java.args(["-Xms64m", "-Xmx384m", "-XX:+UseSerialGC"])
             .arg(format!("-Dquarkus.config.locations=file:{}", settings.display()))
             .arg("-jar")
-            .arg(&installed.nessie);
+            .arg(installed::path("NESSIE")?);
         let mut process = Process::start("nessie", &mut java, folder)?;
         let configuration = format!("http://{address}:{port}/iceberg/v1/config");
         process.wait(|| ureq::get(&configuration).call().ok())?;

@@ -46,14 +46,24 @@ pub(crate) enum Base {
 impl Image<'_> {
     /// Its OCI layout. `add` puts into the build's context what is not in the repository; what that depends on is in `words`.
     pub(crate) fn built(&self, words: &[&str], add: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+        self.built_in(Path::new("images"), words, add)
+    }
+
+    /// As [`Image::built`], in another folder than the cache's own for images.
+    pub(crate) fn built_in(
+        &self,
+        folder: &Path,
+        words: &[&str],
+        add: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<PathBuf> {
         let source = root().join(self.folder);
         let base = match self.base {
             Base::Debian => Some(debian_slim()?),
             Base::Nothing => None,
         };
         let hash = cached::fingerprint(&[&source], &[self.arguments, words].concat())?;
-        let path = format!("images/{}-{}-{hash}", self.name, self.version);
-        layout(&path, &format!("the image {}:{} (minutes)", self.name, self.version), |workshop| {
+        let path = folder.join(format!("{}-{}-{hash}", self.name, self.version));
+        layout(&path.to_string_lossy(), &format!("the image {}:{} (minutes)", self.name, self.version), |workshop| {
             let context = workshop.folder.join("context");
             run(Command::new("cp").arg("-r").arg(&source).arg(&context))?;
             add(&context)?;

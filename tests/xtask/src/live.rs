@@ -7,6 +7,7 @@ use std::process::Command;
 use std::thread;
 
 use anyhow::{Result, anyhow};
+use asgard_journey::host::Built;
 use asgard_live::installed::SparkHome;
 use asgard_live::spark::VERSION as SPARK;
 use clap::ValueEnum;
@@ -22,7 +23,7 @@ pub(crate) enum Live {
     Engines,
     /// The same, and Spark in Kubernetes: twenty minutes more from an empty cache.
     Data,
-    /// What trains, builds and serves models: Kubernetes with Kaniko, MLflow, the API of ECR.
+    /// What trains, builds and serves models: Kubernetes with Kaniko, MLflow, the API of ECR; and the host itself in the cluster.
     Ml,
 }
 
@@ -55,6 +56,11 @@ impl Live {
             Self::Ml => ml(),
         }
     }
+}
+
+/// What is made of what was just built.
+pub(crate) fn of_host(built: &Built, asked_for: &[Live]) -> Result<Vec<(&'static str, PathBuf)>> {
+    if asked_for.contains(&Live::Ml) { Ok(vec![kubernetes::host_image(built)?]) } else { Ok(Vec::new()) }
 }
 
 fn data() -> Result<Vec<(&'static str, PathBuf)>> {
@@ -95,7 +101,10 @@ fn engines() -> Result<Vec<(&'static str, PathBuf)>> {
 fn ml() -> Result<Vec<(&'static str, PathBuf)>> {
     let mut provided = kubernetes::node()?;
     provided.extend(kubernetes::model_images()?);
+    provided.extend(kubernetes::helm()?);
     provided.extend([
+        ("ASGARD_LIVE_JAVA", java::home(FOR_SERVERS)?),
+        ("ASGARD_LIVE_NESSIE", nessie()?),
         ("ASGARD_LIVE_MLFLOW_PYTHON", python::environment("mlflow", &[MLFLOW])?),
         ("ASGARD_LIVE_MOTO_PYTHON", python::environment("moto", &[MOTO])?),
     ]);

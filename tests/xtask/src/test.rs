@@ -9,7 +9,7 @@ use asgard_journey::database::Database;
 use clap::Args;
 
 use crate::build::{self, Profile};
-use crate::live::Live;
+use crate::live::{self, Live};
 use crate::python;
 use crate::shell::{cargo, say};
 
@@ -40,12 +40,13 @@ pub(crate) struct Test {
 impl Test {
     pub(crate) fn run(self) -> Result<()> {
         // Registries answer while the host is built.
-        let live = self.live.clone();
+        let asked_for = self.live.clone();
         let provided =
-            thread::spawn(move || live.iter().map(|backends| backends.provide()).collect::<Result<Vec<_>>>());
+            thread::spawn(move || asked_for.iter().map(|backends| backends.provide()).collect::<Result<Vec<_>>>());
         let built = build::everything(Profile::Dev)?;
         let python = python::environment("tests", &REQUIREMENTS)?;
-        let live = provided.join().map_err(|_| anyhow!("what the live tests need could not be fetched"))??;
+        let mut live = provided.join().map_err(|_| anyhow!("what the live tests need could not be fetched"))??;
+        live.push(live::of_host(&built, &self.live)?);
         // What hosts of earlier tests compiled may be of plugins that are no more.
         let _ = std::fs::remove_dir_all(built.plugins.with_file_name("compiled"));
         say("running the tests");

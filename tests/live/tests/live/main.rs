@@ -12,6 +12,7 @@
 
 mod airbyte;
 mod airbyte_server;
+mod chart;
 mod dbt_trino;
 mod engine;
 mod kaniko;
@@ -73,6 +74,9 @@ fn main() -> ExitCode {
     if Image::Kaniko.asked_for() {
         trials.push(kaniko::trials(&world));
         trials.push(models::trials(&world));
+    }
+    if Image::Asgard.asked_for() {
+        trials.push(chart::trials(&world));
     }
     // All servers at once; whoever needs one waits for it.
     let warm = (!arguments.list && arguments.filter.is_none()).then(|| world::warm_up(&world));

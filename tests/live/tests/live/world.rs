@@ -131,9 +131,7 @@ impl World {
 
     /// A catalog that other programs share.
     pub(crate) fn nessie(&self) -> &Nessie {
-        started("Nessie", &self.nessie, || {
-            Nessie::start(self.installed()?, self.s3(), &self.folder("nessie"), self.address())
-        })
+        started("Nessie", &self.nessie, || Nessie::start(self.s3(), &self.folder("nessie"), self.address()))
     }
 
     /// Trino, with the catalogs `iceberg` and `nessie`: see [`World::attach`].

@@ -1,10 +1,14 @@
 //! Kubernetes for the live tests: its programs, built from Go's modules or of Debian's packages, and the images that its pods run.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
+use asgard_journey::host::Built;
 use asgard_live::spark::VERSION as SPARK;
 
+use crate::build;
+use crate::cached;
 use crate::debian::{self, Program};
 use crate::go::{Linking, Source};
 use crate::images::{Base, Image};
@@ -36,6 +40,14 @@ const KANIKO: Source = Source {
     folder: "kaniko",
     module: "github.com/GoogleContainerTools/kaniko",
     package: "github.com/GoogleContainerTools/kaniko/cmd/executor",
+    linking: Linking::Static,
+    takes: "two minutes",
+};
+
+const HELM: Source = Source {
+    folder: "helm",
+    module: "helm.sh/helm/v3",
+    package: "helm.sh/helm/v3/cmd/helm",
     linking: Linking::Static,
     takes: "two minutes",
 };
@@ -80,11 +92,7 @@ pub(super) fn spark(jars: &Path) -> Result<Vec<(&'static str, PathBuf)>> {
     let operator = SPARK_OPERATOR.built(&[], |folder| {
         let definitions = SPARK_OPERATOR.module_folder()?.join("config/crd/bases");
         // The module's own files are read-only.
-        run(std::process::Command::new("cp")
-            .arg("-rT")
-            .arg("--no-preserve=mode")
-            .arg(definitions)
-            .arg(folder.join("definitions")))
+        run(Command::new("cp").arg("-rT").arg("--no-preserve=mode").arg(definitions).arg(folder.join("definitions")))
     })?;
     let version = format!("SPARK_VERSION={SPARK}");
     let image = Image {
@@ -125,6 +133,37 @@ pub(super) fn model_images() -> Result<Vec<(&'static str, PathBuf)>> {
         arguments: &[],
     };
     Ok(vec![("ASGARD_LIVE_IMAGE_KANIKO", executor), ("ASGARD_LIVE_IMAGE_MODEL_SERVER", server.built(&[], nothing)?)])
+}
+
+/// What installs charts.
+pub(super) fn helm() -> Result<Vec<(&'static str, PathBuf)>> {
+    Ok(vec![("ASGARD_LIVE_HELM", HELM.built(&[], nothing)?.join(HELM.folder))])
+}
+
+/// The image of the host, of what was just built. There is one of a target folder: each is of hundreds of megabytes.
+pub(super) fn host_image(built: &Built) -> Result<(&'static str, PathBuf)> {
+    let image = Image {
+        name: "asgard",
+        version: env!("CARGO_PKG_VERSION"),
+        folder: "deploy/images/asgard",
+        base: Base::Debian,
+        arguments: &[],
+    };
+    let binary = std::fs::metadata(&built.asgard)?;
+    let age = binary.modified()?.duration_since(std::time::UNIX_EPOCH)?.as_nanos();
+    let plugins = cached::fingerprint(&[&built.plugins], &[])?;
+    let folder = build::target()?.join("images");
+    let layout = image.built_in(&folder, &[&age.to_string(), &binary.len().to_string(), &plugins], |context| {
+        run(Command::new("strip").arg("-o").arg(context.join("asgard")).arg(&built.asgard))?;
+        run(Command::new("cp").arg("-r").arg(&built.plugins).arg(context.join("plugins")))
+    })?;
+    let own = layout.parent().map(Path::to_owned);
+    for entry in std::fs::read_dir(&folder)?.flatten() {
+        if entry.path().is_dir() && Some(entry.path()) != own {
+            std::fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(("ASGARD_LIVE_IMAGE_ASGARD", layout))
 }
 
 fn busybox() -> Result<PathBuf> {
