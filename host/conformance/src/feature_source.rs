@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::bench::Bench;
+use crate::deployer::configured;
 use crate::report::{Found, Suite, ensure, fail, said};
 use crate::stepper::{self, Stepper};
 
@@ -37,18 +38,16 @@ pub(crate) async fn check(suite: &mut Suite, bench: &Bench) {
         source(bench, "information").await?.information().await?;
         Ok(())
     };
-    suite.check(information, asked).await;
+    suite.check(information, configured(bench, asked)).await;
     suite.check("a table for the views is made", table(bench)).await;
-    suite.check(refused, refuses(bench)).await;
-    suite.check(registered, registers(bench)).await;
-    suite.check(historical, joins(bench)).await;
-    suite.check(online, reads_online(bench)).await;
-    suite
-        .check(foreign, async {
-            stepper::refuses_foreign_states(&work(bench, "foreign", Request::Materialise(view())).await?).await
-        })
-        .await;
-    suite.check(removed, removes(bench)).await;
+    suite.check(refused, configured(bench, refuses(bench))).await;
+    suite.check(registered, configured(bench, registers(bench))).await;
+    suite.check(historical, configured(bench, joins(bench))).await;
+    suite.check(online, configured(bench, reads_online(bench))).await;
+    let foreign_state =
+        async { stepper::refuses_foreign_states(&work(bench, "foreign", Request::Materialise(view())).await?).await };
+    suite.check(foreign, configured(bench, foreign_state)).await;
+    suite.check(removed, configured(bench, removes(bench))).await;
 }
 
 async fn source(bench: &Bench, task: &str) -> Found<FeatureSource> {

@@ -7,11 +7,11 @@
 //!
 //! Feature rows of entities that nobody asked for are left out before they are sorted.
 
+use asgard_features::columns::{find, is_ordered, is_time, sql_type};
+use asgard_features::names;
+use asgard_features::sql::{Source, moment, quoted, time_to_live};
 use asgard_sdk::feature_source::Selection;
 use asgard_sdk::{Column, Error, Result};
-
-use crate::columns::{find, is_ordered, is_time, sql_type};
-use crate::sql::{Source, moment, quoted, time_to_live};
 
 /// The input with the rows to join to.
 pub const ROWS: &str = "entity_rows";
@@ -58,8 +58,9 @@ pub fn pinned(statement: &str, versions: &[Option<i64>]) -> String {
 /// # Errors
 /// `invalid-input` for `entities` or `full_feature_names`, `conflict` when a table lost a column of its view.
 pub fn statement(spine: Spine<'_>, selections: &[(&Selection, &[Column])], full_names: bool) -> Result<String> {
+    names::outputs(selections.iter().map(|(selection, _)| *selection), full_names)?;
     let Some((first, rest)) = selections.split_first() else {
-        return Err(Error::invalid("features", "no features were asked for"));
+        return Err(Error::internal("features of no view"));
     };
     let mut join = Join { full_names, ..Join::default() };
     match spine {
@@ -85,14 +86,6 @@ struct Passed {
     data_type: String,
 }
 
-/// A feature of the result.
-struct Output {
-    view: String,
-    feature: String,
-    /// In the result.
-    name: String,
-}
-
 /// The statement so far. Inside, columns are `p0, p1, …` (passed through) and `o0, o1, …` (features), so that no name of
 /// a user meets one of ours.
 #[derive(Default)]
@@ -102,7 +95,8 @@ struct Join {
     /// The clause with the rows so far.
     rows: String,
     passed: Vec<Passed>,
-    outputs: Vec<Output>,
+    /// Names of features in the result.
+    outputs: Vec<String>,
 }
 
 impl Join {
@@ -339,18 +333,15 @@ impl Join {
     }
 
     fn take(&mut self, selection: &Selection) {
-        for feature in &selection.features {
-            let name = if self.full_names { format!("{}__{feature}", selection.view.name) } else { feature.clone() };
-            self.outputs.push(Output { view: selection.view.name.clone(), feature: feature.clone(), name });
-        }
+        let full_names = self.full_names;
+        self.outputs.extend(selection.features.iter().map(|feature| names::output(selection, feature, full_names)));
     }
 
     fn finish(self) -> Result<String> {
-        self.check_names()?;
+        names::beside(&self.outputs, self.passed.iter().map(|passed| passed.name.as_str()))?;
         let passed =
             self.passed.iter().enumerate().map(|(index, passed)| format!("p{index} AS {}", quoted(&passed.name)));
-        let outputs =
-            self.outputs.iter().enumerate().map(|(index, output)| format!("o{index} AS {}", quoted(&output.name)));
+        let outputs = self.outputs.iter().enumerate().map(|(index, output)| format!("o{index} AS {}", quoted(output)));
         let columns: Vec<String> = passed.chain(outputs).collect();
         Ok(format!(
             "WITH {}\nSELECT {}\nFROM {}\nORDER BY row_id",
@@ -358,31 +349,5 @@ impl Join {
             columns.join(", "),
             self.rows
         ))
-    }
-
-    fn check_names(&self) -> Result<()> {
-        for (index, output) in self.outputs.iter().enumerate() {
-            if let Some(other) =
-                self.outputs[..index].iter().find(|other| other.name.eq_ignore_ascii_case(&output.name))
-            {
-                return Err(Error::invalid(
-                    "full_feature_names",
-                    format!(
-                        "feature `{}` of view `{}` and `{}` of `{}` would have one name: set it to true",
-                        other.feature, other.view, output.feature, output.view
-                    ),
-                ));
-            }
-            if self.passed.iter().any(|passed| passed.name.eq_ignore_ascii_case(&output.name)) {
-                return Err(Error::invalid(
-                    "entities",
-                    format!(
-                        "the rows have a column `{}`, which is also a feature: call it otherwise, or ask for full feature names",
-                        output.name
-                    ),
-                ));
-            }
-        }
-        Ok(())
     }
 }

@@ -5,13 +5,11 @@
 //! ([`online`]), the latest row of each entity. Semantics are Feast's: a row holds from its event time on, for the view's time
 //! to live (0 = for ever), until a later row of the same entity.
 
-pub mod columns;
 pub mod historical;
 pub mod materialise;
 pub mod online;
 pub mod registration;
 pub mod run;
-pub mod sql;
 pub mod values;
 
 // The exports' symbols have names that only a component may have.

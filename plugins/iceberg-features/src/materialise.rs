@@ -12,6 +12,7 @@ use std::io::Cursor;
 use arrow_array::RecordBatch;
 use arrow_ipc::reader::StreamReader;
 use arrow_schema::ArrowError;
+use asgard_features::sql::{Source, names};
 use asgard_sdk::context::Level;
 use asgard_sdk::feature_source::FeatureView;
 use asgard_sdk::json::{self, Map, Value};
@@ -19,7 +20,6 @@ use asgard_sdk::{Error, Result, context, key_value, lakehouse};
 use serde::{Deserialize, Serialize};
 
 use crate::historical::input_name;
-use crate::sql::{Source, names};
 use crate::values;
 
 /// Where a view's bucket tells how it was filled. No entity has it: their keys are lists.
@@ -139,36 +139,17 @@ fn batch_entries(view: &FeatureView, batch: &RecordBatch) -> Result<Vec<(String,
             .zip(features)
             .map(|(feature, column)| Ok((feature.name.clone(), values::json(column.as_ref(), row)?)));
         let stored = Stored { at, features: features.collect::<Result<_>>()? };
-        entries.push((written(&texts)?, asgard_sdk::encode(&stored)?));
+        entries.push((key(&texts)?, asgard_sdk::encode(&stored)?));
     }
     Ok(entries)
 }
 
-/// An entity's key. Numbers and texts that look the same are the same.
+/// An entity's key, of its values as texts.
 ///
 /// # Errors
-/// `internal` for a value that identifies nothing.
-pub fn key<'a>(values: impl Iterator<Item = &'a Value>) -> Result<String> {
-    let texts = values.map(key_text).collect::<Option<Vec<String>>>();
-    written(&texts.ok_or_else(|| Error::internal("an entity's value is neither text nor number nor boolean"))?)
-}
-
-fn written(texts: &[impl Serialize]) -> Result<String> {
+/// `internal` when they have no JSON form.
+pub fn key(texts: &[impl Serialize]) -> Result<String> {
     json::to_string(texts).map_err(Error::internal)
-}
-
-/// A value as it stands in a key; none for null, lists and objects.
-pub fn key_text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Bool(truth) => Some(truth.to_string()),
-        Value::Number(number) => Some(match number.as_f64() {
-            // Some clients write whole numbers as 7.0.
-            Some(whole) if number.is_f64() && whole.fract() == 0.0 && whole.abs() < 9e15 => format!("{whole:.0}"),
-            _ => number.to_string(),
-        }),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-    }
 }
 
 fn unreadable(error: ArrowError) -> Error {

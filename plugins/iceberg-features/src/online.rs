@@ -3,13 +3,15 @@
 //! A table may have a newer snapshot than the one that its online store was filled from. Reads look for that, but not more
 //! often than [`CHECK_AFTER_MS`], and fill it again first: an answer is never older than that.
 
+use asgard_features::keys::{entities_of, of_rows};
+use asgard_features::names;
+use asgard_features::sql::time_to_live;
 use asgard_sdk::context::Level;
 use asgard_sdk::feature_source::{FeatureView, OnlineRequest, Selection};
 use asgard_sdk::json::{self, Map, Value};
 use asgard_sdk::{Error, Result, context, decode, encode, key_value, lakehouse};
 
-use crate::materialise::{Filled, STATE, Stored, bucket, fill, key, key_text};
-use crate::sql::time_to_live;
+use crate::materialise::{Filled, STATE, Stored, bucket, fill, key};
 
 /// Looking at the catalog costs more than the read itself.
 const CHECK_AFTER_MS: u64 = 5_000;
@@ -21,8 +23,11 @@ const CHECK_AFTER_MS: u64 = 5_000;
 pub fn read(request: &OnlineRequest) -> Result<String> {
     let rows: Vec<Map<String, Value>> = json::from_str(&request.entities)
         .map_err(|error| Error::invalid("entities", format!("expected a list of objects: {error}")))?;
-    check_names(request)?;
-    let mut answers = rows.iter().map(|row| entities_of(row, &request.selections)).collect::<Vec<_>>();
+    names::outputs(&request.selections, request.full_names)?;
+    let mut answers = rows
+        .iter()
+        .map(|row| entities_of(row, request.selections.iter().map(|selection| &selection.view)))
+        .collect::<Vec<_>>();
     let now = context::now_ms();
     for selection in &request.selections {
         let keys = keys(&selection.view, &rows)?;
@@ -33,53 +38,12 @@ pub fn read(request: &OnlineRequest) -> Result<String> {
     json::to_string(&answers).map_err(Error::internal)
 }
 
-fn check_names(request: &OnlineRequest) -> Result<()> {
-    let mut names: Vec<String> = Vec::new();
-    for selection in &request.selections {
-        for feature in &selection.features {
-            let name = name(selection, feature, request.full_names);
-            if names.contains(&name) {
-                return Err(Error::invalid(
-                    "full_feature_names",
-                    format!("two views have a feature `{feature}`: set it to true"),
-                ));
-            }
-            names.push(name);
-        }
-    }
-    Ok(())
-}
-
-fn name(selection: &Selection, feature: &str, full: bool) -> String {
-    if full { format!("{}__{feature}", selection.view.name) } else { feature.to_owned() }
-}
-
-fn entities_of(row: &Map<String, Value>, selections: &[Selection]) -> Map<String, Value> {
-    let names = selections.iter().flat_map(|selection| &selection.view.entities);
-    names.filter_map(|name| Some((name.clone(), row.get(name)?.clone()))).collect()
-}
-
 /// The keys of a view's entities in the rows.
 ///
 /// # Errors
 /// `invalid-input` naming row and entity.
 pub fn keys(view: &FeatureView, rows: &[Map<String, Value>]) -> Result<Vec<String>> {
-    let of_row = |(index, row): (usize, &Map<String, Value>)| {
-        let mut values = Vec::with_capacity(view.entities.len());
-        for entity in &view.entities {
-            let field = || format!("entities[{index}].{entity}");
-            let value = row.get(entity).ok_or_else(|| Error::invalid(field(), "the entity's value is missing"))?;
-            if key_text(value).is_none() {
-                return Err(Error::invalid(
-                    field(),
-                    format!("{value} identifies nothing: expected a text or a number"),
-                ));
-            }
-            values.push(value);
-        }
-        key(values.into_iter())
-    };
-    rows.iter().enumerate().map(of_row).collect()
+    of_rows(view, rows)?.iter().map(|texts| key(texts)).collect()
 }
 
 /// What the store has for the keys; filled first when it must be.
@@ -131,7 +95,7 @@ pub fn add(answer: &mut Map<String, Value>, selection: &Selection, found: Option
     let valid = found.filter(|stored| is_valid(&selection.view, stored, now));
     for feature in &selection.features {
         let value = valid.as_ref().and_then(|stored| stored.features.get(feature)).cloned().unwrap_or_default();
-        answer.insert(name(selection, feature, full), value);
+        answer.insert(names::output(selection, feature, full), value);
     }
 }
 

@@ -2,10 +2,10 @@
 
 use asgard_capabilities::lakehouse::Engine as _;
 use asgard_contract::lakehouse::{Dialect, Input, Statement};
+use asgard_features::sql::Source;
 use asgard_plugin_iceberg_features::historical::input_name;
 use asgard_plugin_iceberg_features::materialise::{Stored, entries, statement};
 use asgard_plugin_iceberg_features::online::{add, keys};
-use asgard_plugin_iceberg_features::sql::Source;
 use asgard_sdk::feature_source::{Dtype, FeatureView};
 use asgard_sdk::json::{self, Map, json};
 

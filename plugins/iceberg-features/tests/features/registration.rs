@@ -1,6 +1,6 @@
 //! Whether a view fits its table.
 
-use asgard_plugin_iceberg_features::registration::check;
+use asgard_features::registration::check;
 use asgard_sdk::feature_source::{Dtype, FeatureView};
 use asgard_sdk::{Column, Error};
 

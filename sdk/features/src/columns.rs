@@ -115,13 +115,17 @@ pub fn find<'a>(columns: &'a [Column], name: &str) -> Option<&'a Column> {
     columns.iter().find(|column| column.name == name)
 }
 
-/// A column of the dtype: `expression` itself where it has the dtype's own type, else a cast to it.
+/// The type that a column of the dtype has in an answer: the dtype's own, unless the column's says more than that would. A timestamp
+/// without a zone and a date stay what they are.
+pub fn type_of_answer(data_type: &str, dtype: Dtype) -> &str {
+    let stays = matches!(dtype, Dtype::UnixTimestamp | Dtype::Bytes) || (dtype == Dtype::String && data_type == "uuid");
+    if stays { data_type } else { natural_type(dtype) }
+}
+
+/// A column of the dtype: `expression` itself where it has the answer's type already, else a cast to it.
 pub fn as_dtype(expression: &str, data_type: &str, dtype: Dtype) -> String {
-    // A timestamp without a zone and a date stay what they are: they say more than a number.
-    let stays = data_type == natural_type(dtype)
-        || matches!(dtype, Dtype::UnixTimestamp | Dtype::Bytes)
-        || (dtype == Dtype::String && data_type == "uuid");
-    if stays { expression.to_owned() } else { format!("CAST({expression} AS {})", sql_type(natural_type(dtype))) }
+    let answer = type_of_answer(data_type, dtype);
+    if data_type == answer { expression.to_owned() } else { format!("CAST({expression} AS {})", sql_type(answer)) }
 }
 
 /// Iceberg's type in Trino's SQL.
