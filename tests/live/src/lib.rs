@@ -1,11 +1,12 @@
 //! Real engines and catalogs beside a host: [`nessie`], [`trino`] and [`spark`] (and its [`spark_servers`]), each a process of its own on free ports, and
 //! what they answer in words that can be compared. And a real cluster: [`kubernetes`] with its [`registry`] and the Spark [`operator`],
-//! on a [`network`] that pods share with this machine; beside it a [`tracker`] of experiments, and the API of [`ecr`].
+//! on a [`network`] that pods share with this machine; beside it a [`tracker`] of experiments, [`feast`], and the API of [`ecr`].
 //! [`helm`] installs charts there, and [`forward`] lets pods reach what listens on loopback.
 //!
 //! `cargo xtask test --live data` and `--live ml` fetch them and name them in the environment ([`installed`]).
 
 pub mod ecr;
+pub mod feast;
 pub mod forward;
 pub mod helm;
 pub mod images;

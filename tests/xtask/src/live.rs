@@ -23,7 +23,7 @@ pub(crate) enum Live {
     Engines,
     /// The same, and Spark in Kubernetes: twenty minutes more from an empty cache.
     Data,
-    /// What trains, builds and serves models: Kubernetes with Kaniko, MLflow, the API of ECR; and the host itself in the cluster.
+    /// What trains, builds and serves models: Kubernetes with Kaniko, MLflow, Feast, the API of ECR; and the host itself in the cluster.
     Ml,
 }
 
@@ -39,6 +39,8 @@ const ICEBERG: &str = "1.12.0";
 const DBT: [&str; 2] = ["dbt-core==1.11.16", "dbt-trino==1.11.0"];
 /// As in the image that scripts and models run in.
 const MLFLOW: &str = "mlflow==3.17.2";
+/// Feast 0.67 starts with no newer FastAPI. `grpcio` is the registry server's, which says so nowhere.
+const FEAST: [&str; 2] = ["feast[duckdb,grpcio]==0.67.0", "fastapi==0.135.0"];
 /// The API of ECR.
 const MOTO: &str = "moto[server]==5.2.5";
 
@@ -106,6 +108,7 @@ fn ml() -> Result<Vec<(&'static str, PathBuf)>> {
         ("ASGARD_LIVE_JAVA", java::home(FOR_SERVERS)?),
         ("ASGARD_LIVE_NESSIE", nessie()?),
         ("ASGARD_LIVE_MLFLOW_PYTHON", python::environment("mlflow", &[MLFLOW])?),
+        ("ASGARD_LIVE_FEAST_PYTHON", python::environment("feast", &FEAST)?),
         ("ASGARD_LIVE_MOTO_PYTHON", python::environment("moto", &[MOTO])?),
     ]);
     Ok(provided)

@@ -1,6 +1,6 @@
 //! Live tests: the built host beside real engines and catalogs, all at work on the same tables.
 //!
-//! `cargo xtask test --live data` runs them, and `--live ml` those on Kubernetes alone. Without either there is nothing to run. One
+//! `cargo xtask test --live data` runs them, and `--live ml` those on Kubernetes and on Feast. Without either there is nothing to run. One
 //! file per behaviour; tests share the servers (see [`world`]) and give their tables and namespaces names of their own.
 
 #![expect(
@@ -15,6 +15,7 @@ mod airbyte_server;
 mod chart;
 mod dbt_trino;
 mod engine;
+mod feast;
 mod kaniko;
 mod kubernetes;
 mod lake;
@@ -31,6 +32,7 @@ mod writes;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use asgard_live::feast::Feast;
 use asgard_live::images::Image;
 use asgard_live::installed::Installed;
 use asgard_live::kubernetes::Home;
@@ -41,7 +43,7 @@ use crate::world::World;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    if !Installed::asked_for() && !Home::asked_for() {
+    if !Installed::asked_for() && !Home::asked_for() && !Feast::asked_for() {
         return libtest_mimic::run(&arguments, Vec::new()).exit_code();
     }
     let world = match World::new() {
@@ -77,6 +79,9 @@ fn main() -> ExitCode {
     }
     if Image::Asgard.asked_for() {
         trials.push(chart::trials(&world));
+    }
+    if Feast::asked_for() {
+        trials.push(feast::trials(&world));
     }
     // All servers at once; whoever needs one waits for it.
     let warm = (!arguments.list && arguments.filter.is_none()).then(|| world::warm_up(&world));

@@ -13,6 +13,7 @@ use asgard_journey::s3::S3;
 use asgard_journey::source::FactorySource;
 pub(crate) use asgard_journey::waiting::until;
 use asgard_live::ecr::Ecr;
+use asgard_live::feast::Feast;
 use asgard_live::installed::Installed;
 use asgard_live::kubernetes::{Home, Kubernetes};
 use asgard_live::nessie::Nessie;
@@ -40,6 +41,7 @@ pub(crate) struct World {
     operator: Server<Operator>,
     tracker: Server<Tracker>,
     ecr: Server<Ecr>,
+    feast: Server<Feast>,
     s3: Server<S3>,
     nessie: Server<Nessie>,
     trino: Server<Trino>,
@@ -64,6 +66,7 @@ impl World {
             operator: OnceLock::new(),
             tracker: OnceLock::new(),
             ecr: OnceLock::new(),
+            feast: OnceLock::new(),
             s3: OnceLock::new(),
             nessie: OnceLock::new(),
             trino: OnceLock::new(),
@@ -106,6 +109,11 @@ impl World {
     /// The API of Amazon ECR.
     pub(crate) fn ecr(&self) -> &Ecr {
         started("moto", &self.ecr, || Ecr::start(&self.folder("moto")))
+    }
+
+    /// A feature store with its servers.
+    pub(crate) fn feast(&self) -> &Feast {
+        started("Feast", &self.feast, || Feast::start(&self.folder("feast")))
     }
 
     fn network(&self) -> &Result<Network, String> {
@@ -344,7 +352,7 @@ impl World {
             self.folder.disable_cleanup(true);
         }
         drop((self.host, self.standalone, self.connect));
-        drop((self.spark, self.trino, self.operator, self.kubernetes, self.tracker, self.ecr));
+        drop((self.spark, self.trino, self.operator, self.kubernetes, self.tracker, self.ecr, self.feast));
         drop((self.nessie, self.source, self.s3, self.network));
     }
 }
