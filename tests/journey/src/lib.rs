@@ -4,6 +4,7 @@ pub mod chaos;
 pub mod client;
 pub mod database;
 pub mod factory;
+pub mod faults;
 pub mod host;
 pub mod postgres;
 pub mod proxy;

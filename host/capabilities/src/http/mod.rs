@@ -7,6 +7,7 @@
 //! | `credentials` | attaches what the grant names; the plugin never sees it |
 //! | `oauth`, `sigv4` | the two that take more than a line |
 //! | `substitution` | secrets in bodies |
+//! | `retry_after` | a server's wish to be left alone for a while |
 //! | `exchange` | one request and its answer, within limits |
 //!
 //! Each grant has a pool of connections of its own: a connection that was allowed by one grant is never used for a request
@@ -17,6 +18,7 @@ mod credentials;
 mod exchange;
 mod oauth;
 mod policy;
+mod retry_after;
 mod sigv4;
 mod substitution;
 
@@ -26,6 +28,7 @@ use std::time::Duration;
 use asgard_contract::{Error, Result};
 
 pub(crate) use policy::{Policy, Reachable};
+pub use retry_after::retry_after_ms;
 
 use crate::holder::Holder;
 use crate::secrets::Secrets;

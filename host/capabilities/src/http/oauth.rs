@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use asgard_contract::{Error, Result};
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use serde::Deserialize;
@@ -14,6 +14,7 @@ use url::{Url, form_urlencoded};
 
 use super::connector::{Connector, Pool};
 use super::credentials::{basic, sensitive};
+use super::retry_after::retry_after_ms;
 use crate::addresses::{Addresses, Host};
 use crate::resolve::SystemResolver;
 use crate::secrets::Secrets;
@@ -148,9 +149,4 @@ impl TokenSource {
         let body = Limited::new(body, LARGEST_ANSWER).collect().await.map_err(|error| away(&error))?;
         Ok(http::Response::from_parts(parts, body.to_bytes()))
     }
-}
-
-/// The server's own wish for a pause; a date is left to our own pause.
-fn retry_after_ms(headers: &http::HeaderMap) -> Option<u64> {
-    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse::<u64>().ok()?.checked_mul(1000)
 }

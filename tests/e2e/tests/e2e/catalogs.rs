@@ -19,7 +19,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
 }
 
 /// The document of an environment on the light host's own catalog, as another program's.
-fn document(world: &World, name: &str, uri: &str) -> Value {
+pub(crate) fn document(world: &World, name: &str, uri: &str) -> Value {
     let client = world.light();
     let mut document = client.get("/environments/local").unwrap()["document"].clone();
     let warehouse = world.light_data().join("environments/local/lakehouse/warehouse").join(name);

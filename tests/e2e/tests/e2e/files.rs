@@ -27,13 +27,18 @@ fn source(client: &Client, name: &str, streams: &Value) -> Value {
     source_at(client, name, &json!({"provider": "local", "folder": format!("files/{name}")}), streams)
 }
 
-fn source_at(client: &Client, name: &str, location: &Value, streams: &Value) -> Value {
+pub(crate) fn source_at(client: &Client, name: &str, location: &Value, streams: &Value) -> Value {
     let config = json!({"location": location, "streams": streams});
     client.post("/datasource", &json!({"name": name, "type": "files", "config": config})).unwrap()
 }
 
-fn ingest(client: &Client, name: &str, source: &Value, streams: &Value) -> String {
-    let sink = json!({"name": format!("{name} sink"), "type": "local", "config": {"path": name}});
+pub(crate) fn ingest(client: &Client, name: &str, source: &Value, streams: &Value) -> String {
+    ingest_into(client, name, Path::new(name), source, streams)
+}
+
+/// As [`ingest`], into a folder for the tables.
+pub(crate) fn ingest_into(client: &Client, name: &str, folder: &Path, source: &Value, streams: &Value) -> String {
+    let sink = json!({"name": format!("{name} sink"), "type": "local", "config": {"path": folder}});
     let sink = client.post("/sink", &sink).unwrap();
     let body = json!({"name": format!("{name} ingestion"), "sourceId": source["id"], "destinationId": sink["id"],
         "prefix": format!("{name}_"), "streams": streams});
@@ -187,13 +192,13 @@ fn placed(world: &World) {
 
 /// Whether a web server gives parts of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ranges {
+pub(crate) enum Ranges {
     Given,
     Ignored,
 }
 
 /// Serves the files of a folder while the tests run; answers with its URL.
-fn web_server(folder: &Path, ranges: Ranges) -> String {
+pub(crate) fn web_server(folder: &Path, ranges: Ranges) -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let folder = folder.to_owned();

@@ -21,6 +21,7 @@ mod disks;
 mod durability;
 mod environment_commands;
 mod environments;
+mod faults;
 mod features;
 mod files;
 mod gold;
@@ -86,6 +87,7 @@ fn main() -> ExitCode {
         iceberg::trials(&world),
         s3::trials(&world),
         catalogs::trials(&world),
+        faults::trials(&world),
         bad_models::trials(&world),
         served_models::trials(&world),
         requests::trials(&world),

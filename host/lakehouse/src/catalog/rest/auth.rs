@@ -3,8 +3,9 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use asgard_capabilities::http::retry_after_ms;
 use asgard_contract::{Error, Result};
-use reqwest::RequestBuilder;
+use reqwest::{RequestBuilder, StatusCode};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 use url::Url;
@@ -103,10 +104,16 @@ async fn fetch(http: &reqwest::Client, url: Url, id: &str, secret: &str, scope: 
     let shown = url.to_string();
     let away = |error: reqwest::Error| Error::unavailable(format!("{shown} gave no token: {error}"));
     let response = http.post(url).form(&form).send().await.map_err(away)?;
-    if response.status().is_client_error() {
-        return Err(Error::unauthenticated(format!("{shown} gave no token: it answered {}", response.status())));
+    let status = response.status();
+    if !status.is_success() {
+        let message = format!("{shown} gave no token: it answered {status}");
+        return Err(if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
+            Error::unauthenticated(message)
+        } else {
+            Error::Unavailable { message, retry_after_ms: retry_after_ms(response.headers()) }
+        });
     }
-    let issued: Issued = response.error_for_status().map_err(away)?.json().await.map_err(away)?;
+    let issued: Issued = response.json().await.map_err(away)?;
     let lifetime = issued.expires_in.map_or(ASSUMED_LIFETIME, Duration::from_secs);
     Ok(Token { text: issued.access_token, until: Instant::now() + lifetime.saturating_sub(RENEWED_BEFORE) })
 }

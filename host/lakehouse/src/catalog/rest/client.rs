@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use asgard_capabilities::http::retry_after_ms;
 use asgard_contract::{Error, Result};
 use reqwest::{Method, Response, StatusCode};
 use serde::Deserialize;
@@ -191,6 +192,7 @@ impl Client {
 
     async fn answer<T: DeserializeOwned>(&self, response: Response) -> Result<Answer<T>> {
         let status = response.status();
+        let pause = retry_after_ms(response.headers());
         let bytes = response
             .bytes()
             .await
@@ -215,7 +217,7 @@ impl Client {
             StatusCode::TOO_MANY_REQUESTS
             | StatusCode::BAD_GATEWAY
             | StatusCode::SERVICE_UNAVAILABLE
-            | StatusCode::GATEWAY_TIMEOUT => Err(Error::unavailable(said)),
+            | StatusCode::GATEWAY_TIMEOUT => Err(Error::Unavailable { message: said, retry_after_ms: pause }),
             // Some catalogs answer so to what they cannot make sense of; to ask again and again would only hide the reason.
             status if status.is_server_error() => Err(Error::internal(said)),
             _ => Err(Error::InvalidInput { field: None, message: said }),

@@ -127,7 +127,7 @@ fn list(function: &Function) -> Result<Expr> {
 fn micros(text: &str) -> Option<i64> {
     let text = text.trim().to_lowercase();
     let words: Vec<&str> = text.strip_prefix("interval ").unwrap_or(&text).split_whitespace().collect();
-    if words.is_empty() || words.len() % 2 != 0 {
+    if words.is_empty() || !words.len().is_multiple_of(2) {
         return None;
     }
     words.chunks_exact(2).try_fold(0_i64, |sum, pair| {
