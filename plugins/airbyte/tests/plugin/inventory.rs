@@ -65,6 +65,24 @@ fn a_host_that_dies_at_any_request_makes_nothing_twice() {
 }
 
 #[test]
+fn what_was_made_by_a_request_whose_answer_was_lost_is_found_again() {
+    for answers in 0..12 {
+        let (server, configuration) = (Server::default(), configuration(json!({})));
+        let inventory = Inventory::new(&server, &configuration).unwrap();
+        server.0.loses_after.set(Some(answers));
+        let lost = inventory.provision(&ResourceDefinition::Ingestion(ingestion())).is_err();
+        server.0.loses_after.set(None);
+        inventory.provision(&ResourceDefinition::Ingestion(ingestion())).unwrap();
+        for kind in ["sources", "destinations", "connections"] {
+            assert_eq!(server.things(kind).len(), 1, "{kind} after {answers} answers (lost: {lost})");
+        }
+        let retired = (0..2).map(|_| inventory.retire(&ResourceDefinition::Ingestion(ingestion())));
+        retired.for_each(|retired| retired.unwrap());
+        assert!(server.things("connections").is_empty());
+    }
+}
+
+#[test]
 fn a_destination_goes_with_its_last_connection_and_retiring_may_be_repeated() {
     let (server, configuration) = (Server::default(), configuration(json!({})));
     let inventory = Inventory::new(&server, &configuration).unwrap();

@@ -91,6 +91,40 @@ fn a_job_is_started_once_however_often_the_host_dies() {
 }
 
 #[test]
+fn a_job_whose_answer_was_lost_is_found_again() {
+    let mut lost = 0;
+    for answers in 0..6 {
+        let (server, configuration) = provisioned();
+        server.0.loses_after.set(Some(answers));
+        match open(&server, &configuration, "t1") {
+            Ok(_) => {}
+            Err(Error::Unavailable(_)) => lost += 1,
+            Err(other) => panic!("{other:?}"),
+        }
+        server.0.loses_after.set(None);
+        let mut run = open(&server, &configuration, "t1").unwrap();
+        assert_eq!(server.count("POST /jobs"), 1, "after {answers} answers");
+        set(&server, "succeeded", 20);
+        while !matches!(run.next_event().unwrap(), Event::Done) {}
+    }
+    assert!(lost > 2, "{lost} answers were lost");
+}
+
+#[test]
+fn a_cancellation_whose_answer_was_lost_is_asked_again() {
+    for answers in 0..3 {
+        let (server, configuration) = provisioned();
+        open(&server, &configuration, "t1").unwrap();
+        server.0.loses_after.set(Some(answers));
+        let _lost = jobs::cancel(&server, &configuration, &ingestion(), "t1");
+        server.0.loses_after.set(None);
+        jobs::cancel(&server, &configuration, &ingestion(), "t1").unwrap();
+        assert_eq!(server.0.jobs.borrow()[0]["status"], "cancelled");
+        assert_eq!(server.count("DELETE /jobs"), 1, "after {answers} answers");
+    }
+}
+
+#[test]
 fn a_job_that_somebody_else_started_is_waited_for() {
     let (server, configuration) = provisioned();
     server

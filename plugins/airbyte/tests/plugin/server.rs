@@ -8,7 +8,7 @@ use asgard_plugin_airbyte::configuration::Configuration;
 use asgard_plugin_airbyte::host::Host;
 use asgard_sdk::connector::{Ingestion, Sink, Source, StreamSelection, SyncMode};
 use asgard_sdk::context::Level;
-use asgard_sdk::{Column, Result, http};
+use asgard_sdk::{Column, Error, Result, http};
 use serde_json::{Value, json};
 
 const PUBLIC: &str = "http://airbyte.test/api/public/v1";
@@ -33,6 +33,8 @@ pub(crate) struct State {
     ids: Cell<u64>,
     /// The host dies when it has sent so many requests more.
     pub(crate) dies_after: Cell<Option<u64>>,
+    /// After so many answers more one is lost: the server did what was asked.
+    pub(crate) loses_after: Cell<Option<u64>>,
 }
 
 #[derive(Clone, Default)]
@@ -134,6 +136,11 @@ impl Host for Server {
         } else {
             self.answer(&request.method, path, &body)
         };
+        let left = self.0.loses_after.get();
+        self.0.loses_after.set(left.and_then(|left| left.checked_sub(1)));
+        if left == Some(0) {
+            return Err(Error::unavailable("the connection ended before the answer"));
+        }
         Ok(http::Response { status, headers: Vec::new(), body: answer.to_string().into_bytes() })
     }
     fn recall(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>> {

@@ -20,6 +20,8 @@ pub(crate) struct Recorded {
     answers: RefCell<BTreeMap<String, Vec<(u16, String)>>>,
     /// `METHOD URL` and body of every request.
     pub(crate) asked: RefCell<Vec<(String, String)>>,
+    /// The answer to the next such request is lost: the server did what was asked.
+    pub(crate) loses: RefCell<Option<String>>,
     pub(crate) spec: RefCell<Option<Spec>>,
     pub(crate) status: Cell<Option<ProcessStatus>>,
     pub(crate) output: RefCell<Vec<u8>>,
@@ -138,6 +140,9 @@ impl Host for Recorded {
         let mut answers = self.answers.borrow_mut();
         let Some(queue) = answers.get_mut(&asked) else { panic!("nothing is recorded for {asked}") };
         let (status, body) = if queue.len() > 1 { queue.remove(0) } else { queue[0].clone() };
+        if self.loses.borrow_mut().take_if(|lost| asked.starts_with(&**lost)).is_some() {
+            return Err(Error::unavailable("the connection ended before the answer"));
+        }
         let body = match request.url.split("offset=").nth(1).and_then(|rest| rest.split('&').next()) {
             Some(offset) => page(&body, offset.parse().unwrap()),
             None => body,

@@ -110,6 +110,41 @@ fn a_driver_that_the_master_has_forgotten_is_submitted_again() {
 }
 
 #[test]
+fn a_driver_whose_answer_was_lost_and_the_one_after_it_commit_under_one_key() {
+    let host = cluster("FINISHED", DONE);
+    *host.loses.borrow_mut() = Some(CREATE.to_owned());
+    let lost = Runs::new(&host, &standalone()).start(crate::recorded::request()).unwrap_err();
+    assert!(matches!(lost, Error::Unavailable(_)), "{lost:?}");
+    let state = start(&host, &standalone()).state;
+    // The master knows no name by which the first could be found: what both are told is the same, and its key is committed once.
+    let asked = host.asked.borrow().iter().map(|(_, body)| body.clone()).collect::<Vec<_>>();
+    assert_eq!((asked.len(), &asked[0]), (2, &asked[1]));
+    let submission: Value = serde_json::from_str(&asked[0]).unwrap();
+    let told: Value =
+        serde_json::from_str(submission["appArgs"].as_array().unwrap().last().unwrap().as_str().unwrap()).unwrap();
+    assert_eq!(told["key"], "task-1/ab12cd34");
+    assert!(matches!(ended(&host, &standalone(), state).status, Status::Succeeded(_)));
+}
+
+#[test]
+fn an_answer_about_a_driver_that_was_lost_is_asked_for_again() {
+    for request in [STATUS, "GET http://spark:8080/json/", "GET http://127.0.0.1:28082/log/#stdout"] {
+        let host = cluster("FINISHED", DONE);
+        let mut state = start(&host, &standalone()).state;
+        *host.loses.borrow_mut() = Some(request.to_owned());
+        let runs = (Runs::new(&host, &standalone()).advance(&state), host.loses.borrow().is_none());
+        match runs {
+            (Ok(step), true) => state = step.state,
+            (Err(Error::Unavailable(_)), true) => {}
+            other => panic!("{request}: {other:?}"),
+        }
+        let step = ended(&host, &standalone(), state);
+        assert!(matches!(step.status, Status::Succeeded(_)), "{request}: {:?}", step.status);
+        assert_eq!(host.requests(CREATE), 1, "{request}");
+    }
+}
+
+#[test]
 fn a_driver_that_no_worker_takes_is_given_up_and_killed() {
     let host = cluster("FINISHED", DONE);
     let state = start(&host, &standalone()).state;
