@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use asgard_journey::host::{free_port, free_port_at};
 use asgard_journey::s3::S3;
 
@@ -47,13 +47,39 @@ impl Nessie {
         format!("http://{}:{}/iceberg", self.address, self.port)
     }
 
+    /// As [`Nessie::iceberg`], on another branch.
+    pub fn iceberg_on(&self, branch: &str) -> String {
+        format!("{}/{branch}", self.iceberg())
+    }
+
+    /// Makes a branch of `main` as it is now.
+    ///
+    /// # Errors
+    /// When it does not answer, or has the branch.
+    pub fn make_branch(&self, name: &str) -> Result<()> {
+        let trees = self.trees();
+        let main: serde_json::Value =
+            serde_json::from_reader(ureq::get(format!("{trees}/main")).call()?.body_mut().as_reader())?;
+        let body = main["reference"].to_string();
+        let made = ureq::post(format!("{trees}?name={name}&type=BRANCH"))
+            .header("content-type", "application/json")
+            .send(body)
+            .with_context(|| format!("the branch `{name}`"))?;
+        drop(made);
+        Ok(())
+    }
+
+    fn trees(&self) -> String {
+        format!("http://{}:{}/api/v2/trees", self.address, self.port)
+    }
+
     /// The names of its branches.
     ///
     /// # Errors
     /// When it does not answer.
     pub fn branches(&self) -> Result<Vec<String>> {
-        let trees = format!("http://127.0.0.1:{}/api/v2/trees", self.port);
-        let answer: serde_json::Value = serde_json::from_reader(ureq::get(&trees).call()?.body_mut().as_reader())?;
+        let answer: serde_json::Value =
+            serde_json::from_reader(ureq::get(self.trees()).call()?.body_mut().as_reader())?;
         let found = answer["references"].as_array().cloned().unwrap_or_default();
         Ok(found.iter().filter_map(|branch| branch["name"].as_str().map(str::to_owned)).collect())
     }

@@ -27,7 +27,7 @@ const ENDLESS: &str =
 
 /// The plugin's two modes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
+pub(crate) enum Mode {
     Dbt,
     Statements,
 }
@@ -70,7 +70,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
 }
 
 /// The parts of an environment's document that bind gold to Trino at `url`.
-fn binding(world: &World, mode: Mode, url: &str) -> Value {
+pub(crate) fn binding(world: &World, mode: Mode, url: &str) -> Value {
     let configuration = json!({"url": url, "mode": mode.name(), "catalog": "nessie", "table_properties": true});
     let grants = json!({"http": [{"host": url.trim_start_matches("http://")}], "processes": ["dbt"]});
     json!({

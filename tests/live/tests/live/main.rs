@@ -26,6 +26,7 @@ mod reads;
 mod refusals;
 mod spark_operator;
 mod spark_plugin;
+mod stacks;
 mod world;
 mod writes;
 
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
             airbyte_server::trials(&world),
             dbt_trino::trials(&world),
             spark_plugin::trials(&world),
+            stacks::trials(&world),
         ]);
     }
     if Operator::asked_for() {

@@ -66,7 +66,8 @@ impl Way {
     }
 }
 
-fn standalone(world: &World) -> Value {
+/// The part of an environment's document that binds silver to a standalone cluster.
+pub(crate) fn standalone(world: &World) -> Value {
     let cluster = world.standalone();
     let package = std::env::var("CARGO_MANIFEST_DIR").unwrap();
     let [page, worker] = cluster.pages();

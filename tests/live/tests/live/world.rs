@@ -154,7 +154,8 @@ impl World {
         self.bare_spark()
     }
 
-    fn bare_trino(&self) -> &Trino {
+    /// Trino, whatever is attached to it.
+    pub(crate) fn bare_trino(&self) -> &Trino {
         started("Trino", &self.trino, || Trino::start(self.installed()?, &self.folder("trino")))
     }
 
@@ -230,8 +231,18 @@ impl World {
 
     /// An environment on the same tables as [`World::branch`], with these parts of its document changed.
     pub(crate) fn branch_with(&self, name: &str, changes: &Value) -> Result<Lake> {
+        self.on_nessie(name, &self.nessie().iceberg(), changes)
+    }
+
+    /// An environment on a branch of Nessie that is its alone, with these parts of its document changed.
+    pub(crate) fn own_branch(&self, name: &str, changes: &Value) -> Result<Lake> {
+        self.nessie().make_branch(name)?;
+        self.on_nessie(name, &self.nessie().iceberg_on(name), changes)
+    }
+
+    fn on_nessie(&self, name: &str, uri: &str, changes: &Value) -> Result<Lake> {
         let s3 = json!({"endpoint": self.s3().endpoint(), "secret": "keys"});
-        let catalog = json!({"type": "rest", "uri": self.nessie().iceberg(), "warehouse": Nessie::WAREHOUSE});
+        let catalog = json!({"type": "rest", "uri": uri, "warehouse": Nessie::WAREHOUSE});
         let mut changes = changes.clone();
         changes["lakehouse"] = json!({"catalog": catalog, "storage": Nessie::storage(), "s3": s3});
         let keys = format!("{}:{}", S3::ACCESS_KEY, S3::SECRET_KEY);
@@ -258,8 +269,17 @@ impl World {
 
     /// Settings of a catalog of Trino's over Nessie.
     pub(crate) fn trino_on_nessie(&self) -> Vec<(&'static str, String)> {
+        self.trino_on(self.nessie().iceberg())
+    }
+
+    /// Settings of a catalog of Trino's over a branch of Nessie.
+    pub(crate) fn trino_on_branch(&self, branch: &str) -> Vec<(&'static str, String)> {
+        self.trino_on(self.nessie().iceberg_on(branch))
+    }
+
+    fn trino_on(&self, uri: String) -> Vec<(&'static str, String)> {
         let mut settings = self.trino_on_s3();
-        settings.push(("iceberg.rest-catalog.uri", self.nessie().iceberg()));
+        settings.push(("iceberg.rest-catalog.uri", uri));
         settings.push(("iceberg.rest-catalog.warehouse", Nessie::WAREHOUSE.to_owned()));
         settings
     }
