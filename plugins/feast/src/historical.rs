@@ -119,7 +119,7 @@ impl Historical {
             let current = Current::of(view, table)?;
             files.push(current.write(view, &Known::of(feast.host, &view.name)?));
             let object = format!("{folder}/asked-{index}.parquet");
-            asked.push(Write::new(object.clone(), rows::asking(index, &view.entities), of_joined(), object.clone()));
+            asked.push(Write::new(&object, rows::asking(index, &view.entities), of_joined(), object.clone()));
             let answer = format!("{folder}/answer-{index}.parquet");
             answers.push((rows::answer_name(index), Given::Object(answer.clone())));
             views.push(Asking {
@@ -128,12 +128,12 @@ impl Historical {
                 file: current.file(),
                 types: current.types,
                 rows: object,
-                nothing: Write::new(answer.clone(), rows::nothing(selection, source)?, of_joined(), answer.clone()),
+                nothing: Write::new(&answer, rows::nothing(selection, source)?, of_joined(), answer.clone()),
                 answer,
             });
         }
         let mut writes = files;
-        writes.push(Write::new(joined.clone(), rows_sql, vec![(GIVEN.to_owned(), input)], joined.clone()));
+        writes.push(Write::new(&joined, rows_sql, vec![(GIVEN.to_owned(), input)], joined.clone()));
         writes.extend(asked);
         // Only now, when nothing is left that could be refused: a failed step has no state by which to remove it.
         if let Some(ipc) = &given {
@@ -144,7 +144,7 @@ impl Historical {
             views,
             given: given.map(|_| key),
             writes,
-            answer: Write::new("answer".to_owned(), answer_sql, answers, request.output),
+            answer: Write::new("answer", answer_sql, answers, request.output),
             stage: Stage::Writing,
             attempt: 1,
         })
@@ -269,7 +269,7 @@ impl Historical {
         self.attempt += 1;
         for index in replaced {
             // The files come first among the writes, in the views' order.
-            self.writes[index].again(&format!("#{}", self.attempt));
+            self.writes[index].again(&format!("-{}", self.attempt));
         }
         self.stage = Stage::Writing;
         Ok(running("a file was replaced during the join, which is made again", 0))

@@ -79,7 +79,7 @@ impl Current {
         let version = self.snapshot.map_or_else(|| "now".to_owned(), |snapshot| snapshot.to_string());
         let table = Given::Table(view.source.namespace.clone(), view.source.name.clone());
         let mut write =
-            Write::new(format!("{object}@{version}"), self.sql.clone(), vec![(NOW.to_owned(), table)], object);
+            Write::new(&format!("{object}@{version}"), self.sql.clone(), vec![(NOW.to_owned(), table)], object);
         if self.is_written(known) {
             write.rows = Some(0);
         }
@@ -92,7 +92,7 @@ pub fn entities(view: &FeatureView, object: String) -> Write {
     let keys: Vec<String> = view.entities.iter().map(|entity| quoted(entity)).collect();
     let sql = format!("SELECT DISTINCT {} FROM written", keys.join(", "));
     let written = Given::Object(self::object(view));
-    Write::new(object.clone(), sql, vec![("written".to_owned(), written)], object)
+    Write::new(&object, sql, vec![("written".to_owned(), written)], object.clone())
 }
 
 const NOW: &str = "source_now";

@@ -1,5 +1,7 @@
 //! Objects that the host's engine writes, one after the other, over several steps.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use asgard_sdk::{Error, Progress, Result, TableName, lakehouse};
 use serde::{Deserialize, Serialize};
 
@@ -38,9 +40,12 @@ pub enum Look {
 }
 
 impl Write {
-    /// Writes what the statement finds.
-    pub fn new(key: String, sql: String, inputs: Vec<(String, Given)>, object: String) -> Self {
-        Self { key, sql, inputs, object, rows: None }
+    /// Writes what the statement finds. `named` tells it from the others of its task.
+    pub fn new(named: &str, sql: String, inputs: Vec<(String, Given)>, object: String) -> Self {
+        // Keys are short names without slashes, objects and views may have long ones.
+        let mut hasher = DefaultHasher::new();
+        named.hash(&mut hasher);
+        Self { key: format!("{:016x}", hasher.finish()), sql, inputs, object, rows: None }
     }
 
     /// To be written again, as another statement.

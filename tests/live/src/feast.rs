@@ -63,9 +63,10 @@ impl Feast {
             "registry",
             &["serve_registry", "--no-grpc", "--rest-api", "--rest-port", &rest, "-h", "127.0.0.1"],
         )?;
+        // The first makes the registry's tables, and two at once would be in each other's way.
+        of_registry.wait(|| ureq::get(format!("{registry}/api/v1/version")).call().ok())?;
         // By default it looks for new views each minute.
         let mut of_server = started("feature-server", &["serve", "-h", "127.0.0.1", "-p", &port, "-r", "2"])?;
-        of_registry.wait(|| ureq::get(format!("{registry}/api/v1/version")).call().ok())?;
         of_server.wait(|| ureq::get(format!("{server}/health")).call().ok())?;
         Ok(Self { _registry: of_registry, _server: of_server, registry, server, store, python })
     }

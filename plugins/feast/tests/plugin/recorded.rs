@@ -180,6 +180,7 @@ impl Host for Recorded {
         Ok(lakehouse::QueryPlan { columns, tables: Vec::new() })
     }
     fn submit(&self, key: &str, statement: &lakehouse::Statement, output: &lakehouse::Output) -> Result<()> {
+        assert!(is_name(key), "the host refuses `{key}`");
         let lakehouse::Output::Parquet(object) = output else { panic!("no Parquet") };
         self.written.borrow_mut().push((object.clone(), statement.sql.clone()));
         self.submitted.borrow_mut().push(format!("{key} {object}"));
@@ -230,6 +231,7 @@ impl Host for Recorded {
         Ok(())
     }
     fn start(&self, key: &str, spec: &Spec) -> Result<()> {
+        assert!(is_name(key), "the host refuses `{key}`");
         self.specs.borrow_mut().push((key.to_owned(), spec.clone()));
         Ok(())
     }
@@ -260,4 +262,10 @@ impl Host for Recorded {
     fn pause(&self, milliseconds: u32) {
         self.now_ms.set(self.now_ms.get() + u64::from(milliseconds));
     }
+}
+
+/// As the host takes keys.
+fn is_name(key: &str) -> bool {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
+    (1..=80).contains(&key.len()) && !key.starts_with('.') && key.chars().all(plain)
 }

@@ -191,7 +191,7 @@ fn joins(world: &World) {
 
     let rows = json!([
         {"plant": 1, "shift": "A", "event_timestamp": "2025-01-01T06:00:00Z"},
-        {"plant": "1", "shift": "A", "event_timestamp": "2025-01-02T06:00:00Z"},
+        {"plant": 1, "shift": "A", "event_timestamp": "2025-01-02T06:00:00Z"},
         {"plant": 1, "shift": "B", "event_timestamp": "2025-01-02T00:00:00Z"},
         {"plant": 2, "shift": "A", "event_timestamp": "2025-01-02T00:00:00Z"},
         {"plant": 2, "shift": "A", "event_timestamp": "2025-01-04T00:00:00Z"},
