@@ -66,11 +66,11 @@ fn main() -> ExitCode {
             airbyte_server::trials(&world),
             dbt_trino::trials(&world),
             spark_plugin::trials(&world),
-            stacks::trials(&world),
         ]);
     }
     if Operator::asked_for() {
         trials.push(spark_operator::trials(&world));
+        trials.push(stacks::trials(&world));
     }
     if Home::asked_for() {
         trials.push(kubernetes::trials(&world));
