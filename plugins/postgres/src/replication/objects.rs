@@ -188,13 +188,13 @@ pub fn make_slot(session: &mut Session, slot: &str) -> Result<()> {
 /// Those of the query.
 pub fn held_up(session: &mut Session) -> Result<Error> {
     let writing = session.query(
-        "SELECT pg_catalog.format('%s of %s, for %s', pid, usename, pg_catalog.date_trunc('second', pg_catalog.now() \
+        "SELECT pg_catalog.format('%s of %s in %s, for %s', pid, usename, datname, pg_catalog.date_trunc('second', pg_catalog.now() \
          OPERATOR(pg_catalog.-) xact_start)) FROM pg_catalog.pg_stat_activity \
-         WHERE backend_xid IS NOT NULL AND datname OPERATOR(pg_catalog.=) pg_catalog.current_database() ORDER BY xact_start LIMIT 3",
+         WHERE backend_xid IS NOT NULL ORDER BY xact_start LIMIT 3",
     )?;
     let writing: Vec<String> = writing.into_iter().flatten().flatten().collect();
     Ok(Error::Conflict(format!(
-        "change data capture begins when transactions that write in the database have ended, and some did not within {WAIT_SECONDS} s: \
+        "change data capture begins when transactions that write in any database of the server have ended, and some did not within {WAIT_SECONDS} s: \
          process {}. Wait for them, or end them with pg_terminate_backend, and try again",
         if writing.is_empty() {
             "unknown (see pg_stat_activity and pg_prepared_xacts)".to_owned()

@@ -295,7 +295,8 @@ fn a_standby_is_told_to_be_one() {
 
 #[test]
 fn a_transaction_that_goes_on_writing_is_named_and_waited_for_no_longer_than_is_said() {
-    let server = Server::shared();
+    // Of its own: slots wait for transactions of all databases.
+    let server = Server::start();
     let database =
         server.database("held_up", "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)").captured();
     let ingestion = database.ingestion(database.selections(CAPTURED));
@@ -304,7 +305,7 @@ fn a_transaction_that_goes_on_writing_is_named_and_waited_for_no_longer_than_is_
     let error = provision(&database.network, &ingestion).unwrap_err();
     assert!(
         matches!(&error, Error::Conflict(text) if text.contains("did not within 30 s: process ")
-            && text.contains(" of asgard, for ") && text.contains("pg_terminate_backend")),
+            && text.contains(" of asgard in held_up, for ") && text.contains("pg_terminate_backend")),
         "{error:?}"
     );
     assert_eq!(slot(&database, "slot_name"), None);
