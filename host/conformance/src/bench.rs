@@ -20,10 +20,19 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::report::{Found, skip};
 use crate::{Setup, Subject};
 
 /// The environment that the plugin sees.
 const ENVIRONMENT: &str = "conformance";
+
+/// What a plugin without its configuration cannot be asked is skipped.
+pub(crate) async fn configured(bench: &Bench, asking: impl Future<Output = Found>) -> Found {
+    match bench.plugin.validate_configuration(&bench.setup.configuration) {
+        Ok(_) => asking.await,
+        Err(error) => skip(format!("it needs a configuration ({error}): give one with `--config`")),
+    }
+}
 
 /// A plugin with what it is lent.
 pub(crate) struct Bench {

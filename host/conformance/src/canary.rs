@@ -3,8 +3,7 @@
 use asgard_contract::Error;
 use asgard_contract::deployer::ServingRequest;
 
-use crate::bench::Bench;
-use crate::deployer::configured;
+use crate::bench::{Bench, configured};
 use crate::report::{Found, Suite, fail, skip};
 
 /// Every check of `canary`.

@@ -7,7 +7,7 @@ use asgard_contract::deployer::{
 use asgard_contract::{Error, Result, Step};
 use async_trait::async_trait;
 
-use crate::bench::Bench;
+use crate::bench::{Bench, configured};
 use crate::report::{Found, Suite, ensure, fail, is_lost, said, skip};
 use crate::stepper::{self, Stepper};
 
@@ -147,12 +147,4 @@ pub(crate) async fn serving(suite: &mut Suite, bench: &Bench) {
     };
     suite.check(&format!("serving: {FOREIGN}"), configured(bench, foreign)).await;
     suite.skipped(&["serving: a model is served, inspected and removed twice"], "it needs a model");
-}
-
-/// What a plugin without its configuration cannot be asked is skipped.
-pub(crate) async fn configured(bench: &Bench, asking: impl Future<Output = Found>) -> Found {
-    match bench.plugin.validate_configuration(&bench.setup.configuration) {
-        Ok(_) => asking.await,
-        Err(error) => skip(format!("it needs a configuration ({error}): give one with `--config`")),
-    }
 }

@@ -12,8 +12,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::bench::Bench;
-use crate::deployer::configured;
+use crate::bench::{Bench, configured};
 use crate::report::{Found, Suite, ensure, fail, said};
 use crate::stepper::{self, Stepper};
 

@@ -2,8 +2,7 @@
 
 use asgard_contract::Error;
 
-use crate::bench::Bench;
-use crate::deployer::configured;
+use crate::bench::{Bench, configured};
 use crate::report::{Found, Suite, ensure, skip};
 
 /// Every check of `readiness`.

@@ -8,8 +8,7 @@ use asgard_contract::{Error, Result, Step, TableName};
 use asgard_plugins::Transform;
 use async_trait::async_trait;
 
-use crate::bench::Bench;
-use crate::deployer::configured;
+use crate::bench::{Bench, configured};
 use crate::report::{Found, Suite, ensure, fail, skip};
 use crate::stepper::{self, Stepper};
 

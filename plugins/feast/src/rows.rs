@@ -6,7 +6,7 @@
 //! Inside, columns are `p0, p1, …` (passed through), `k0_0, …` (keys of a view, as Feast has them) and `s0, …` (the number of the row
 //! that asks a view for this one's keys and time), so that no name of a user meets one of ours.
 
-use asgard_features::columns::{find, is_ordered, is_time, sql_type, type_of_answer};
+use asgard_features::columns::{EVENT_TIMESTAMP, event_timestamp, is_ordered, sql_type, type_of_answer};
 use asgard_features::names;
 use asgard_features::sql::{Source, moment, quoted};
 use asgard_sdk::feature_source::Selection;
@@ -18,8 +18,6 @@ use crate::snapshot::key;
 pub const GIVEN: &str = "entity_rows";
 /// The input with the rows as [`Rows::statement`] left them.
 pub const JOINED: &str = "joined_rows";
-/// Their time.
-pub const EVENT_TIMESTAMP: &str = "event_timestamp";
 /// The number of a row that Feast is asked for.
 pub const ROW: &str = "asgard_row";
 
@@ -43,15 +41,7 @@ impl Rows {
     /// # Errors
     /// `invalid-input` for `entities` when they have no time.
     pub fn given(columns: &[Column], in_order: bool) -> Result<Self> {
-        let Some(time) = find(columns, EVENT_TIMESTAMP) else {
-            return Err(Error::invalid("entities", format!("the rows have no column `{EVENT_TIMESTAMP}`")));
-        };
-        if !is_time(&time.data_type) {
-            return Err(Error::invalid(
-                "entities",
-                format!("column `{EVENT_TIMESTAMP}` of the rows is {}: expected a timestamp", time.data_type),
-            ));
-        }
+        let time = event_timestamp(columns)?;
         let picked: Vec<String> =
             columns.iter().enumerate().map(|(index, column)| format!("{} AS p{index}", quoted(&column.name))).collect();
         let ordered = columns.iter().filter(|column| is_ordered(&column.data_type));

@@ -7,7 +7,7 @@
 //!
 //! Feature rows of entities that nobody asked for are left out before they are sorted.
 
-use asgard_features::columns::{find, is_ordered, is_time, sql_type};
+use asgard_features::columns::{EVENT_TIMESTAMP, event_timestamp, is_ordered, sql_type};
 use asgard_features::names;
 use asgard_features::sql::{Source, moment, quoted, time_to_live};
 use asgard_sdk::feature_source::Selection;
@@ -15,8 +15,6 @@ use asgard_sdk::{Column, Error, Result};
 
 /// The input with the rows to join to.
 pub const ROWS: &str = "entity_rows";
-/// Their time.
-pub const EVENT_TIMESTAMP: &str = "event_timestamp";
 
 /// The rows to join to.
 #[derive(Debug, Clone, Copy)]
@@ -108,15 +106,7 @@ impl Join {
     /// The rows as they were given. An engine reads a table's rows in any order, so those of a table get one from their
     /// values, and those of a request keep their own.
     fn rows(&mut self, columns: &[Column], in_order: bool) -> Result<()> {
-        let Some(time) = find(columns, EVENT_TIMESTAMP) else {
-            return Err(Error::invalid("entities", format!("the rows have no column `{EVENT_TIMESTAMP}`")));
-        };
-        if !is_time(&time.data_type) {
-            return Err(Error::invalid(
-                "entities",
-                format!("column `{EVENT_TIMESTAMP}` of the rows is {}: expected a timestamp", time.data_type),
-            ));
-        }
+        let time = event_timestamp(columns)?;
         let passed: Vec<String> =
             columns.iter().enumerate().map(|(index, column)| format!("{} AS p{index}", quoted(&column.name))).collect();
         let order = if in_order {

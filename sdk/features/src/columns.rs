@@ -1,7 +1,7 @@
 //! Which columns may be features, entities and times, and what their types are in SQL.
 
-use asgard_sdk::Column;
 use asgard_sdk::feature_source::Dtype;
+use asgard_sdk::{Column, Error, Result};
 
 /// As the API writes it.
 pub fn dtype_name(dtype: Dtype) -> &'static str {
@@ -113,6 +113,26 @@ pub fn is_ordered(data_type: &str) -> bool {
 /// The column of that name.
 pub fn find<'a>(columns: &'a [Column], name: &str) -> Option<&'a Column> {
     columns.iter().find(|column| column.name == name)
+}
+
+/// The column with the time of the rows to join to.
+pub const EVENT_TIMESTAMP: &str = "event_timestamp";
+
+/// That column, in rows that were given.
+///
+/// # Errors
+/// `invalid-input` for `entities` when it is missing, or no time.
+pub fn event_timestamp(columns: &[Column]) -> Result<&Column> {
+    let Some(time) = find(columns, EVENT_TIMESTAMP) else {
+        return Err(Error::invalid("entities", format!("the rows have no column `{EVENT_TIMESTAMP}`")));
+    };
+    if !is_time(&time.data_type) {
+        return Err(Error::invalid(
+            "entities",
+            format!("column `{EVENT_TIMESTAMP}` of the rows is {}: expected a timestamp", time.data_type),
+        ));
+    }
+    Ok(time)
 }
 
 /// The type that a column of the dtype has in an answer: the dtype's own, unless the column's says more than that would. A timestamp

@@ -105,8 +105,7 @@ impl Pipeline {
     /// # Errors
     /// `invalid-input` with the field.
     pub async fn deploy(&self, active: &Arc<Active>, new: NewDeployment) -> Result<Deployment> {
-        let id = self.submit_deployment(active, new, None).await?.subject.unwrap_or_default();
-        self.deployment(active, &id).await
+        shown(self.submit_deployment(active, new, None).await?)
     }
 
     /// As [`Pipeline::deploy`], for a step of a pipeline's run.
@@ -127,7 +126,6 @@ impl Pipeline {
                 (Some(bound.pin()), Some(request))
             }
         };
-        let id = new_id();
         let asked = Asked {
             pins: Pins { features, training: training.pin(), build: build.map(|b| b.pin()), serving: serving.pin() },
             script_name: new.script_name,
@@ -145,11 +143,22 @@ impl Pipeline {
             canary_weight: new.canary_weight,
             made: None,
         };
+        self.begin_deployment(active, &asked, &asked.pins.training, parent).await
+    }
+
+    /// The task of a deployment, which begins with the work of `plugin`.
+    async fn begin_deployment(
+        &self,
+        active: &Active,
+        asked: &Asked,
+        plugin: &str,
+        parent: Option<&str>,
+    ) -> Result<Task> {
         let task = NewTask::new(&active.name, deployment::KIND)
-            .subject(&id)
-            .plugin(&asked.pins.training)
+            .subject(&new_id())
+            .plugin(plugin)
             .parent(parent)
-            .request(serde_json::to_value(&asked).unwrap_or_default());
+            .request(serde_json::to_value(asked).unwrap_or_default());
         Ok(self.tasks.submit(task).await?)
     }
 
@@ -183,13 +192,7 @@ impl Pipeline {
             made: Some(Made::new(by, state)),
             ..asked
         };
-        let id = new_id();
-        let task = NewTask::new(&active.name, deployment::KIND)
-            .subject(&id)
-            .plugin(&asked.pins.serving)
-            .request(serde_json::to_value(&asked).unwrap_or_default());
-        self.tasks.submit(task).await?;
-        self.deployment(active, &id).await
+        shown(self.begin_deployment(active, &asked, &asked.pins.serving, None).await?)
     }
 
     /// The plugin that serves, if it can share requests where they are to be shared.

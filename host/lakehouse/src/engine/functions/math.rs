@@ -107,33 +107,25 @@ fn whole_decimal(precision: u8, scale: i8, more: i8) -> DataType {
 }
 
 pub(in crate::engine) fn ceiling(arguments: &[ArrayRef], to: &DataType) -> Result<ArrayRef> {
-    whole(&arguments[0], to, f64::ceil, |value, unit| value.div_euclid(unit) + i128::from(value.rem_euclid(unit) != 0))
+    whole(&arguments[0], to, f64::ceil, Rounding::Up)
 }
 
 pub(in crate::engine) fn floor(arguments: &[ArrayRef], to: &DataType) -> Result<ArrayRef> {
-    whole(&arguments[0], to, f64::floor, |value, unit| value.div_euclid(unit))
+    whole(&arguments[0], to, f64::floor, Rounding::Down)
 }
 
 /// Trino's `round(x)`.
 pub(in crate::engine) fn nearest(arguments: &[ArrayRef], to: &DataType) -> Result<ArrayRef> {
-    whole(&arguments[0], to, f64::round, |value, unit| {
-        let away = (value.abs() + unit / 2) / unit;
-        if value < 0 { -away } else { away }
-    })
+    whole(&arguments[0], to, f64::round, Rounding::HalfUp)
 }
 
-fn whole(
-    array: &ArrayRef,
-    to: &DataType,
-    of_double: fn(f64) -> f64,
-    of_decimal: fn(i128, i128) -> i128,
-) -> Result<ArrayRef> {
+fn whole(array: &ArrayRef, to: &DataType, of_double: fn(f64) -> f64, of_decimal: Rounding) -> Result<ArrayRef> {
     match array.data_type() {
         DataType::Decimal128(_, scale) => {
             let unit = 10_i128.pow(u32::try_from(*scale).unwrap_or(0));
             let DataType::Decimal128(precision, _) = to else { return exec_err!("a decimal becomes a decimal") };
             let values: PrimitiveArray<Decimal128Type> =
-                array.as_primitive::<Decimal128Type>().unary(|value| of_decimal(value, unit));
+                array.as_primitive::<Decimal128Type>().unary(|value| of_decimal.whole(value, unit));
             Ok(Arc::new(values.with_precision_and_scale(*precision, 0)?))
         }
         number if number.is_integer() => Ok(cast(array, to)?),
@@ -158,7 +150,22 @@ enum Rounding {
 }
 
 impl Rounding {
-    /// So many units; none: there are more than a decimal has room for.
+    /// So many units.
+    fn whole(self, value: i128, unit: i128) -> i128 {
+        let (down, rest) = (value.div_euclid(unit), value.rem_euclid(unit));
+        let up = match self {
+            _ if rest == 0 => false,
+            Self::Up => true,
+            Self::Down => false,
+            _ if rest != unit - rest => rest > unit - rest,
+            Self::HalfUp => value > 0,
+            Self::HalfEven => down % 2 != 0,
+        };
+        // A unit that leaves a rest is ten at least, so this is far from the ends.
+        down + i128::from(up)
+    }
+
+    /// Likewise for a unit that may have more digits than there is room for; none: the result has.
     fn units(self, value: i128, unit: Option<i128>) -> Option<i128> {
         // A unit beyond 38 digits is more than twice any decimal.
         let Some(unit) = unit else {
@@ -169,16 +176,7 @@ impl Rounding {
             };
             return is_zero.then_some(0);
         };
-        let (down, rest) = (value.div_euclid(unit), value.rem_euclid(unit));
-        let up = match self {
-            _ if rest == 0 => false,
-            Self::Up => true,
-            Self::Down => false,
-            _ if rest != unit - rest => rest > unit - rest,
-            Self::HalfUp => value > 0,
-            Self::HalfEven => down % 2 != 0,
-        };
-        down.checked_add(i128::from(up))
+        Some(self.whole(value, unit))
     }
 }
 
