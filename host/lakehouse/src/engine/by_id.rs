@@ -9,9 +9,10 @@ use std::fmt::{self, Display, Formatter};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use arrow_schema::extension::{EXTENSION_TYPE_METADATA_KEY, EXTENSION_TYPE_NAME_KEY};
 use asgard_contract::Error;
 use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{DataFusionError, Result as PlanResult, ScalarValue, plan_err};
 use datafusion::logical_expr::ColumnarValue;
@@ -26,6 +27,26 @@ use crate::tables::shape;
 pub(super) struct ByFieldId {
     /// The table's columns, with their ids.
     pub(super) columns: SchemaRef,
+    /// The same as the planner knows them: [`without_ids`].
+    pub(super) shown: SchemaRef,
+}
+
+/// Field ids are the table's, on every level; two fields that differ in them would be two types to the planner. That bytes
+/// are a UUID stays.
+pub(super) fn without_ids(schema: &Schema) -> Schema {
+    Schema::new(schema.fields().iter().map(without_id).collect::<Fields>())
+}
+
+fn without_id(field: &FieldRef) -> FieldRef {
+    let data_type = match field.data_type() {
+        DataType::List(element) => DataType::List(without_id(element)),
+        DataType::Map(entry, ordered) => DataType::Map(without_id(entry), *ordered),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(without_id).collect()),
+        plain => plain.clone(),
+    };
+    let mut metadata = field.metadata().clone();
+    metadata.retain(|name, _| [EXTENSION_TYPE_NAME_KEY, EXTENSION_TYPE_METADATA_KEY].contains(&name.as_str()));
+    Arc::new(Field::new(field.name(), data_type, field.is_nullable()).with_metadata(metadata))
 }
 
 impl PhysicalExprAdapterFactory for ByFieldId {
@@ -37,10 +58,10 @@ impl PhysicalExprAdapterFactory for ByFieldId {
             return Err(unreadable("its columns have no field ids".to_owned()));
         }
         let mut sources = Vec::with_capacity(self.columns.fields().len());
-        for wanted in self.columns.fields() {
+        for (wanted, shown) in self.columns.fields().iter().zip(self.shown.fields()) {
             let found = shape::id_of(wanted).and_then(|id| shape::position(file.fields(), id));
             let Some(index) = found else {
-                sources.push(lit(ScalarValue::try_from(wanted.data_type())?));
+                sources.push(lit(ScalarValue::try_from(shown.data_type())?));
                 continue;
             };
             let had = &file.fields()[index];
@@ -48,12 +69,16 @@ impl PhysicalExprAdapterFactory for ByFieldId {
                 return Err(unreadable(why));
             }
             let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new(had.name(), index));
-            sources.push(if shape::as_is(had, wanted) && had.data_type() == wanted.data_type() {
-                column
-            } else if had.data_type().is_nested() || wanted.data_type().is_nested() {
-                Arc::new(Reshaped { column, from: Arc::clone(had), to: Arc::new(wanted.as_ref().clone()) })
+            let as_is = shape::as_is(had, wanted) && had.data_type() == wanted.data_type();
+            let column = if !as_is && (had.data_type().is_nested() || wanted.data_type().is_nested()) {
+                Arc::new(Reshaped { column, from: Arc::clone(had), to: Arc::clone(wanted) })
             } else {
-                Arc::new(CastExpr::new(column, wanted.data_type().clone(), None))
+                column
+            };
+            sources.push(if as_is && had.data_type() == shown.data_type() {
+                column
+            } else {
+                Arc::new(CastExpr::new(column, shown.data_type().clone(), None))
             });
         }
         Ok(Arc::new(Rewrite { columns: Arc::clone(&self.columns), sources }))

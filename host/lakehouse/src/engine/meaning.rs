@@ -29,7 +29,7 @@ use super::dialect::Functions;
 use super::functions::Kind::Any;
 use super::functions::{Function, intervals, tried, type_word};
 use super::numbers::decimal::{self, Rules};
-use super::{cast, numbers, precision};
+use super::{cast, multisets, numbers, precision};
 
 /// A dialect's meanings. Each answers with the expression to put in the place of what the statement wrote.
 pub(super) trait Meaning: Debug + Send + Sync {
@@ -108,7 +108,7 @@ fn node_meaning(meaning: &dyn Meaning, plan: LogicalPlan, outer: &DFSchema) -> R
         .data;
     match plan {
         LogicalPlan::Values(values) => LogicalPlanBuilder::values(precision::rows(values.values)?)?.build(),
-        LogicalPlan::Join(join) => LogicalPlan::Join(precision::join(join)?).recompute_schema(),
+        LogicalPlan::Join(join) => multisets::counted(precision::join(join)?),
         plan => plan.recompute_schema(),
     }
 }

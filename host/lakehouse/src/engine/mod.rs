@@ -29,6 +29,7 @@ mod functions;
 mod intervals;
 mod lambdas;
 mod meaning;
+mod multisets;
 mod numbers;
 mod output;
 mod parquet;

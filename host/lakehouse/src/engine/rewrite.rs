@@ -5,15 +5,15 @@ use std::ops::ControlFlow;
 use asgard_contract::{Error, Result};
 use sqlparser::ast::{
     AccessExpr, BinaryOperator, CaseWhen, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentClause, FunctionArgumentList, FunctionArguments, GroupByExpr, GroupByWithModifier, Ident, Join,
-    JoinConstraint, JoinOperator, ObjectName, OrderByExpr, OrderByOptions, Query, Select, SelectItem, SetExpr,
-    SetOperator, SetQuantifier, Spanned, Subscript, TableAliasColumnDef, TableFactor, TableWithJoins, UnaryOperator,
-    Value, ValueWithSpan, Values, VisitMut, VisitorMut, visit_expressions,
+    FunctionArgumentClause, FunctionArgumentList, FunctionArguments, GroupByExpr, GroupByWithModifier, Ident,
+    ObjectName, OrderByExpr, OrderByOptions, Query, Select, SelectItem, SetExpr, Spanned, Subscript,
+    TableAliasColumnDef, TableFactor, TableWithJoins, UnaryOperator, Value, ValueWithSpan, Values, VisitMut,
+    VisitorMut, visit_expressions,
 };
 use sqlparser::tokenizer::Span;
 
 use super::meaning::WRITTEN;
-use super::relations::query;
+use super::relations::{query, shared_columns};
 use super::text::{Place, wrong};
 
 /// What a dialect does to each part. Inner parts come before outer ones.
@@ -86,22 +86,14 @@ fn flow(result: Result<()>) -> ControlFlow<Error> {
 fn body(body_expr: &mut SetExpr, rewriter: &dyn Rewriter) -> Result<()> {
     match body_expr {
         SetExpr::Select(select) => {
+            shared_columns(select)?;
             for (position, item) in select.projection.iter_mut().enumerate() {
                 name_item(position, item, rewriter);
             }
             grouping_sets(&mut select.group_by)?;
-            select.from.iter().flat_map(|from| &from.joins).try_for_each(shared_columns)?;
             rewriter.select(select)
         }
-        SetExpr::SetOperation { op, set_quantifier, left, right } => {
-            if matches!(set_quantifier, SetQuantifier::All | SetQuantifier::AllByName) && *op != SetOperator::Union {
-                return refused(
-                    Place::of(right.span().start),
-                    format!(
-                        "{op} ALL is not supported: number the rows of each side with row_number(), and take {op} of those"
-                    ),
-                );
-            }
+        SetExpr::SetOperation { left, right, .. } => {
             body(left, rewriter)?;
             body(right, rewriter)
         }
@@ -126,22 +118,6 @@ fn grouping_sets(group_by: &mut GroupByExpr) -> Result<()> {
         _ => return refused(None, "behind the keys of GROUP BY only WITH ROLLUP or WITH CUBE is supported"),
     }
     modifiers.clear();
-    Ok(())
-}
-
-/// `RIGHT JOIN … USING (x)`: the planner takes the left side's `x`, which rows of the right side alone do not have.
-fn shared_columns(join: &Join) -> Result<()> {
-    let (JoinOperator::Right(constraint) | JoinOperator::RightOuter(constraint) | JoinOperator::FullOuter(constraint)) =
-        &join.join_operator
-    else {
-        return Ok(());
-    };
-    if matches!(constraint, JoinConstraint::Using(_) | JoinConstraint::Natural) {
-        return refused(
-            Place::of(join.span().start),
-            "USING and NATURAL are not supported for RIGHT and FULL joins: write ON a.x = b.x, and coalesce(a.x, b.x)",
-        );
-    }
     Ok(())
 }
 

@@ -10,12 +10,12 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use arrow_schema::extension::{EXTENSION_TYPE_METADATA_KEY, EXTENSION_TYPE_NAME_KEY};
 use asgard_contract::Result;
 use async_trait::async_trait;
 use chrono::DateTime;
 use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
-use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
 use datafusion::common::{DataFusionError, Result as PlanResult, Statistics, project_schema};
@@ -37,7 +37,7 @@ use futures::StreamExt;
 use object_store::ObjectMeta;
 use object_store::path::Path;
 
-use super::by_id::ByFieldId;
+use super::by_id::{ByFieldId, without_ids};
 use super::prune;
 use crate::storage::Resolved;
 use crate::tables::{DataFile, LoadedTable, Tables};
@@ -68,6 +68,11 @@ impl PartitionStream for Careful {
             Ok(rows) => rows
                 .map(move |batch| {
                     let (_, columns, rows) = batch?.into_parts();
+                    // Nested fields carry their ids in their types.
+                    let typed = columns.iter().zip(plain.fields());
+                    let columns =
+                        typed.map(|(column, field)| cast(column, field.data_type()).map_err(DataFusionError::from));
+                    let columns = columns.collect::<PlanResult<Vec<_>>>()?;
                     let options = RecordBatchOptions::new().with_row_count(Some(rows));
                     let batch = RecordBatch::try_new_with_options(Arc::clone(&plain), columns, &options);
                     batch.map_err(DataFusionError::from)
@@ -114,12 +119,13 @@ impl SnapshotTable {
         let format = ParquetFormat::new().with_options(session.default_table_options().parquet);
         let source = format.file_source(TableSchema::from_file_schema(Arc::clone(&self.schema)));
         let statistics = summary(&part.files, true, &self.schema);
+        let adapter = ByFieldId { columns: Arc::clone(&self.table.schema), shown: Arc::clone(&self.schema) };
         let groups = FileGroup::new(part.scanned).split_files(session.config().target_partitions());
         Ok(FileScanConfigBuilder::new(part.store, source)
             .with_file_groups(groups)
             .with_statistics(statistics)
             .with_projection_indices(projection.cloned())?
-            .with_expr_adapter(Some(Arc::new(ByFieldId { columns: Arc::clone(&self.table.schema) })))
+            .with_expr_adapter(Some(Arc::new(adapter)))
             .with_limit(limit)
             .build())
     }
@@ -162,16 +168,6 @@ impl SnapshotTable {
         });
         Ok(Arc::new(StreamingTableExec::try_new(Arc::clone(&schema), parts.collect(), None, [], false, limit)?))
     }
-}
-
-/// Field ids are the table's; two fields that differ in them would be two types to the planner. That bytes are a UUID stays.
-fn without_ids(schema: &Schema) -> Schema {
-    let fields = schema.fields().iter().map(|field| {
-        let mut metadata = field.metadata().clone();
-        metadata.retain(|name, _| [EXTENSION_TYPE_NAME_KEY, EXTENSION_TYPE_METADATA_KEY].contains(&name.as_str()));
-        field.as_ref().clone().with_metadata(metadata)
-    });
-    Schema::new(fields.collect::<Vec<Field>>())
 }
 
 fn partitioned_file(file: &DataFile, location: Path) -> PartitionedFile {

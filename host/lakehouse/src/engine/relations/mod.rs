@@ -1,9 +1,10 @@
-//! What stands in a FROM clause besides tables and queries: lists as rows, PIVOT and UNPIVOT, and relations that see the ones
-//! before them.
+//! What stands in a FROM clause besides tables and queries: lists as rows, PIVOT and UNPIVOT, relations that see the ones
+//! before them, and the columns that joins share.
 
 pub(super) mod lateral;
 mod pivot;
 mod rows;
+mod using;
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use sqlparser::ast::{GroupByExpr, Query, Select, SelectFlavor, SelectItem, SetEx
 
 pub(super) use pivot::name_columns;
 pub(super) use rows::{given, is_generator, register, stacked};
+pub(super) use using::shared_columns;
 
 /// The planner of both dialects; each refuses what it does not have before.
 pub(super) fn planners() -> Vec<Arc<dyn RelationPlanner>> {

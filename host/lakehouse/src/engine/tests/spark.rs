@@ -1,8 +1,9 @@
 //! What Spark SQL means: values as Spark 4 has them, ANSI mode on, time zone UTC.
 
 use asgard_contract::lakehouse::Dialect::Spark;
+use asgard_contract::lakehouse::WriteMode;
 
-use super::TestLakehouse;
+use super::{TestLakehouse, write};
 
 #[tokio::test]
 async fn expressions_have_spark_s_values() {
@@ -227,5 +228,34 @@ async fn columns_have_spark_s_types_and_names() {
     ];
     for (sql, expected) in cases {
         assert_eq!(test.types(Spark, sql).await, expected, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn nested_columns_of_two_tables_are_of_one_type() {
+    let test = TestLakehouse::new().await;
+    let make = async |name: &str, before: &str, id: u32, text: &str| {
+        let nested = format!(
+            "{id} AS id, array('{text}') AS l, named_struct('p', {id}, 'q', '{text}') AS s, map('{text}', {id}) AS m"
+        );
+        test.run(Spark, &format!("SELECT {before} {nested}"), write(name, WriteMode::Replace, &[])).await.unwrap();
+    };
+    make("silver.one", "", 1, "a").await;
+    // Another column before them: its fields have other ids.
+    make("silver.two", "'z' AS before,", 2, "b").await;
+    let cases: [(&str, &[&str]); 4] = [
+        (
+            "SELECT l, s, m FROM silver.one UNION ALL SELECT l, s, m FROM silver.two ORDER BY 1",
+            &["[a] | {p: 1, q: a} | {a: 1}", "[b] | {p: 2, q: b} | {b: 2}"],
+        ),
+        (
+            "SELECT coalesce(a.l, b.l), coalesce(a.s, b.s).q FROM silver.one a FULL JOIN silver.two b ON a.id = b.id ORDER BY 1",
+            &["[a] | a", "[b] | b"],
+        ),
+        ("SELECT l || array('c'), array(s, named_struct('p', 7, 'q', 'c'))[1].p FROM silver.one", &["[a, c] | 7"]),
+        ("SELECT count(*) FROM silver.one a JOIN silver.two b ON a.l <> b.l AND a.s <> b.s", &["1"]),
+    ];
+    for (sql, expected) in cases {
+        assert_eq!(test.rows(Spark, sql).await, expected, "{sql}");
     }
 }

@@ -132,8 +132,7 @@ async fn what_trino_refuses_is_refused() {
         ("SELECT CASE WHEN 1 THEN 2 END", "a condition is true or false"),
         ("SELECT CASE WHEN true THEN 1 ELSE 'a' END", "of one type"),
         ("SELECT coalesce(1, 'a')", "of one type"),
-        ("SELECT 1 EXCEPT ALL SELECT 2", "EXCEPT ALL is not supported"),
-        ("SELECT a.x FROM (VALUES 1) AS a (x) FULL JOIN (VALUES 2) AS b (x) USING (x)", "USING and NATURAL"),
+        ("SELECT x FROM (VALUES 1) AS a (x) NATURAL FULL JOIN (VALUES 2) AS b (x)", "NATURAL is not supported beside"),
         ("SELECT DATE '2024-01-01' + INTERVAL '1' HOUR", "a date has no hours"),
         ("SELECT CAST(5 AS timestamp)", "from_unixtime"),
         ("SELECT date_diff('days', DATE '2024-01-01', DATE '2024-01-02')", "'days' is no unit of time"),
@@ -156,7 +155,7 @@ async fn aggregates_windows_and_orders_are_trino_s() {
         "SELECT * FROM (VALUES ('a', 1, 10), ('a', 2, NULL), ('b', 3, 30), ('b', 4, 40), (NULL, 5, 50)) AS t (g, n, x)",
     )
     .await;
-    let cases: [(&str, &[&str]); 10] = [
+    let cases: [(&str, &[&str]); 19] = [
         ("SELECT g, count(*), sum(n), avg(n) FROM silver.t GROUP BY 1 ORDER BY 1", &[
             "a | 2 | 3 | 1.5",
             "b | 2 | 7 | 3.5",
@@ -176,6 +175,27 @@ async fn aggregates_windows_and_orders_are_trino_s() {
           FROM silver.t ORDER BY n LIMIT 3", &["1 | 1 | 1", "2 | 1 | 3", "3 | 3 | 5"]),
         ("SELECT t.n, u.v FROM silver.t t CROSS JOIN UNNEST(ARRAY[1, 2]) AS u (v) WHERE t.n = 1 ORDER BY 2", &["1 | 1", "1 | 2"]),
         ("WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 4) SELECT sum(n) FROM r", &["10"]),
+        ("SELECT x FROM (VALUES 1, 1, 1, 2, NULL, NULL) AS t (x) EXCEPT ALL SELECT y FROM (VALUES 1, 3, NULL) AS u (y) ORDER BY 1", &[
+            "1", "1", "2", "NULL",
+        ]),
+        ("SELECT x FROM (VALUES 1, 1, 1, 2, NULL) AS t (x) INTERSECT ALL SELECT y FROM (VALUES 1, 1, BIGINT '3', NULL, NULL) AS u (y) ORDER BY 1", &[
+            "1", "1", "NULL",
+        ]),
+        ("SELECT g FROM silver.t EXCEPT ALL (SELECT g FROM silver.t WHERE n > 1 INTERSECT ALL SELECT g FROM silver.t) ORDER BY 1", &["a"]),
+        ("SELECT * FROM (VALUES (1, 'a'), (2, 'b')) AS a (x, l) FULL JOIN (VALUES (2, 'B'), (3, 'C')) AS b (x, r) USING (x) ORDER BY x", &[
+            "1 | a | NULL", "2 | b | B", "3 | NULL | C",
+        ]),
+        ("SELECT x, r FROM (VALUES (1, 'a'), (2, 'b')) AS a (x, l) RIGHT JOIN (VALUES (2, 'B'), (3, 'C')) AS b (x, r) USING (x) WHERE X > 1 ORDER BY 1", &[
+            "2 | B", "3 | C",
+        ]),
+        ("SELECT x, count(*) FROM (VALUES 1, 2) AS a (x) FULL JOIN (VALUES 2, 3) AS b (x) USING (x) FULL JOIN (VALUES 3, 4) AS c (x) USING (x) GROUP BY x ORDER BY 1", &[
+            "1 | 1", "2 | 1", "3 | 1", "4 | 1",
+        ]),
+        ("SELECT g, silver.t.n, u.m FROM silver.t FULL JOIN (VALUES ('a', 7), ('z', 8)) AS u (g, m) USING (g) WHERE m IS NOT NULL ORDER BY 1, 2", &[
+            "a | 1 | 7", "a | 2 | 7", "z | NULL | 8",
+        ]),
+        ("SELECT * FROM silver.t RIGHT JOIN (SELECT 'b' AS g, 3 AS n) AS u USING (g, n)", &["b | 3 | 30"]),
+        ("SELECT g FROM silver.t EXCEPT SELECT g FROM silver.t WHERE n = 1 ORDER BY 1", &["b", "NULL"]),
     ];
     for (sql, expected) in cases {
         assert_eq!(test.rows(Trino, sql).await, expected, "{sql}");
