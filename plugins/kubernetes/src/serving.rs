@@ -179,11 +179,14 @@ impl<'a> Server<'a> {
                 }
             }
         };
-        if state.beside.is_some() {
+        let placed = if state.beside.is_some() {
             let record = Record { environment, current: state.wanted.clone(), previous, ingress: false, shared: None };
-            self.apply(state, &record)?;
+            self.apply(state, &record, existing.as_ref())?
         } else {
-            self.place_served(state, environment, previous, shared, existing.as_ref())?;
+            self.place_served(state, environment, previous, shared, existing.as_ref())?
+        };
+        if !placed {
+            return Ok(());
         }
         let Deployed { version, image, .. } = &state.wanted;
         self.host.log(
@@ -197,7 +200,7 @@ impl<'a> Server<'a> {
         Ok(())
     }
 
-    /// The model's own Deployment, with all that makes it reachable.
+    /// The model's own Deployment, with all that makes it reachable. False where it has changed since it was read.
     fn place_served(
         &self,
         state: &State,
@@ -205,7 +208,7 @@ impl<'a> Server<'a> {
         previous: Option<Previous>,
         shared: Option<u32>,
         existing: Option<&Value>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let ingress = manifest::ingress(&state.name, &state.namespace, self.configuration);
         let record =
             Record { environment, current: state.wanted.clone(), previous, ingress: ingress.is_some(), shared };
@@ -213,7 +216,9 @@ impl<'a> Server<'a> {
             self.host.apply(&secret)?;
         }
         self.host.apply(&manifest::service(&state.name, &state.namespace, self.configuration))?;
-        self.apply(state, &record)?;
+        if !self.apply(state, &record, existing)? {
+            return Ok(false);
+        }
         match ingress {
             Some(ingress) => {
                 self.host.apply(&ingress)?;
@@ -224,7 +229,7 @@ impl<'a> Server<'a> {
             }
             None => {}
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Finds out how many containers a canary and the version that is served share. False while that one is rolled out: what it
@@ -271,7 +276,8 @@ impl<'a> Server<'a> {
         let template = manifest::template(&deployment);
         let name = state.service();
         let manifest = manifest::deployment_as_it_was(&name, &state.namespace, &record, template, self.configuration)?;
-        self.host.apply(&manifest)?;
+        // Whoever was faster is looked at by the next step.
+        self.replace(manifest, Some(&deployment))?;
         Ok(true)
     }
 
@@ -291,9 +297,22 @@ impl<'a> Server<'a> {
         Ok(())
     }
 
-    fn apply(&self, state: &State, record: &Record) -> Result<()> {
-        let manifest = manifest::deployment(&state.name, &state.namespace, record, self.configuration)?;
-        self.host.apply(&manifest).map(drop)
+    /// Applies the Deployment with a record, over the one that was `read`; false where that has changed since.
+    fn apply(&self, state: &State, record: &Record, read: Option<&Value>) -> Result<bool> {
+        self.replace(manifest::deployment(&state.name, &state.namespace, record, self.configuration)?, read)
+    }
+
+    /// Another step may be at work on the same Deployment: a canary's on the version beside it, a newer deployment's in this place.
+    /// What follows from a Deployment that was read is applied over that one alone.
+    fn replace(&self, mut manifest: Value, read: Option<&Value>) -> Result<bool> {
+        if let Some(version) = read.and_then(|read| read.pointer("/metadata/resourceVersion")) {
+            manifest["metadata"]["resourceVersion"] = version.clone();
+        }
+        match self.host.apply(&manifest) {
+            Ok(_) => Ok(true),
+            Err(Error::Conflict(_)) if read.is_some() => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Looks how far the rollout is.
@@ -316,19 +335,21 @@ impl<'a> Server<'a> {
             Owned::Not(superseded) => return finished(&state, Status::Failed(superseded)),
         };
         match rollout::of(&deployment) {
-            Rollout::Done => self.answer(state, record),
+            Rollout::Done => self.answer(state, record, &deployment),
             Rollout::Stuck { words } => {
                 let error = self.why(&state, &words)?;
-                self.fail(&state, record, error)
+                self.fail(&state, record, &deployment, error)
             }
-            Rollout::Running { words, percent, refused } => self.wait(state, record, words, percent, refused),
+            Rollout::Running { words, percent, refused } => {
+                self.wait(state, (record, &deployment), words, percent, refused)
+            }
         }
     }
 
     fn wait(
         &self,
         mut state: State,
-        record: Record,
+        (record, deployment): (Record, &Value),
         words: String,
         percent: u64,
         refused: Option<String>,
@@ -353,7 +374,7 @@ impl<'a> Server<'a> {
             return running(&state, format!("{words}: {held}"), Some(percent), 1000);
         }
         let error = self.why(&state, &held)?;
-        self.fail(&state, record, error)
+        self.fail(&state, record, deployment, error)
     }
 
     /// What keeps the new version's pods from running, and which pod.
@@ -418,9 +439,9 @@ impl<'a> Server<'a> {
     }
 
     /// Every container answers: now the address.
-    fn answer(&self, mut state: State, record: Record) -> Result<Step> {
+    fn answer(&self, mut state: State, record: Record, deployment: &Value) -> Result<Step> {
         if let Some(Beside { containers, .. }) = state.beside
-            && let Some(step) = self.shared(&state, &record, containers)?
+            && let Some(step) = self.shared(&state, &record, deployment, containers)?
         {
             return Ok(step);
         }
@@ -435,7 +456,7 @@ impl<'a> Server<'a> {
             let told = told.unwrap_or_else(|| "nobody in the cluster gave it one: see `service.type`".to_owned());
             let seconds = self.configuration.address_timeout_seconds;
             let message = format!("Service `{}` had no address after {seconds} s: {told}", state.service());
-            return self.fail(&state, record, Error::invalid("configuration.service.type", message));
+            return self.fail(&state, record, deployment, Error::invalid("configuration.service.type", message));
         };
         if self.configuration.verify
             && let Err(why) = self.verified(&outcome)
@@ -444,28 +465,36 @@ impl<'a> Server<'a> {
                 return running(&state, format!("waiting for {}: {why}", outcome.url), Some(99), 2000);
             }
             let message = format!("the model is rolled out and does not answer at {}: {why}", outcome.url);
-            return self.fail(&state, record, Error::unavailable(message));
+            return self.fail(&state, record, deployment, Error::unavailable(message));
         }
         if record.shared.is_some() {
             // All containers before the canary's end: nobody waits meanwhile.
-            self.apply(&state, &Record { shared: None, ..record })?;
+            self.apply(&state, &Record { shared: None, ..record }, Some(deployment))?;
             return running(&state, "taking the requests of the canary back".to_owned(), Some(99), 500);
         }
         if record.previous.is_some() {
             if state.beside.is_none() {
                 self.delete_canary(&state)?;
             }
-            self.apply(&state, &Record { previous: None, ..record })?;
+            if !self.apply(&state, &Record { previous: None, ..record }, Some(deployment))? {
+                return running(&state, "the Deployment has changed meanwhile".to_owned(), Some(99), 200);
+            }
         }
         self.host.log(Level::Info, &format!("the model answers at {}", outcome.url));
         finished(&state, Status::Succeeded(outcome))
     }
 
     /// The canary answers: the version beside it is left with what remains. None when that is so.
-    fn shared(&self, state: &State, record: &Record, containers: Option<u32>) -> Result<Option<Step>> {
+    fn shared(
+        &self,
+        state: &State,
+        record: &Record,
+        deployment: &Value,
+        containers: Option<u32>,
+    ) -> Result<Option<Step>> {
         let Some(served) = self.served(state)? else {
             let error = Error::Conflict(format!("model `{}` is not served any more", state.wanted.model));
-            return self.fail(state, record.clone(), error).map(Some);
+            return self.fail(state, record.clone(), deployment, error).map(Some);
         };
         let rollout = rollout::of(&served.1);
         if self.resize(state, served, containers)? {
@@ -478,7 +507,7 @@ impl<'a> Server<'a> {
             }
             Rollout::Stuck { words } => {
                 let error = Error::invalid("model", format!("the version beside the canary does not come up: {words}"));
-                self.fail(state, record.clone(), error).map(Some)
+                self.fail(state, record.clone(), deployment, error).map(Some)
             }
         }
     }
@@ -502,8 +531,8 @@ impl<'a> Server<'a> {
         }
     }
 
-    fn fail(&self, state: &State, record: Record, error: Error) -> Result<Step> {
-        self.give_back(state, record)?;
+    fn fail(&self, state: &State, record: Record, deployment: &Value, error: Error) -> Result<Step> {
+        self.give_back(state, record, deployment)?;
         finished(state, Status::Failed(error))
     }
 
@@ -515,7 +544,7 @@ impl<'a> Server<'a> {
         let state: State = decode(state)?;
         match self.owned(&state)? {
             // It has answered already: then there is nothing under way.
-            Owned::Ours(ours) => self.give_back(&state, ours.0),
+            Owned::Ours(ours) => self.give_back(&state, ours.0, &ours.1),
             Owned::Not(_) => Ok(()),
         }
     }
@@ -573,13 +602,15 @@ impl<'a> Server<'a> {
         })
     }
 
-    fn give_back(&self, state: &State, record: Record) -> Result<()> {
+    fn give_back(&self, state: &State, record: Record, deployment: &Value) -> Result<()> {
         let Some(Previous { deployed, template }) = record.previous.clone() else { return self.end(state, &record) };
         let version = deployed.version.clone();
         let record = Record { current: deployed, previous: None, ..record };
         let (name, namespace) = (&state.name, &state.namespace);
         let manifest = manifest::deployment_as_it_was(name, namespace, &record, template, self.configuration)?;
-        self.host.apply(&manifest)?;
+        if !self.replace(manifest, Some(deployment))? {
+            return Err(Error::unavailable(format!("Deployment `{name}` has changed meanwhile: it is read again")));
+        }
         self.host.log(Level::Warn, &format!("version {version} goes on answering in its place"));
         Ok(())
     }

@@ -113,6 +113,20 @@ fn a_version_that_takes_the_place_ends_the_canary_when_all_its_containers_answer
     assert_eq!(host.image().as_deref(), Some("registry:5000/predictor@sha256:2"));
 }
 
+/// Between the moment that the canary reads the version beside it and the moment that it changes that one's containers.
+#[test]
+fn a_version_that_is_rolled_out_while_a_canary_takes_its_share_keeps_its_place() {
+    let host = Memory::default();
+    served(&host, "d-1", "1");
+    let mut canary = begin(&host, "d-2", "2", 50);
+    host.roll_out();
+    let rollout: Box<dyn FnOnce(&Memory)> = Box::new(|host| drop(start(host, "d-3", "3")));
+    host.meanwhile.replace(Some((DEPLOYMENT, rollout)));
+    assert!(matches!(advance(&host, &mut canary), Status::Running(_)));
+    assert_eq!(host.image().as_deref(), Some("registry:5000/predictor@sha256:3"));
+    assert!(host.meanwhile.borrow().is_none(), "the rollout came in between");
+}
+
 #[test]
 fn a_canary_that_does_not_come_up_takes_nothing_away() {
     let host = Memory::default();

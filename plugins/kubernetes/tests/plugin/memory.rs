@@ -22,7 +22,12 @@ pub(crate) struct Memory {
     pub(crate) health: Cell<u16>,
     pub(crate) now_ms: Cell<u64>,
     pub(crate) environment: RefCell<Option<String>>,
+    pub(crate) versions: Cell<u64>,
+    /// What somebody else does just before a Deployment of this name is applied.
+    pub(crate) meanwhile: RefCell<Option<(&'static str, Meanwhile)>>,
 }
+
+type Meanwhile = Box<dyn FnOnce(&Memory)>;
 
 impl Memory {
     /// The controllers have done their work: every container is of the newest version and answers.
@@ -50,10 +55,21 @@ pub(crate) const DEPLOYMENT: &str = "Deployment/model-predictor";
 impl Cluster for Memory {
     fn apply(&self, manifest: &Value) -> Result<Value> {
         let name = format!("{}/{}", manifest["kind"].as_str().unwrap(), manifest["metadata"]["name"].as_str().unwrap());
+        let mut meanwhile = self.meanwhile.borrow_mut();
+        if let Some((_, act)) = meanwhile.take_if(|(of, _)| *of == name) {
+            drop(meanwhile);
+            act(self);
+        }
         let mut made = manifest.clone();
         made["metadata"]["generation"] = json!(1);
+        self.versions.set(self.versions.get() + 1);
+        made["metadata"]["resourceVersion"] = json!(self.versions.get().to_string());
         let mut resources = self.resources.borrow_mut();
         if let Some(before) = resources.get(&name) {
+            let read = &manifest["metadata"]["resourceVersion"];
+            if !read.is_null() && *read != before["metadata"]["resourceVersion"] {
+                return Err(Error::Conflict("the object has been modified".to_owned()));
+            }
             made["status"] = before["status"].clone();
             if before["spec"] != made["spec"] {
                 made["status"]["observedGeneration"] = json!(0);
