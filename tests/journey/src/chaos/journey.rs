@@ -8,7 +8,8 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::STUCK_AFTER;
-use super::rows::{Differences, Rows};
+use super::rows::Rows;
+use super::syncs::Differences;
 use crate::client::Client;
 
 /// Some runs' steps: a sync, a cleaned copy, a line in the ledger, features of the ledger.
@@ -23,7 +24,7 @@ impl Journey {
         let schema = rows.schema();
         let (clean, ledger) = (format!("{schema}_clean"), format!("{schema}_ledger"));
         let steps = json!([
-            {"id": "load", "kind": "ingestion", "with": {"ingestion": rows.ingestion()}},
+            {"id": "load", "kind": "ingestion", "with": {"ingestion": rows.syncs().id()}},
             {"id": "clean", "kind": "silver", "needs": ["load"], "with": {
                 "source_path": format!("bronze.{schema}_whole"), "table": clean,
                 "sql": "SELECT id, md5(note) AS note FROM source_data"}},

@@ -1,16 +1,18 @@
 //! Syncs, and the steps that follow them, while hosts are killed and paused, many times: nothing lost, nothing doubled, nothing stuck,
 //! nothing left behind.
 //!
-//! Each run changes rows of a source, has them synced, every third time by a pipeline that cleans, counts and serves them too, and does
-//! something to a host at a random moment: kills it, alone on its SQLite file; kills or pauses one of two on one PostgreSQL, the paused
+//! Each run changes rows of a source and has them synced, by a sync alone, by a pipeline that cleans, counts and serves them too, or by a
+//! connector that is a process beside the host; and does something to a host at a random moment: kills it, alone on its SQLite file; kills or pauses one of two on one PostgreSQL, the paused
 //! one past its lease every now and then. What was begun ends by itself, with no more help than starting again what was killed. At
 //! times, and at the end, tables and source are compared row by row, and the pipeline's ledger with its runs.
 //!
 //! Runs with the same seed do the same things in the same order; what they meet depends on the machine.
 
 mod journey;
+mod lines;
 mod rows;
 mod stage;
+mod syncs;
 
 use std::path::Path;
 use std::time::Duration;
@@ -23,8 +25,10 @@ use crate::random::Random;
 use crate::source::FactorySource;
 
 use self::journey::Journey;
+use self::lines::Lines;
 use self::rows::Rows;
 use self::stage::{Disturbance, Stage};
+use self::syncs::Differences;
 
 /// How much chaos.
 #[derive(Debug, Clone, Copy)]
@@ -57,15 +61,12 @@ impl Report {
         self.rows_lost + self.rows_doubled + self.tasks_stuck + self.orphans == 0
     }
 
-    fn add_differences(&mut self, differences: rows::Differences) {
+    fn add_differences(&mut self, differences: Differences) {
         // The same loss is found again and again; the most that was found at once is how bad it was.
         self.rows_lost = self.rows_lost.max(differences.lost);
         self.rows_doubled = self.rows_doubled.max(differences.doubled);
     }
 }
-
-/// One of so many runs is a pipeline's.
-const PIPELINE_EVERY: u64 = 3;
 
 /// A sync or a run that has not ended after this is stuck: another host takes over within 15 s, and retries pause for 30 s at most.
 const STUCK_AFTER: Duration = Duration::from_secs(120);
@@ -91,20 +92,22 @@ pub fn run(built: &Built, folder: &Path, plan: Plan, say: &dyn Fn(&str)) -> Resu
         let client = stage.client();
         let rows = Rows::prepare(&source, &client, &format!("chaos_{index}"))?;
         let journey = Journey::prepare(&client, &rows)?;
-        all.push((rows, journey));
+        let lines = Lines::prepare(&client, stage.folder(), &format!("chaos_{index}_process"))?;
+        all.push((rows, journey, lines));
     }
     let mut random = Random(plan.seed);
     let mut report = Report::default();
     for run in 1..=plan.runs {
         let index = usize::from(random.below(2) == 1);
-        let (stage, (rows, journey)) = (&mut stages[index], &mut all[index]);
+        let (stage, (rows, journey, lines)) = (&mut stages[index], &mut all[index]);
         for _ in 0..random.below(4) {
             rows.change(&source, &mut random)?;
         }
-        if random.below(PIPELINE_EVERY) == 0 {
-            journey.start(&stage.client())?;
-        } else {
-            rows.sync(&stage.client())?;
+        let client = stage.client();
+        match random.below(3) {
+            0 => journey.start(&client)?,
+            1 => lines.sync(&client, &mut random)?,
+            _ => rows.syncs().ask(&client)?,
         }
         std::thread::sleep(Duration::from_millis(random.below(700)));
         match stage.disturb(&mut random)? {
@@ -113,11 +116,14 @@ pub fn run(built: &Built, folder: &Path, plan: Plan, say: &dyn Fn(&str)) -> Resu
         }
         report.runs = run;
         if run % COMPARE_EVERY == 0 || run == plan.runs {
-            for (stage, (rows, journey)) in stages.iter().zip(&all) {
+            for (stage, (rows, journey, lines)) in stages.iter().zip(&all) {
                 let client = stage.client();
-                report.tasks_stuck += journey.settle(&client)? + rows.settle(&client)?;
+                report.tasks_stuck +=
+                    journey.settle(&client)? + rows.syncs().settle(&client)? + lines.settle(&client)?;
                 report.add_differences(rows.compare(&source, &client)?);
                 report.add_differences(journey.compare(&client)?);
+                report.add_differences(lines.compare(&client)?);
+                report.orphans = report.orphans.max(stage.orphans_of_connector());
             }
             report.orphans = report.orphans.max(stages[0].orphans_of_service()?);
             say(&format!("{run} runs: {}", serde_json::to_string(&report)?));

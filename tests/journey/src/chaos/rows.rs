@@ -1,12 +1,11 @@
 //! The rows that must not be lost or doubled: a table that is copied whole, and one whose changes are merged.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use super::STUCK_AFTER;
+use super::syncs::{Differences, Syncs};
 use crate::client::Client;
 use crate::random::Random;
 use crate::source::FactorySource;
@@ -19,17 +18,10 @@ const MOST_ROWS: u64 = 10_000;
 
 const TABLES: [(&str, &str); 2] = [("whole", "full_refresh_overwrite"), ("grown", "incremental_merge")];
 
-/// What was found when table and source were compared.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Differences {
-    pub(super) lost: u64,
-    pub(super) doubled: u64,
-}
-
 /// One schema of the source, and the ingestion that copies it.
 pub(super) struct Rows {
     schema: String,
-    ingestion: String,
+    syncs: Syncs,
 }
 
 impl Rows {
@@ -46,8 +38,6 @@ impl Rows {
             "host": server.host, "port": server.port, "database": server.database, "username": server.username,
             "password": server.password, "ssl_mode": {"mode": "disable"}, "schemas": [schema],
         });
-        let made = client.post("/datasource", &json!({"name": schema, "type": "postgres", "config": config}))?;
-        let sink = client.post("/sink", &json!({"name": schema, "type": "local", "config": {"path": schema}}))?;
         let streams: Vec<Value> = TABLES
             .iter()
             .map(|(table, mode)| {
@@ -58,20 +48,16 @@ impl Rows {
                 stream
             })
             .collect();
-        let body = json!({"name": schema, "sourceId": made["id"], "destinationId": sink["id"], "streams": streams,
-            "prefix": format!("{schema}_"), "schedule": {"scheduleType": "manual"}});
-        let ingestion = client.post("/ingestion", &body)?;
-        let ingestion = ingestion["connectionId"].as_str().context("no connectionId")?.to_owned();
-        Ok(Self { schema: schema.to_owned(), ingestion })
+        let syncs = Syncs::prepare(client, schema, "postgres", &config, &json!(streams))?;
+        Ok(Self { schema: schema.to_owned(), syncs })
     }
 
     pub(super) fn schema(&self) -> &str {
         &self.schema
     }
 
-    /// Its id.
-    pub(super) fn ingestion(&self) -> &str {
-        &self.ingestion
+    pub(super) fn syncs(&self) -> &Syncs {
+        &self.syncs
     }
 
     /// Something happens in the source; of the merged table, only what a cursor sees.
@@ -86,37 +72,6 @@ impl Rows {
             2 => format!("UPDATE {schema}.whole SET note = '{word}' WHERE id BETWEEN {id} AND {id} + 30"),
             _ => format!("DELETE FROM {schema}.whole WHERE id BETWEEN {id} AND {id} + 2"),
         })
-    }
-
-    /// Asks for a sync; one that is under way is as good.
-    pub(super) fn sync(&self, client: &Client) -> Result<()> {
-        client.send("POST", &format!("/ingestion/{}/sync", self.ingestion), Some(&json!({})), &[]).map(drop)
-    }
-
-    /// Waits for the sync that is under way, then for one that sees everything; answers how many did not end.
-    pub(super) fn settle(&self, client: &Client) -> Result<u64> {
-        let mut stuck = 0;
-        for _ in 0..2 {
-            stuck += u64::from(!self.ended(client));
-            self.sync(client)?;
-        }
-        Ok(stuck + u64::from(!self.ended(client)))
-    }
-
-    fn ended(&self, client: &Client) -> bool {
-        let limit = Instant::now() + STUCK_AFTER;
-        while Instant::now() < limit {
-            if let Ok(status) = client.get(&format!("/ingestion/{}/status", self.ingestion)) {
-                match status["job"]["status"].as_str() {
-                    Some("succeeded") => return true,
-                    // A sync that failed has not lost anything; the next one goes on.
-                    Some("failed" | "cancelled") if self.sync(client).is_err() => return false,
-                    _ => {}
-                }
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        false
     }
 
     pub(super) fn compare(&self, source: &FactorySource, client: &Client) -> Result<Differences> {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
+use super::lines::SCRIPT;
 use super::{LONG_PAUSE, LONG_PAUSE_EVERY};
 use crate::client::Client;
 use crate::database::Database;
@@ -18,13 +19,26 @@ pub(super) enum Disturbance {
     Pause,
 }
 
-/// A service of the environment, in a process beside the host: one that is killed leaves it behind, and the next life of the host
-/// starts it again.
-const SERVICE: &str = r#"
+/// A connector whose reads are processes beside the host.
+const CONNECTOR: &str = r#"
 [programs.python]
 type = "path"
 path = "PYTHON"
 
+[[ingestion]]
+plugin = "airbyte-protocol"
+grants.processes = ["python"]
+
+[ingestion.configuration.connectors.lines]
+program = "python"
+arguments = ["SCRIPT"]
+schema = { properties = { file = { type = "string" } } }
+states = "exact"
+"#;
+
+/// A service of the environment, in a process beside the host: one that is killed leaves it behind, and the next life of the host
+/// starts it again.
+const SERVICE: &str = r#"
 [services.web]
 program = "python"
 arguments = ["-m", "http.server", "{port}", "--bind", "127.0.0.1", "--directory", "{data}"]
@@ -34,9 +48,14 @@ health_path = "/"
 /// A service starts within a second or two; a busy machine is no defect.
 const SERVICE_WITHIN: Duration = Duration::from_secs(60);
 
+/// One that its host left behind ends by itself when it has told its lines.
+const CONNECTOR_WITHIN: Duration = Duration::from_secs(30);
+
 /// One host on its own file, or several on one server.
 pub(super) struct Stage {
     hosts: Vec<Host>,
+    /// What the connector is run by.
+    script: PathBuf,
     /// Ended after the hosts.
     _database: Option<Database>,
 }
@@ -45,17 +64,18 @@ impl Stage {
     pub(super) fn alone(built: &Built, folder: &Path) -> Result<Self> {
         std::fs::create_dir_all(folder)?;
         let environment = folder.join("environment.toml");
-        let python = python().context("there is no `python3` in PATH")?;
-        std::fs::write(&environment, format!("{LIGHT}{}", SERVICE.replace("PYTHON", &python.to_string_lossy())))?;
+        let (script, connector) = connector(folder)?;
+        std::fs::write(&environment, format!("{LIGHT}{connector}{SERVICE}"))?;
         let arguments = ["--first-environment", &environment.to_string_lossy()];
-        Ok(Self { hosts: vec![Host::start_with(built, folder, 0, &arguments)?], _database: None })
+        Ok(Self { hosts: vec![Host::start_with(built, folder, 0, &arguments)?], script, _database: None })
     }
 
     pub(super) fn together(built: &Built, folder: &Path) -> Result<Self> {
         std::fs::create_dir_all(folder)?;
         let database = Database::start(&folder.join("database"))?;
         let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
-        std::fs::write(path("environment.toml"), LIGHT)?;
+        let (script, connector) = connector(folder)?;
+        std::fs::write(path("environment.toml"), format!("{LIGHT}{connector}"))?;
         // Of no value: it lives as long as the test.
         std::fs::write(path("key"), "Y2hhb3NjaGFvc2NoYW9zY2hhb3NjaGFvc2NoYW9zY2g=\n")?;
         let (url, shared, key, first) = (database.url(), path("shared"), path("key"), path("environment.toml"));
@@ -65,13 +85,18 @@ impl Stage {
         for name in ["one", "other"] {
             hosts.push(Host::start_with(built, &folder.join(name), 0, &arguments)?);
         }
-        Ok(Self { hosts, _database: Some(database) })
+        Ok(Self { hosts, script, _database: Some(database) })
     }
 
     /// Of a host that runs.
     #[expect(clippy::expect_used, reason = "a stage has hosts")]
     pub(super) fn client(&self) -> Client {
         self.hosts.first().expect("a host").client()
+    }
+
+    /// Where its hosts have theirs.
+    pub(super) fn folder(&self) -> &Path {
+        self.script.parent().unwrap_or(&self.script)
     }
 
     /// Kills or pauses a host, and lets it come back.
@@ -111,6 +136,19 @@ impl Stage {
         }
     }
 
+    /// Waits until no connector reads any more, and answers how many go on.
+    pub(super) fn orphans_of_connector(&self) -> u64 {
+        let script = self.script.to_string_lossy();
+        let deadline = Instant::now() + CONNECTOR_WITHIN;
+        loop {
+            let running = processes(|command, _| command.contains(&*script));
+            if running == 0 || Instant::now() > deadline {
+                return running;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
     pub(super) fn unfinished_tasks(&self) -> Result<u64> {
         let client = self.client();
         let mut unfinished = 0;
@@ -123,6 +161,15 @@ impl Stage {
     pub(super) fn end(self) -> Result<()> {
         self.hosts.into_iter().try_for_each(Host::stop)
     }
+}
+
+/// The connector's script, and what an environment has for it.
+fn connector(folder: &Path) -> Result<(PathBuf, String)> {
+    let script = folder.join("lines.py");
+    std::fs::write(&script, SCRIPT)?;
+    let python = python().context("there is no `python3` in PATH")?;
+    let text = CONNECTOR.replace("PYTHON", &python.to_string_lossy()).replace("SCRIPT", &script.to_string_lossy());
+    Ok((script, text))
 }
 
 /// Where the interpreter is.
