@@ -114,7 +114,7 @@ fn load(host: &Host, client: &Client, generated: &Path) -> Result<()> {
     let numbers = (0..TIMES).map(|number| format!("({number})")).collect::<Vec<_>>().join(", ");
     let many = format!("SELECT o.* FROM bronze.work_orders o CROSS JOIN (VALUES {numbers}) AS t (n)");
     gold(client, &table("work_orders_many", &many))?;
-    let mut environment = client.get("/environments/local")?;
+    let mut environment = client.get("/environments/local")?["document"].clone();
     environment["silver"]["grants"]["files"] = json!([generated]);
     let applied = client.send("PUT", "/environments/local", Some(&environment), &[])?;
     ensure!(applied.status == 200, "{}", applied.body);
