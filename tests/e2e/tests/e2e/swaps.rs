@@ -132,36 +132,36 @@ fn unconcerned(world: &World) {
 
 fn promoted(world: &World) {
     let client = world.light();
-    let mut staging = document(&client, "staging");
+    let mut staging = document(&client, "promoted-from");
     staging["ingestion"][0]["grants"]["sockets"] = json!(["staging.example.com:5432"]);
     staging["silver"]["grants"]["objects"] = json!(true);
     staging["limits"]["query_seconds"] = json!(7);
     staging.as_object_mut().unwrap().remove("features");
     assert_eq!(put(&client, &staging).status, 200);
-    let mut production = document(&client, "production");
+    let mut production = document(&client, "promoted-to");
     production["ingestion"][0]["grants"]["sockets"] = json!(["production.example.com:5432"]);
     production["limits"]["query_seconds"] = json!(70);
     assert_eq!(put(&client, &production).status, 200);
 
-    let plan = client.get("/environments/production/promotion?from=staging").unwrap();
+    let plan = client.get("/environments/promoted-to/promotion?from=promoted-from").unwrap();
     let fields = |list: &Value| -> Vec<String> {
         list.as_array().unwrap().iter().map(|each| each["field"].as_str().unwrap().to_owned()).collect()
     };
     assert_eq!(fields(&plan["changes"]), ["features", "silver.grants.objects"], "{plan}");
     assert_eq!(fields(&plan["kept"]), ["ingestion[0].grants.sockets"], "{plan}");
-    assert_eq!(client.get("/environments/production").unwrap()["revision"], 1, "a plan changes nothing");
+    assert_eq!(client.get("/environments/promoted-to").unwrap()["revision"], 1, "a plan changes nothing");
 
-    let answer = client.post("/environments/production/promotion", &json!({"from": "staging"})).unwrap();
+    let answer = client.post("/environments/promoted-to/promotion", &json!({"from": "promoted-from"})).unwrap();
     let made = &answer["environment"]["document"];
     assert_eq!(made["ingestion"][0]["grants"]["sockets"], json!(["production.example.com:5432"]));
     assert_eq!((&made["limits"]["query_seconds"], &made["features"]), (&json!(70), &Value::Null));
     assert_eq!(made["silver"]["grants"]["objects"], true);
-    let revisions = client.get("/environments/production/revisions").unwrap();
-    assert_eq!(revisions["revisions"][0]["note"], "promoted from staging");
-    let again = client.get("/environments/production/promotion?from=staging").unwrap();
+    let revisions = client.get("/environments/promoted-to/revisions").unwrap();
+    assert_eq!(revisions["revisions"][0]["note"], "promoted from promoted-from");
+    let again = client.get("/environments/promoted-to/promotion?from=promoted-from").unwrap();
     assert_eq!(again["changes"], json!([]));
     refused_field(
-        &client.send("POST", "/environments/production/promotion", Some(&json!({"from": "no-such"})), &[]).unwrap(),
+        &client.send("POST", "/environments/promoted-to/promotion", Some(&json!({"from": "no-such"})), &[]).unwrap(),
         "from",
     );
 }
