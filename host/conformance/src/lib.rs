@@ -14,12 +14,15 @@ mod bench;
 mod canary;
 mod component;
 mod connector;
-mod deployer;
 mod feature_source;
+mod image_build;
+mod model;
 mod readiness;
 mod report;
+mod serving;
 mod setup;
 mod stepper;
+mod training;
 mod transform;
 
 use std::path::PathBuf;
@@ -28,7 +31,7 @@ use asgard_contract::manifest::{Interface, Manifest};
 use asgard_plugins::{Runtime, RuntimeError};
 
 pub use report::{Check, Outcome, Report};
-pub use setup::{Setup, SourceSetup, TrainingSetup};
+pub use setup::{ModelSetup, Setup, SourceSetup, TrainingSetup};
 
 use crate::bench::Bench;
 use crate::report::Suite;
@@ -62,10 +65,10 @@ pub async fn run(subject: Subject) -> Result<Report, RuntimeError> {
             Interface::Connector => connector::check(&mut suite, &bench).await,
             Interface::Transform => transform::check(&mut suite, &bench).await,
             Interface::FeatureSource => feature_source::check(&mut suite, &bench).await,
-            Interface::Training => deployer::training(&mut suite, &bench).await,
-            Interface::ModelRegistry => deployer::model_registry(&mut suite, &bench).await,
-            Interface::ImageBuild => deployer::image_build(&mut suite, &bench).await,
-            Interface::Serving => deployer::serving(&mut suite, &bench).await,
+            Interface::Training => training::training(&mut suite, &bench).await,
+            Interface::ModelRegistry => training::model_registry(&mut suite, &bench).await,
+            Interface::ImageBuild => image_build::check(&mut suite, &bench).await,
+            Interface::Serving => serving::check(&mut suite, &bench).await,
             Interface::Canary => canary::check(&mut suite, &bench).await,
             Interface::Readiness => readiness::check(&mut suite, &bench).await,
         }

@@ -39,6 +39,8 @@ pub struct Setup {
     pub source: Option<SourceSetup>,
     /// For training.
     pub training: Option<TrainingSetup>,
+    /// For building images, serving and canaries.
+    pub model: Option<ModelSetup>,
 }
 
 /// A source to read.
@@ -61,6 +63,28 @@ pub struct TrainingSetup {
     pub script: PathBuf,
 }
 
+/// A model to make an image of, and to serve.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSetup {
+    /// As MLflow logs it: `MLmodel`, and the files beside it.
+    pub folder: PathBuf,
+    /// PEP 508 lines, what the model needs beside MLflow.
+    #[serde(default)]
+    pub requirements: Vec<String>,
+    /// The model's image, with its digest, for backends that serve images.
+    pub image: Option<String>,
+    /// For backends that have namespaces.
+    #[serde(default = "default_namespace")]
+    pub namespace: String,
+    /// A body of `POST /predict` that the model answers. Without it, only `/health` is asked.
+    pub question: Option<Value>,
+}
+
+fn default_namespace() -> String {
+    "default".to_owned()
+}
+
 impl Default for Setup {
     fn default() -> Self {
         Self {
@@ -73,6 +97,7 @@ impl Default for Setup {
             secrets: BTreeMap::new(),
             source: None,
             training: None,
+            model: None,
         }
     }
 }

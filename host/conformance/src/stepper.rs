@@ -17,6 +17,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// The host stores a state with every step: larger ones belong into objects.
 const LARGEST_STATE: usize = 1 << 20;
 
+/// What is said of [`refuses_foreign_states`].
+pub(crate) const FOREIGN: &str = "a state that it never gave is refused, and traps nothing";
+
 /// Work of one interface on behalf of one task.
 #[async_trait]
 pub(crate) trait Stepper: Send + Sync {
@@ -26,18 +29,64 @@ pub(crate) trait Stepper: Send + Sync {
     async fn cancel(&self, state: &[u8]) -> Result<()>;
 }
 
-/// Takes the work to its end, each step twice: the answer of the first is lost, as when a host ends before it stores it.
+/// Work of an interface whose handle has the three functions under their own names.
+macro_rules! stepper {
+    ($work:ident, $handle:ty, $request:ty, $outcome:ty) => {
+        pub(crate) struct $work {
+            pub(crate) handle: $handle,
+            pub(crate) request: $request,
+        }
+
+        #[async_trait::async_trait]
+        impl $crate::stepper::Stepper for $work {
+            type Outcome = $outcome;
+            async fn start(&self) -> asgard_contract::Result<asgard_contract::Step<$outcome>> {
+                self.handle.start(&self.request).await
+            }
+            async fn advance(&self, state: &[u8]) -> asgard_contract::Result<asgard_contract::Step<$outcome>> {
+                self.handle.advance(state).await
+            }
+            async fn cancel(&self, state: &[u8]) -> asgard_contract::Result<()> {
+                self.handle.cancel(state).await
+            }
+        }
+    };
+}
+pub(crate) use stepper;
+
+/// Work that succeeded.
+pub(crate) struct Done<T> {
+    /// Of its last step.
+    pub(crate) state: Vec<u8>,
+    pub(crate) outcome: T,
+}
+
+/// Takes the work to its end, each step twice: the answer of the first is lost, as when a host ends before it stores it. Cancelling
+/// it then changes nothing.
 pub(crate) async fn to_its_end<S: Stepper>(work: &S) -> Found<S::Outcome> {
-    let deadline = Instant::now() + PATIENCE;
+    let done = done(work).await?;
+    work.cancel(&done.state).await?;
+    Ok(done.outcome)
+}
+
+/// The same of work that goes on to be there when it is done, such as a service.
+pub(crate) async fn done<S: Stepper>(work: &S) -> Found<Done<S::Outcome>> {
     work.start().await?;
-    let mut step = work.start().await?;
+    let step = work.start().await?;
+    advanced(work, step).await
+}
+
+/// The same of work that another interface started.
+pub(crate) async fn done_from<S: Stepper>(work: &S, state: &[u8]) -> Found<Done<S::Outcome>> {
+    advanced(work, work.advance(state).await?).await
+}
+
+async fn advanced<S: Stepper>(work: &S, mut step: Step<S::Outcome>) -> Found<Done<S::Outcome>> {
+    let deadline = Instant::now() + PATIENCE;
     loop {
         small(&step)?;
         match step.status {
-            Status::Succeeded { outcome } => {
-                work.cancel(&step.state).await?;
-                return Ok(outcome);
-            }
+            Status::Succeeded { outcome } => return Ok(Done { state: step.state, outcome }),
             Status::Failed { error } => return fail(said(&error)),
             Status::Running { poll_after_ms, .. } => {
                 ensure(Instant::now() < deadline, || format!("it was not done within {} s", PATIENCE.as_secs()))?;

@@ -12,4 +12,5 @@ pub mod random;
 pub mod s3;
 pub mod source;
 pub mod steps;
+pub mod suite;
 pub mod waiting;

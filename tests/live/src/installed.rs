@@ -101,7 +101,7 @@ impl Installed {
 }
 
 /// A path that the environment names as `ASGARD_LIVE_{name}`.
-pub(crate) fn path(name: &str) -> Result<PathBuf> {
+pub fn path(name: &str) -> Result<PathBuf> {
     let name = format!("ASGARD_LIVE_{name}");
     let value = std::env::var_os(&name).map(PathBuf::from);
     value.with_context(|| {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 
 use crate::process::Process;
 
@@ -49,6 +50,22 @@ http: {{addr: \"{address}\"}}
     /// An image in it by name and tag.
     pub fn image(&self, name: &str) -> String {
         format!("{}/{name}", self.address)
+    }
+
+    /// An image that is in it under any tag, by its digest.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn pinned(&self, name: &str) -> Result<String> {
+        let url = format!("http://{}/v2/{name}", self.address);
+        let tags: Value =
+            serde_json::from_reader(ureq::get(format!("{url}/tags/list")).call()?.body_mut().as_reader())?;
+        let tag = tags["tags"][0].as_str().with_context(|| format!("no tags: {tags}"))?;
+        let accepted =
+            "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json";
+        let manifest = ureq::head(format!("{url}/manifests/{tag}")).header("accept", accepted).call()?;
+        let digest = manifest.headers().get("docker-content-digest").context("a manifest without a digest")?;
+        Ok(format!("{}@{}", self.image(name), digest.to_str()?))
     }
 
     /// Puts an image there, from an OCI layout; answers with its name.

@@ -1,13 +1,13 @@
 //! Every plugin of an interface passes the same suite, by the command that plugin authors run.
 
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
+use asgard_journey::suite::{Run, inline};
 use libtest_mimic::Trial;
-use serde_json::Value;
 
-use crate::world::{World, source_config, test};
+use crate::world::{MODEL_WITHIN, World, source_config, test, until};
 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
@@ -15,38 +15,20 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "the_connector_of_a_database_passes_with_a_source", postgres),
         test(world, "the_connector_of_files_passes_with_a_source", files),
         test(world, "the_example_for_authors_passes_with_a_source", example),
+        test(world, "serving_on_this_machine_passes_with_a_model", serving),
         test(world, "a_plugin_that_does_not_keep_the_contract_is_told_what_is_wrong", bad),
     ]
 }
 
-struct Run {
-    code: i32,
-    said: String,
-}
-
-impl Run {
-    fn lines(&self, verdict: &str) -> Vec<&str> {
-        self.said.lines().filter_map(|line| line.strip_prefix(verdict)).map(str::trim).collect()
-    }
-}
-
 fn suite(world: &World, folder: &Path, setup: Option<&str>) -> Run {
-    let mut command = Command::new(&world.built().asgard);
-    command.args(["plugin", "test"]).arg(folder.join("plugin.wasm")).stdin(Stdio::null());
-    if let Some(setup) = setup {
-        let name = folder.file_name().unwrap().to_str().unwrap();
-        let file = world.folder("conformance").join(format!("{name}.toml"));
-        std::fs::write(&file, setup).unwrap();
-        command.arg("--config").arg(file);
-    }
-    let output = command.env("ERP_PASSWORD", world.source().password).output().unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    Run { code: output.status.code().unwrap(), said }
+    let name = folder.file_name().unwrap().to_str().unwrap();
+    let file = world.folder("conformance").join(format!("{name}.toml"));
+    let setup = setup.map(|text| (file.as_path(), text));
+    Run::of(world.built(), folder, setup, &[("ERP_PASSWORD", &world.source().password)]).unwrap()
 }
 
 fn passes(run: &Run) {
-    assert_eq!(run.code, 0, "{}", run.said);
-    assert!(run.lines("failed ").is_empty(), "{}", run.said);
+    assert!(run.is_green(), "{}", run.said);
 }
 
 fn bundled(world: &World) {
@@ -54,23 +36,13 @@ fn bundled(world: &World) {
         let folder = entry.unwrap().path();
         let run = suite(world, &folder, None);
         passes(&run);
-        assert!(run.lines("passed ").len() >= 2, "{}", run.said);
-        for skipped in run.lines("skipped ") {
+        assert!(run.lines("passed").len() >= 2, "{}", run.said);
+        for skipped in run.lines("skipped") {
             assert!(skipped.contains(": "), "each says why: {skipped}");
         }
         if folder.ends_with("sql") || folder.ends_with("iceberg-features") {
-            assert!(run.said.contains(" 0 failed") && run.lines("skipped ").is_empty(), "{}", run.said);
+            assert!(run.said.contains(" 0 failed") && run.lines("skipped").is_empty(), "{}", run.said);
         }
-    }
-}
-
-fn toml_of(value: &Value) -> String {
-    match value {
-        Value::Object(fields) => {
-            let fields: Vec<String> = fields.iter().map(|(key, value)| format!("{key} = {}", toml_of(value))).collect();
-            format!("{{ {} }}", fields.join(", "))
-        }
-        other => other.to_string(),
     }
 }
 
@@ -81,11 +53,11 @@ fn postgres(world: &World) {
         "grants.sockets = [\"127.0.0.0/8:*\", \"localhost:*\"]\ngrants.reveal_secrets = true\n\
          [secrets.erp]\nfrom = \"env\"\nname = \"ERP_PASSWORD\"\n\
          [source]\ntype = \"postgres\"\nconfiguration = {}\n",
-        toml_of(&configuration)
+        inline(&configuration)
     );
     let run = suite(world, &world.built().plugins.join("postgres"), Some(&setup));
     passes(&run);
-    assert!(run.lines("skipped ").is_empty(), "{}", run.said);
+    assert!(run.lines("skipped").is_empty(), "{}", run.said);
     assert!(!run.said.contains(&world.source().password), "{}", run.said);
 }
 
@@ -101,7 +73,7 @@ fn files(world: &World) {
     );
     let run = suite(world, &world.built().plugins.join("files"), Some(&setup));
     passes(&run);
-    let passed = run.lines("passed ").join("\n");
+    let passed = run.lines("passed").join("\n");
     assert!(passed.contains("the rows of each stream are those that were discovered"), "{}", run.said);
 }
 
@@ -109,14 +81,64 @@ fn example(world: &World) {
     let setup = "[source]\ntype = \"hello\"\nconfiguration = { names = [\"Freyja\", \"Odin\"] }\n";
     let run = suite(world, Path::new("../fixtures/stored/hello"), Some(setup));
     passes(&run);
-    let passed = run.lines("passed ").join("\n");
+    let passed = run.lines("passed").join("\n");
     assert!(passed.contains("the rows of each stream are those that were discovered"), "{}", run.said);
+}
+
+/// A model that answers 7.
+const MODEL: &str = "import sys, mlflow.sklearn
+from sklearn.dummy import DummyClassifier
+model = DummyClassifier(strategy='constant', constant=7).fit([[0.0], [1.0]], [3, 7])
+mlflow.sklearn.save_model(model, sys.argv[1], input_example=[[0.0]], pip_requirements=[])
+";
+
+fn serving(world: &World) {
+    let client = world.full();
+    until("MLflow is available", MODEL_WITHIN, || {
+        client.get("/mlops/status").is_ok_and(|status| status["mlflow_available"] == true).then_some(())
+    });
+    let python = interpreter(&world.full_data()).unwrap();
+    let folder = world.folder("conformance-model").join("model");
+    let saved = Command::new(&python).args(["-c", MODEL]).arg(&folder).output().unwrap();
+    assert!(saved.status.success(), "{}", String::from_utf8_lossy(&saved.stderr));
+    let setup = |question: &str| {
+        format!(
+            "grants.services = [\"python\"]\n[programs.python]\ntype = \"path\"\npath = \"{}\"\n\
+             [model]\nfolder = \"{}\"\nquestion = {question}\n",
+            python.display(),
+            folder.display()
+        )
+    };
+    let plugin = world.built().plugins.join("local-serving");
+    let run = suite(world, &plugin, Some(&setup("{ features = [[0.5]] }")));
+    passes(&run);
+    assert!(run.lines("skipped").is_empty(), "{}", run.said);
+    let passed = run.lines("passed").join("\n");
+    assert!(passed.contains("served, replaced without a lost request and removed twice"), "{}", run.said);
+
+    let run = suite(world, &plugin, Some(&setup("{ features = [[\"no number\"]] }")));
+    let failed = run.lines("failed").join("\n");
+    assert!(run.code == 2 && failed.contains("does not answer: 422"), "{}", run.said);
+}
+
+/// That of the environment's Python, which is somewhere below the data folder.
+fn interpreter(data: &Path) -> Option<PathBuf> {
+    let mut folders = vec![data.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let python = folder.join("bin/python");
+        if folder.join("pyvenv.cfg").is_file() {
+            return Some(python);
+        }
+        let entries = std::fs::read_dir(&folder).ok()?.flatten().map(|entry| entry.path());
+        folders.extend(entries.filter(|path| path.is_dir() && !path.is_symlink()));
+    }
+    None
 }
 
 fn bad(world: &World) {
     let run = suite(world, Path::new("../fixtures/stored/patient"), Some("configuration = { label = \"x\" }\n"));
     assert_eq!(run.code, 2, "{}", run.said);
-    let failed = run.lines("failed ").join("\n");
+    let failed = run.lines("failed").join("\n");
     assert!(failed.contains("SQL that is none is refused"), "{}", run.said);
     assert!(failed.contains("rows are appended once"), "{}", run.said);
     let run = suite(world, Path::new("../fixtures/stored/patient"), Some("configuration = { lable = \"x\" }\n"));

@@ -27,6 +27,7 @@ mod refusals;
 mod spark_operator;
 mod spark_plugin;
 mod stacks;
+mod suites;
 mod world;
 mod writes;
 
@@ -78,6 +79,7 @@ fn main() -> ExitCode {
     if Image::Kaniko.asked_for() {
         trials.push(kaniko::trials(&world));
         trials.push(models::trials(&world));
+        trials.push(suites::trials(&world));
     }
     if Image::Asgard.asked_for() {
         trials.push(chart::trials(&world));
