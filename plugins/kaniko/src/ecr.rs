@@ -148,8 +148,11 @@ fn failure(operation: &str, response: &http::Response) -> Error {
     });
     // Some of AWS's services put a namespace before the name.
     let kind = told.kind.rsplit('#').next().unwrap_or_default();
-    let message =
-        format!("ECR, {operation}: {kind} {}", told.message.or(told.other_message).unwrap_or_default().trim());
+    let words = format!("{kind} {}", told.message.or(told.other_message).unwrap_or_default());
+    let message = match words.trim() {
+        "" => format!("ECR, {operation}: status {}", response.status),
+        words => format!("ECR, {operation}: {words}"),
+    };
     match kind {
         "RepositoryAlreadyExistsException" => Error::Conflict(message),
         "RepositoryNotFoundException" | "LifecyclePolicyNotFoundException" => Error::NotFound(message),

@@ -34,8 +34,21 @@ struct Memory {
     /// Operations of ECR, with their bodies.
     asked: RefCell<Vec<(String, Value)>>,
     repositories: RefCell<Vec<String>>,
+    /// Of the repositories that have one.
+    policies: RefCell<Vec<String>>,
+    /// What befalls the next request for an operation.
+    trouble: RefCell<Option<(&'static str, Trouble)>>,
     log: RefCell<Vec<String>>,
     now_ms: Cell<u64>,
+}
+
+/// What befalls a request to ECR.
+#[derive(Debug, Clone, Copy)]
+enum Trouble {
+    /// ECR does what was asked, and its answer does not come.
+    Lost,
+    /// ECR does not hear of it; the answer has this status and body, and wishes for a pause of 7 s.
+    Status(u16, &'static str),
 }
 
 impl Cluster for Memory {
@@ -81,6 +94,11 @@ impl Host for Memory {
         let operation = target.rsplit_once('.').unwrap().1.to_owned();
         let body: Value = serde_json::from_slice(request.body.as_ref().unwrap()).unwrap();
         let name = body["repositoryName"].as_str().unwrap_or_default().to_owned();
+        let trouble = self.trouble.borrow_mut().take_if(|(of, _)| *of == operation).map(|(_, trouble)| trouble);
+        if let Some(Trouble::Status(status, body)) = trouble {
+            let headers = vec![("Retry-After".to_owned(), "7".to_owned())];
+            return Ok(http::Response { status, headers, body: body.into() });
+        }
         self.asked.borrow_mut().push((operation.clone(), body));
         // As moto 5.2.5 answers.
         let (status, answer) = match operation.as_str() {
@@ -95,14 +113,23 @@ impl Host for Memory {
                     json!({ "repository": { "repositoryName": name, "repositoryUri": uri, "createdAt": 1_795_472_160.801 } }),
                 )
             }
+            "GetLifecyclePolicy" if self.policies.borrow().contains(&name) => {
+                (200, json!({ "lifecyclePolicyText": "{}" }))
+            }
             "GetLifecyclePolicy" => (400, json!({ "__type": "LifecyclePolicyNotFoundException", "message": "none" })),
-            "PutLifecyclePolicy" => (200, json!({})),
+            "PutLifecyclePolicy" => {
+                self.policies.borrow_mut().push(name);
+                (200, json!({}))
+            }
             "GetAuthorizationToken" => {
                 let token = "QVdTOjEyMzQ1Njc4OTAxMi1hdXRoLXRva2Vu";
                 (200, json!({ "authorizationData": [{ "authorizationToken": token, "expiresAt": 1_420_070_400 }] }))
             }
             other => panic!("{other}"),
         };
+        if trouble.is_some() {
+            return Err(Error::unavailable("`ecr:5566` broke off its answer"));
+        }
         Ok(http::Response { status, headers: Vec::new(), body: answer.to_string().into_bytes() })
     }
     fn get_object(&self, key: &str) -> Result<Vec<u8>> {
@@ -310,6 +337,37 @@ fn ecrs_repository_is_made_once_and_its_token_is_the_builders() {
     let config: Value = serde_json::from_str(config.as_str().unwrap()).unwrap();
     assert_eq!(config["auths"]["registry:5000"]["auth"], "QVdTOjEyMzQ1Njc4OTAxMi1hdXRoLXRva2Vu");
     assert!(host.log.borrow().iter().any(|line| line.contains("look whether both are one")), "{:?}", host.log);
+}
+
+#[test]
+fn ecr_that_is_away_for_a_moment_gets_one_repository_and_one_job() {
+    let busy = r#"{"__type": "com.amazonaws#ThrottlingException", "message": "Rate exceeded"}"#;
+    let troubles = [
+        Trouble::Lost,
+        Trouble::Status(400, busy),
+        Trouble::Status(429, ""),
+        Trouble::Status(500, r#"{"__type": "ServerException", "message": "so it is"}"#),
+        Trouble::Status(503, "<html>busy</html>"),
+    ];
+    for operation in ["CreateRepository", "GetLifecyclePolicy", "PutLifecyclePolicy", "GetAuthorizationToken"] {
+        for trouble in troubles {
+            let (host, configuration) = (host(), ecr(json!({})));
+            host.trouble.replace(Some((operation, trouble)));
+            let what = format!("{operation}: {trouble:?}");
+            let Err(Error::Unavailable(away)) = Builder::new(&host, &configuration).start(&request()) else {
+                panic!("{what}")
+            };
+            if let Trouble::Status(status, body) = trouble {
+                assert_eq!(away.retry_after_ms, Some(7000), "{what}");
+                assert!(!body.is_empty() || away.message.contains(&status.to_string()), "{what}: {}", away.message);
+            }
+            assert!(!host.resources.borrow().contains_key("Job/build-d-7"), "{what}");
+            started(&host, &configuration);
+            assert_eq!(*host.repositories.borrow(), ["models/predictor"], "{what}");
+            assert_eq!(*host.policies.borrow(), ["models/predictor"], "{what}");
+            assert!(host.resources.borrow().contains_key("Job/build-d-7"), "{what}");
+        }
+    }
 }
 
 #[test]
