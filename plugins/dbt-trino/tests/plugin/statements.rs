@@ -148,12 +148,17 @@ fn a_statement_that_ran_out_of_resources_is_tried_again_unless_it_committed() {
 #[test]
 fn a_busy_trino_is_asked_again_when_it_likes() {
     let host = appending();
+    let planned =
+        gold(&host, &json!({})).start(Request::Gold(incremental(IncrementalStrategy::Append, &[]))).unwrap().state;
     let state = running(&host);
     for code in [429, 502, 503, 504] {
         host.status_code.set(Some(code));
-        match gold(&host, &json!({})).advance(&state) {
-            Err(Error::Unavailable(away)) => assert_eq!(away.retry_after_ms, Some(7000), "{code}"),
-            other => panic!("{code}: {other:?}"),
+        // The statement that is to be posted, and the query that is asked about.
+        for state in [&planned, &state] {
+            match gold(&host, &json!({})).advance(state) {
+                Err(Error::Unavailable(away)) => assert_eq!(away.retry_after_ms, Some(7000), "{code}"),
+                other => panic!("{code}: {other:?}"),
+            }
         }
     }
     host.status_code.set(Some(401));
