@@ -109,7 +109,10 @@ impl<'a> Client<'a> {
             error_code: String::new(),
             message: body.chars().take(300).collect::<String>().trim().to_owned(),
         });
-        let message = format!("MLflow at {}: {}", self.base, failure.message);
+        let message = match failure.message.as_str() {
+            "" => format!("MLflow at {} answered with status {}", self.base, response.status),
+            words => format!("MLflow at {}: {words}", self.base),
+        };
         match (response.status, failure.error_code.as_str()) {
             (_, "RESOURCE_ALREADY_EXISTS") | (409, _) => Error::Conflict(message),
             (_, "RESOURCE_DOES_NOT_EXIST") | (404, _) => Error::NotFound(message),

@@ -114,7 +114,47 @@ pub fn close(client: &Client, runs: &[Run]) -> Result<()> {
     Ok(())
 }
 
+/// Deletes the runs that MLflow's client made twice. It asks again where an answer is lost, even for a new run; the first one then
+/// stays open and empty beside the one that the script knows. Answers with the runs that are left.
+///
+/// # Errors
+/// `unavailable`.
+pub fn without_doubles(client: &Client, runs: Vec<Run>) -> Result<Vec<Run>> {
+    let (doubles, rest): (Vec<_>, Vec<_>) = runs.iter().cloned().partition(|run| run.is_double(&runs));
+    for double in doubles {
+        let id = &double.info.run_id;
+        let why = "MLflow's client made it twice when an answer was lost";
+        match client.post::<serde_json::Value>("runs/delete", &json!({ "run_id": id })) {
+            Ok(_) => client.host().log(Level::Info, &format!("deleted run {id}: {why}")),
+            Err(error @ Error::Unavailable(_)) => return Err(error),
+            Err(error) => client.host().log(Level::Warn, &format!("run {id} stays, although {why}: {error:?}")),
+        }
+    }
+    Ok(rest)
+}
+
 impl Run {
+    /// Whether it is another one's double, and not the one that is kept.
+    fn is_double(&self, runs: &[Run]) -> bool {
+        // What the client sent again was the same to the millisecond.
+        let sent_again = |other: &&Run| {
+            (&other.info.experiment_id, other.info.start_time) == (&self.info.experiment_id, self.info.start_time)
+                && other.tag(PARENT_TAG) == self.tag(PARENT_TAG)
+                && other.info.run_id != self.info.run_id
+        };
+        let mut others = runs.iter().filter(sent_again);
+        self.is_untouched() && others.any(|other| !other.is_untouched() || other.info.run_id < self.info.run_id)
+    }
+
+    /// Whether nothing has been done with it since it was made.
+    fn is_untouched(&self) -> bool {
+        let data = &self.data;
+        self.info.status == "RUNNING"
+            && data.metrics.is_empty()
+            && data.params.is_empty()
+            && self.outputs.model_outputs.is_empty()
+    }
+
     fn tag(&self, key: &str) -> Option<&str> {
         self.data.tags.iter().find(|tag| tag.key == key).map(|tag| tag.value.as_str())
     }

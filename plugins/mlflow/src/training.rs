@@ -15,6 +15,7 @@ use crate::client::Client;
 use crate::configuration::{Configuration, Runner};
 use crate::followed::{Followed, Look};
 use crate::host::Host;
+use crate::wire::Run;
 use crate::{experiments, output, process, runs};
 
 /// What a step knows of those before it.
@@ -179,7 +180,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn outcome(&self, state: &State) -> Result<Status> {
-        let found = runs::of_deployment(&self.client, &state.experiment, &state.deployment)?;
+        let found = self.runs(state)?;
         Ok(match runs::with_model(&self.client, &found)? {
             Some((run, model_uri)) => Status::Succeeded(Outcome {
                 run_id: run.info.run_id.clone(),
@@ -188,6 +189,12 @@ impl<'a> Trainer<'a> {
             }),
             None => Status::Failed(runs::no_model(&state.script, &found)),
         })
+    }
+
+    /// What the script left in MLflow, now that it has ended.
+    fn runs(&self, state: &State) -> Result<Vec<Run>> {
+        let found = runs::of_deployment(&self.client, &state.experiment, &state.deployment)?;
+        runs::without_doubles(&self.client, found)
     }
 
     /// Ends the script and all that it started.
@@ -203,8 +210,7 @@ impl<'a> Trainer<'a> {
 
     /// A run that stays open in MLflow is a blemish, not a reason to fail otherwise.
     fn close_runs(&self, state: &State) {
-        let closed = runs::of_deployment(&self.client, &state.experiment, &state.deployment)
-            .and_then(|found| runs::close(&self.client, &found));
+        let closed = self.runs(state).and_then(|found| runs::close(&self.client, &found));
         if let Err(error) = closed {
             self.host.log(Level::Warn, &format!("the script's run stays open in MLflow: {error:?}"));
         }

@@ -64,6 +64,8 @@ pub struct Run {
 pub struct RunInfo {
     pub run_id: String,
     #[serde(default)]
+    pub experiment_id: String,
+    #[serde(default)]
     pub status: String,
     #[serde(default)]
     pub start_time: u64,
@@ -73,6 +75,8 @@ pub struct RunInfo {
 pub struct RunData {
     #[serde(default)]
     pub metrics: Vec<Metric>,
+    #[serde(default)]
+    pub params: Vec<Tag>,
     #[serde(default)]
     pub tags: Vec<Tag>,
 }

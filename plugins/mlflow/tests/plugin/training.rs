@@ -223,6 +223,38 @@ fn a_script_that_logs_no_model_is_told_what_to_call() {
 }
 
 #[test]
+fn a_run_that_mlflows_client_made_twice_is_deleted_and_no_other() {
+    let mut answer: serde_json::Value = serde_json::from_str(include_str!("answers/runs.json")).unwrap();
+    let open: serde_json::Value = serde_json::from_str(include_str!("answers/runs-open.json")).unwrap();
+    let outer = answer["runs"][1]["info"].clone();
+    assert_eq!(outer["run_id"], OUTER_RUN);
+    let left_open = |id: &str, began_after: u64| {
+        let mut run = open["runs"][0].clone();
+        run["info"]["run_id"] = id.into();
+        run["info"]["start_time"] = (outer["start_time"].as_u64().unwrap() + began_after).into();
+        run["data"]["metrics"] = serde_json::Value::Array(Vec::new());
+        run
+    };
+    let mut used = left_open("used", 0);
+    used["data"]["params"] = serde_json::json!([{"key": "depth", "value": "3"}]);
+    // Both of the last pair are empty: one of them is the script's own.
+    let more = [left_open("double", 0), used, left_open("alone", 1), left_open("pair-1", 2), left_open("pair-2", 2)];
+    answer["runs"].as_array_mut().unwrap().extend(more);
+    let mut answers = mlflow();
+    answers.retain(|(request, _)| *request != "POST runs/search");
+    answers.push(("POST runs/search", (200, answer.to_string())));
+    answers.push(("POST runs/delete", (200, "{}".to_owned())));
+    let host = Recorded::new(&answers);
+    let state = started(&host);
+    host.script_began.set(true);
+    host.status.set(Some(ProcessStatus::Exited(0)));
+    let Status::Succeeded(outcome) = ended(&host, state) else { panic!() };
+    assert_eq!(outcome.run_id, OUTER_RUN);
+    let deleted = ["pair-2", "double"].map(|id| format!(r#"POST runs/delete {{"run_id":"{id}"}}"#));
+    assert_eq!(host.requests("POST runs/delete"), deleted);
+}
+
+#[test]
 fn a_cancelled_training_leaves_no_process() {
     let host = Recorded::new(&mlflow());
     let state = started(&host);
