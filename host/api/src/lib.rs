@@ -156,7 +156,7 @@ impl Api {
 
 fn routes() -> OpenApiRouter<App> {
     use access::{audit, tokens as access_tokens};
-    use features::{retrieval, services, views};
+    use features::{push, retrieval, services, views};
     use ingestion::{ingestions, jobs, sinks, sources};
     use lakehouse::{changes, maintenance, query, rows, tables as lakehouse_tables};
     use models::{deployments, registry};
@@ -203,6 +203,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(services::delete))
         .routes(routes!(retrieval::historical))
         .routes(routes!(retrieval::online))
+        .routes(routes!(push::push))
         .routes(routes!(deployments::create))
         .routes(routes!(deployments::list))
         .routes(routes!(deployments::get, deployments::delete))

@@ -38,7 +38,7 @@ pub(crate) async fn check(suite: &mut Suite, bench: &Bench) {
         Ok(())
     };
     suite.check(information, configured(bench, asked)).await;
-    suite.check("a table for the views is made", table(bench)).await;
+    suite.check("a table for the views is made", table(bench, 2)).await;
     suite.check(refused, configured(bench, refuses(bench))).await;
     suite.check(registered, configured(bench, registers(bench))).await;
     suite.check(historical, configured(bench, joins(bench))).await;
@@ -49,15 +49,17 @@ pub(crate) async fn check(suite: &mut Suite, bench: &Bench) {
     suite.check(removed, configured(bench, removes(bench))).await;
 }
 
-async fn source(bench: &Bench, task: &str) -> Found<FeatureSource> {
+pub(crate) async fn source(bench: &Bench, task: &str) -> Found<FeatureSource> {
     Ok(bench.plugin.feature_source(bench.call(&format!("conformance-{task}")).await?))
 }
 
-/// Two operators, one of them with two rows.
-async fn table(bench: &Bench) -> Found {
-    let sql = "SELECT * FROM (VALUES (1, 10, TIMESTAMP '2024-01-01 00:00:00'), (1, 11, TIMESTAMP '2024-01-02 00:00:00'), \
-        (2, 20, TIMESTAMP '2024-01-01 00:00:00')) AS t (operator, speed, seen)";
-    let statement = Statement { sql: sql.to_owned(), dialect: Dialect::Trino, inputs: Vec::new() };
+/// Two operators, one of them with two rows, the later one of a given day of 2024-01.
+pub(crate) async fn table(bench: &Bench, day: u32) -> Found {
+    let sql = format!(
+        "SELECT * FROM (VALUES (1, 10, TIMESTAMP '2024-01-01 00:00:00'), (1, 11, TIMESTAMP '2024-01-{day:02} 00:00:00'), \
+        (2, 20, TIMESTAMP '2024-01-01 00:00:00')) AS t (operator, speed, seen)"
+    );
+    let statement = Statement { sql, dialect: Dialect::Trino, inputs: Vec::new() };
     let output = Output::Table(TableWrite {
         table: view().source,
         mode: WriteMode::Replace,
@@ -65,11 +67,11 @@ async fn table(bench: &Bench) -> Found {
         properties: Vec::new(),
     });
     let (progress, _told) = watch::channel(Progress::default());
-    bench.lakehouse.run("conformance-features", statement, output, progress).await?;
+    bench.lakehouse.run(&format!("conformance-features-{day}"), statement, output, progress).await?;
     Ok(())
 }
 
-fn view() -> FeatureView {
+pub(crate) fn view() -> FeatureView {
     FeatureView {
         name: "conformance_operators".to_owned(),
         entities: vec!["operator".to_owned()],
@@ -128,7 +130,7 @@ async fn removes(bench: &Bench) -> Found {
     Ok(())
 }
 
-struct Work {
+pub(crate) struct Work {
     source: FeatureSource,
     request: Request,
 }
@@ -147,7 +149,7 @@ impl Stepper for Work {
     }
 }
 
-async fn work(bench: &Bench, task: &str, request: Request) -> Found<Work> {
+pub(crate) async fn work(bench: &Bench, task: &str, request: Request) -> Found<Work> {
     Ok(Work { source: source(bench, task).await?, request })
 }
 
@@ -164,15 +166,20 @@ async fn joins(bench: &Bench) -> Found {
 
 async fn reads_online(bench: &Bench) -> Found {
     stepper::to_its_end(&work(bench, "materialise", Request::Materialise(view())).await?).await?;
-    let entity = |id: i64| [("operator".to_owned(), json!(id))].into_iter().collect();
-    let request = OnlineRequest {
-        selections: vec![selection()],
-        full_names: false,
-        entities: vec![entity(1), entity(3), entity(2)],
-    };
-    let rows = source(bench, "online").await?.online(&request).await?;
-    let speeds: Vec<&Value> = rows.iter().map(|row| row.get("speed").unwrap_or(&Value::Null)).collect();
-    ensure(speeds == [&json!(11), &Value::Null, &json!(20)], || {
+    let speeds = online(bench, &view(), &[1, 3, 2]).await?;
+    ensure(speeds == [json!(11), Value::Null, json!(20)], || {
         format!("expected the newest speeds 11, none and 20, found {speeds:?}")
     })
+}
+
+/// The speeds of operators as a view's online store has them.
+pub(crate) async fn online(bench: &Bench, view: &FeatureView, operators: &[i64]) -> Found<Vec<Value>> {
+    let entity = |id: &i64| [("operator".to_owned(), json!(id))].into_iter().collect();
+    let request = OnlineRequest {
+        selections: vec![Selection { view: view.clone(), features: vec!["speed".to_owned()] }],
+        full_names: false,
+        entities: operators.iter().map(entity).collect(),
+    };
+    let rows = source(bench, "online").await?.online(&request).await?;
+    Ok(rows.iter().map(|row| row.get("speed").cloned().unwrap_or_default()).collect())
 }

@@ -1,4 +1,4 @@
-//! Interface `feature-source`. Mirrors `wit/feature-source`.
+//! Interfaces `feature-source` and `feature-push`. Mirrors `wit/feature-source` and `wit/feature-push`.
 
 use std::str::FromStr;
 
@@ -137,6 +137,23 @@ pub struct OnlineRequest {
     pub full_names: bool,
     /// Entity -> value, one object per row.
     pub entities: Vec<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// Rows for a view's online store.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PushRequest {
+    pub view: FeatureView,
+    /// Column -> value, one object per row.
+    pub rows: Vec<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// What became of pushed rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PushOutcome {
+    /// Rows that were the newest of their entity when they came.
+    pub written: u64,
+    /// Rows that were older than what was there.
+    pub older: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -12,6 +12,8 @@ pub enum Interface {
     Connector,
     Transform,
     FeatureSource,
+    /// Beside `feature-source`.
+    FeaturePush,
     Training,
     ModelRegistry,
     ImageBuild,
@@ -29,6 +31,7 @@ impl Interface {
             Self::Connector => "connector",
             Self::Transform => "transform",
             Self::FeatureSource => "feature-source",
+            Self::FeaturePush => "feature-push",
             Self::Training => "training",
             Self::ModelRegistry => "model-registry",
             Self::ImageBuild => "image-build",

@@ -37,7 +37,7 @@ pub use browse::{RowsQuery, SnapshotInfo, TableColumn, TableDetails};
 pub use catalog::{Authorization, Kind as TableKind, Listed as TableEntry};
 pub use engine::{Answer, Query};
 pub use engine::{check_statement, is_made_up};
-pub use rows::{rows_from_json, rows_to_json};
+pub use rows::{rows_from_json, rows_to_json, time};
 pub use stream::{Checkpoint, Staged, StreamTarget, StreamWriter};
 pub use tables::maintenance::{Compacted, Due, Expired, Expiry, FEWEST_FILES, OrphanSearch, Orphans};
 pub use tables::{AsOf, Change, TableInfo};

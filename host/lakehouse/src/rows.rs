@@ -185,8 +185,8 @@ fn times(name: &str, values: &[&Value]) -> Result<ArrayRef> {
     Ok(Arc::new(TimestampMicrosecondArray::from(read).with_timezone("UTC")))
 }
 
-/// RFC 3339; without a zone in UTC; a date is its first moment. Microseconds.
-pub(crate) fn time(text: &str) -> Option<i64> {
+/// A time as requests write it, in microseconds since 1970: RFC 3339; without a zone in UTC; a date is its first moment.
+pub fn time(text: &str) -> Option<i64> {
     let text = text.trim();
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Some(time.timestamp_micros());

@@ -4,10 +4,11 @@
 use asgard_contract::manifest::{Capability, Interface};
 
 /// The interfaces with the names under which components export them, less the version.
-pub(crate) const INTERFACES: [(Interface, &str); 9] = [
+pub(crate) const INTERFACES: [(Interface, &str); 10] = [
     (Interface::Connector, "asgard:connector/connector"),
     (Interface::Transform, "asgard:transform/transform"),
     (Interface::FeatureSource, "asgard:feature-source/feature-source"),
+    (Interface::FeaturePush, "asgard:feature-push/feature-push"),
     (Interface::Training, "asgard:deployer/training"),
     (Interface::ModelRegistry, "asgard:deployer/model-registry"),
     (Interface::ImageBuild, "asgard:deployer/image-build"),

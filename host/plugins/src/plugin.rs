@@ -12,7 +12,8 @@ use crate::call::Call;
 use crate::runtime::Shared;
 use crate::schema::Schema;
 use crate::v0_1_0::{
-    self, canary, connector, feature_source, image_build, model_registry, readiness, serving, training, transform,
+    self, canary, connector, feature_push, feature_source, image_build, model_registry, readiness, serving, training,
+    transform,
 };
 
 /// One version of a plugin. Cheap to clone.
@@ -70,6 +71,11 @@ impl Plugin {
     /// Its interface `feature-source`.
     pub fn feature_source(&self, call: Call) -> feature_source::FeatureSource {
         feature_source::FeatureSource::new(self, call)
+    }
+
+    /// Its interface `feature-push`.
+    pub fn feature_push(&self, call: Call) -> feature_push::FeaturePush {
+        feature_push::FeaturePush::new(self, call)
     }
 
     /// Its interface `training`.

@@ -94,6 +94,15 @@ exported_interface!(
 );
 
 exported_interface!(
+    /// Exports of a feature source whose online store takes rows that are pushed.
+    feature_push,
+    "../../wit/feature-push/0.1.0",
+    "asgard:feature-push/feature-push-plugin",
+    "export_feature_push",
+    "asgard_sdk::bindings::feature_push"
+);
+
+exported_interface!(
     /// Exports of a trainer.
     training,
     "../../wit/deployer/0.1.0",

@@ -142,6 +142,7 @@ mod tests {
             (Method::POST, "/iceberg/v1/transactions/commit", Some(Operator)),
             (Method::DELETE, "/iceberg/v1/namespaces/{namespace}", Some(Operator)),
             (Method::POST, "/feast/features/historical", Some(Operator)),
+            (Method::POST, "/feast/features/{name}/push", Some(Operator)),
             (Method::GET, "/environments/{name}", Some(Viewer)),
             (Method::PUT, "/environments/{name}", Some(Admin)),
             (Method::DELETE, "/environments/{name}", Some(Admin)),

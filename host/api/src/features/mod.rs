@@ -1,5 +1,6 @@
-//! Role `features`: views and services, point-in-time joins and online reads.
+//! Role `features`: views and services, point-in-time joins, online reads and pushes.
 
+pub(crate) mod push;
 pub(crate) mod retrieval;
 pub(crate) mod services;
 pub(crate) mod views;

@@ -1,11 +1,13 @@
-//! Feature views and services, point-in-time joins and online reads.
+//! Feature views and services, point-in-time joins, online reads and pushes.
 
+mod push;
 mod registry;
 mod retrieval;
 mod run;
 
 use std::sync::Arc;
 
+pub use push::Push;
 pub use registry::{FeatureStatus, NewService, NewView, Registered, ServiceRecord, ViewStatus};
 pub(crate) use retrieval::entity_rows;
 pub use retrieval::{EntityInput, Historical, HistoricalQuery, OnlineQuery, Selected};

@@ -20,6 +20,7 @@ mod sockets;
 
 pub(crate) mod canary;
 pub(crate) mod connector;
+pub(crate) mod feature_push;
 pub(crate) mod feature_source;
 pub(crate) mod image_build;
 pub(crate) mod model_registry;
@@ -60,6 +61,7 @@ pub(crate) struct Exports {
     connector: Option<bindings::connector::ConnectorPluginPre<Host>>,
     transform: Option<bindings::transform::TransformPluginPre<Host>>,
     feature_source: Option<bindings::feature_source::FeatureSourcePluginPre<Host>>,
+    feature_push: Option<bindings::feature_push::FeaturePushPluginPre<Host>>,
     training: Option<bindings::training::TrainingPluginPre<Host>>,
     model_registry: Option<bindings::model_registry::ModelRegistryPluginPre<Host>>,
     image_build: Option<bindings::image_build::ImageBuildPluginPre<Host>>,
@@ -81,6 +83,7 @@ impl Exports {
             feature_source: with(Interface::FeatureSource)
                 .map(b::feature_source::FeatureSourcePluginPre::new)
                 .transpose()?,
+            feature_push: with(Interface::FeaturePush).map(b::feature_push::FeaturePushPluginPre::new).transpose()?,
             training: with(Interface::Training).map(b::training::TrainingPluginPre::new).transpose()?,
             model_registry: with(Interface::ModelRegistry)
                 .map(b::model_registry::ModelRegistryPluginPre::new)
