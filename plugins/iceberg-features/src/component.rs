@@ -3,9 +3,9 @@
 use asgard_sdk::feature_source::{
     BackendInformation, FeatureService, FeatureView, Guest, OnlineRequest, Request, Step,
 };
-use asgard_sdk::{Result, key_value};
+use asgard_sdk::{Result, feature_push};
 
-use crate::{materialise, online, registration, run};
+use crate::{online, push, registration, run};
 
 struct IcebergFeatures;
 
@@ -15,7 +15,7 @@ impl Guest for IcebergFeatures {
     }
 
     fn remove_view(view: FeatureView) -> Result<()> {
-        key_value::delete_bucket(&materialise::bucket(&view.name))
+        online::forget(&view)
     }
 
     /// A service is names of views, which the host keeps.
@@ -52,4 +52,11 @@ impl Guest for IcebergFeatures {
     }
 }
 
+impl feature_push::Guest for IcebergFeatures {
+    fn push(request: feature_push::Request) -> Result<feature_push::Outcome> {
+        push::push(request)
+    }
+}
+
+asgard_sdk::export_feature_push!(IcebergFeatures with_types_in asgard_sdk::bindings::feature_push);
 asgard_sdk::export_feature_source!(IcebergFeatures with_types_in asgard_sdk::bindings::feature_source);

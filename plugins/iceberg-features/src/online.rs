@@ -1,4 +1,4 @@
-//! Online reads: one look into the key-value store per view.
+//! Online reads: one look into the key-value store per view, and another one for a view that rows were pushed to.
 //!
 //! A table may have a newer snapshot than the one that its online store was filled from. Reads look for that, but not more
 //! often than [`CHECK_AFTER_MS`], and fill it again first: an answer is never older than that.
@@ -12,6 +12,7 @@ use asgard_sdk::json::{self, Map, Value};
 use asgard_sdk::{Error, Result, context, decode, encode, key_value, lakehouse};
 
 use crate::materialise::{Filled, STATE, Stored, bucket, fill, key};
+use crate::push::{self, PUSHED, UNPUSHED};
 
 /// Looking at the catalog costs more than the read itself.
 const CHECK_AFTER_MS: u64 = 5_000;
@@ -31,7 +32,8 @@ pub fn read(request: &OnlineRequest) -> Result<String> {
     let now = context::now_ms();
     for selection in &request.selections {
         let keys = keys(&selection.view, &rows)?;
-        for (answer, found) in answers.iter_mut().zip(values(&selection.view, &keys, now)?) {
+        let held = held(&selection.view, &keys, CHECK_AFTER_MS)?;
+        for (answer, found) in answers.iter_mut().zip(push::newest(&selection.view, &keys, held)?) {
             add(answer, selection, found, now, request.full_names);
         }
     }
@@ -46,39 +48,63 @@ pub fn keys(view: &FeatureView, rows: &[Map<String, Value>]) -> Result<Vec<Strin
     of_rows(view, rows)?.iter().map(|texts| key(texts)).collect()
 }
 
-/// What the store has for the keys; filled first when it must be.
-fn values(view: &FeatureView, keys: &[String], now: u64) -> Result<Vec<Option<Stored>>> {
+/// What the store has of the table for some keys.
+#[derive(Debug)]
+pub struct Held {
+    pub filled: Filled,
+    pub rows: Vec<Option<Stored>>,
+    /// Whether rows were pushed beside them; none: nobody has looked since the store was filled.
+    pub pushed: Option<bool>,
+}
+
+/// What the store has for the keys. It is filled first when the table is known to be ahead, which is looked for unless that was done
+/// less than `check_after_ms` ago.
+///
+/// # Errors
+/// `invalid-input` for a view without a store; those of filling it.
+pub fn held(view: &FeatureView, keys: &[String], check_after_ms: u64) -> Result<Held> {
     if !view.online {
         return Err(Error::invalid(
             "features",
             format!("feature view `{}` has no online store: register it with `online`: true", view.name),
         ));
     }
-    let bucket = bucket(&view.name);
-    let mut asked = vec![STATE.to_owned()];
-    asked.extend_from_slice(keys);
-    let found = key_value::get_many(&bucket, &asked)?;
-    let (state, mut found) = match found.split_first() {
-        Some((state, found)) => (state.as_deref(), found.to_vec()),
-        None => (None, Vec::new()),
-    };
-    if is_behind(view, state, now)? {
-        fill(view)?;
-        found = key_value::get_many(&bucket, keys)?;
+    if let Some(held) = look(view, keys)?
+        && !is_behind(view, &held.filled, check_after_ms)?
+    {
+        return Ok(held);
     }
-    found.into_iter().map(|value| value.map(|value| decode(&value)).transpose()).collect()
+    fill(view)?;
+    look(view, keys)?.ok_or_else(|| Error::Conflict(format!("feature view `{}` was removed meanwhile", view.name)))
 }
 
-fn is_behind(view: &FeatureView, state: Option<&[u8]>, now: u64) -> Result<bool> {
-    let Some(state) = state else { return Ok(true) };
-    let filled: Filled = decode(state)?;
-    if now.saturating_sub(filled.checked_ms) < CHECK_AFTER_MS {
+/// None when it was never filled.
+fn look(view: &FeatureView, keys: &[String]) -> Result<Option<Held>> {
+    let mut asked = [STATE, PUSHED, UNPUSHED].map(str::to_owned).to_vec();
+    asked.extend_from_slice(keys);
+    let mut found = key_value::get_many(&bucket(&view.name), &asked)?.into_iter();
+    let [state, pushed, unpushed] = [(); 3].map(|()| found.next().flatten());
+    let Some(state) = state else { return Ok(None) };
+    let filled: Filled = decode(&state)?;
+    let unpushed = unpushed.map(|value| decode::<u64>(&value)).transpose()?;
+    let pushed = match (pushed, unpushed) {
+        (Some(_), _) => Some(true),
+        (None, Some(filled_ms)) if filled_ms == filled.filled_ms => Some(false),
+        _ => None,
+    };
+    let rows = found.map(|value| value.map(|value| decode(&value)).transpose()).collect::<Result<_>>()?;
+    Ok(Some(Held { filled, rows, pushed }))
+}
+
+fn is_behind(view: &FeatureView, filled: &Filled, check_after_ms: u64) -> Result<bool> {
+    let now = context::now_ms();
+    if now.saturating_sub(filled.checked_ms) < check_after_ms {
         return Ok(false);
     }
     match lakehouse::describe(&view.source) {
         Ok(table) if table.snapshot != filled.snapshot => Ok(true),
         Ok(_) => {
-            let seen = Filled { checked_ms: now, ..filled };
+            let seen = Filled { checked_ms: now, ..filled.clone() };
             key_value::set_many(&bucket(&view.name), &[(STATE.to_owned(), encode(&seen)?)])?;
             Ok(false)
         }
@@ -88,6 +114,15 @@ fn is_behind(view: &FeatureView, state: Option<&[u8]>, now: u64) -> Result<bool>
             Ok(false)
         }
     }
+}
+
+/// Forgets all of a view.
+///
+/// # Errors
+/// Those of the host.
+pub fn forget(view: &FeatureView) -> Result<()> {
+    key_value::delete_bucket(&bucket(&view.name))?;
+    key_value::delete_bucket(&push::bucket(&view.name))
 }
 
 /// Adds a view's features to an answer: null where there is no row, or it is past its time to live.

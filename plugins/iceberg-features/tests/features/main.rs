@@ -3,6 +3,7 @@
 
 mod historical;
 mod online;
+mod push;
 mod registration;
 
 use std::sync::Arc;

@@ -72,6 +72,34 @@ async fn the_latest_row_of_each_entity_is_stored_with_its_time() {
     }
 }
 
+#[tokio::test]
+async fn a_row_is_stored_with_the_microsecond_of_its_event_and_when_it_was_created() {
+    let world = World::new().await;
+    world
+        .table(
+            "moods",
+            "SELECT operator_id, CAST(seen AS TIMESTAMP(6)) AS seen, CAST(made AS TIMESTAMP(6)) AS made, mood FROM (VALUES
+                ('a', TIMESTAMP '2025-01-01 00:00:00.000999', TIMESTAMP '2025-01-02 00:00:00', 1),
+                ('a', TIMESTAMP '2025-01-01 00:00:00.000999', TIMESTAMP '2025-01-01 00:00:00', 2),
+                ('b', TIMESTAMP '1969-12-31 23:59:59.999999', NULL, 3)
+             ) AS t (operator_id, seen, made, mood)",
+        )
+        .await;
+    let mut moods = view("moods", &[("mood", Dtype::Int32)]);
+    moods.created_timestamp_column = Some("made".to_owned());
+    let found = stored(&world, &moods).await;
+    let ages: Vec<_> =
+        found.iter().map(|(_, row)| (row.event_time(), row.made, row.features["mood"].clone())).collect();
+    let expected = [(Some(1_735_689_600_000_999), Some(1_735_776_000_000_000), json!(1)), (Some(-1), None, json!(3))];
+    assert_eq!(ages, expected);
+}
+
+#[test]
+fn a_row_of_an_earlier_version_is_read() {
+    let stored: Stored = json::from_str(r#"{"at": 1000, "features": {"mood": 1}}"#).unwrap();
+    assert_eq!((stored.event_time(), stored.made), (Some(1_000_000), None));
+}
+
 #[test]
 fn entities_are_found_however_their_numbers_are_written() {
     let mut shifts = view("shifts", &[("pace", Dtype::Float64)]);
@@ -88,7 +116,7 @@ fn entities_are_found_however_their_numbers_are_written() {
 #[test]
 fn a_row_past_its_time_to_live_is_read_as_null() {
     let mut shifts = view("shifts", &[("pace", Dtype::Float64)]);
-    let stored = Stored { at: Some(1_000_000), features: json!({"pace": 2.5}).as_object().unwrap().clone() };
+    let stored = Stored::new(Some(1_000_000_000), None, json!({"pace": 2.5}).as_object().unwrap().clone());
     let read = |view: &FeatureView, stored: Option<Stored>, now| {
         let mut answer = Map::new();
         add(&mut answer, &whole(view), stored, now, false);
