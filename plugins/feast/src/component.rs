@@ -6,14 +6,14 @@ use asgard_sdk::feature_source::{
     BackendInformation, FeatureService, FeatureView, Guest, OnlineRequest, Request, Step,
 };
 use asgard_sdk::{
-    Result, TableName, configuration, context, http, key_value, lakehouse, objects, processes, readiness,
+    Result, TableName, configuration, context, feature_push, http, key_value, lakehouse, objects, processes, readiness,
 };
 
 use crate::client::Client;
 use crate::configuration::Configuration;
 use crate::host::Host;
 use crate::run::Feast;
-use crate::{backend, online, registration, run};
+use crate::{backend, online, push, registration, run};
 
 struct Plugin;
 
@@ -133,11 +133,18 @@ impl Guest for Plugin {
     }
 }
 
+impl feature_push::Guest for Plugin {
+    fn push(request: feature_push::Request) -> Result<feature_push::Outcome> {
+        with(|feast| push::push(feast, request))
+    }
+}
+
 impl readiness::Guest for Plugin {
     fn check() -> Result<String> {
         with(backend::check)
     }
 }
 
+asgard_sdk::export_feature_push!(Plugin with_types_in asgard_sdk::bindings::feature_push);
 asgard_sdk::export_feature_source!(Plugin with_types_in asgard_sdk::bindings::feature_source);
 asgard_sdk::export_readiness!(Plugin with_types_in asgard_sdk::bindings::readiness);

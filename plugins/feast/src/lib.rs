@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | registration, removal, what there is | the registry server, by REST ([`registration`]) |
 //! | tables of the online store, joins ([`historical`]) | Feast's SDK in a process ([`process`]): no server has a call for them |
-//! | filling the online store ([`materialise`]), reading it ([`online`]) | the feature server |
+//! | filling the online store ([`materialise`]), pushing to it ([`push`]), reading it ([`online`]) | the feature server |
 //!
 //! Two traps that shape this: a view that was registered by REST alone has no entity columns, so that Feast would join it with every
 //! entity, and no table in the online store; the SDK's `apply` gives it both, once. And a registered view must not be registered
@@ -24,6 +24,7 @@ pub mod known;
 pub mod materialise;
 pub mod online;
 pub mod process;
+pub mod push;
 pub mod registration;
 pub mod rows;
 pub mod run;

@@ -31,7 +31,7 @@ const PAUSE_AT_MOST_MS: u32 = 500;
 
 /// The feature server's answer: a column for each entity and each feature, in any order.
 #[derive(Debug, Deserialize)]
-struct Answer {
+pub(crate) struct Answer {
     metadata: Metadata,
     results: Vec<Column>,
 }
@@ -42,10 +42,36 @@ struct Metadata {
 }
 
 #[derive(Debug, Deserialize)]
-struct Column {
+pub(crate) struct Column {
     values: Vec<Value>,
     statuses: Vec<String>,
     event_timestamps: Vec<Value>,
+}
+
+impl Answer {
+    /// The column of a feature, with a value for each row that was asked for.
+    ///
+    /// # Errors
+    /// `internal` when there is none.
+    pub(crate) fn column(&self, view: &FeatureView, feature: &str, rows: usize) -> Result<&Column> {
+        let name = format!("{}__{feature}", view.name);
+        let column = self.metadata.feature_names.iter().position(|known| *known == name);
+        let column = column.and_then(|at| self.results.get(at)).filter(|column| column.values.len() == rows);
+        column.ok_or_else(|| Error::internal(format!("the feature server left `{name}` out")))
+    }
+}
+
+impl Column {
+    /// In milliseconds since 1970; none where there is no row.
+    ///
+    /// # Errors
+    /// `internal` for what is no time.
+    pub(crate) fn event_times(&self) -> Result<Vec<Option<i64>>> {
+        let of_row = |(status, time): (&String, &Value)| {
+            if status == "NOT_FOUND" { Ok(None) } else { values::milliseconds(time).map(Some) }
+        };
+        self.statuses.iter().zip(&self.event_timestamps).map(of_row).collect()
+    }
 }
 
 /// The features of each entity row, in order, as a JSON array.
@@ -60,7 +86,7 @@ pub fn read(feast: Feast<'_>, request: &OnlineRequest) -> Result<String> {
     let mut answers: Vec<Map<String, Value>> = rows.iter().map(|row| entities_of(row, views())).collect();
     for selection in &request.selections {
         let keys = of_rows(&selection.view, &rows)?;
-        let known = fresh(feast, &selection.view)?;
+        let known = fresh(feast, &selection.view, CHECK_AFTER_MS)?;
         add(feast, &mut answers, selection, &keys, &known, request.full_names)?;
     }
     serde_json::to_string(&answers).map_err(Error::internal)
@@ -82,35 +108,19 @@ fn add(
         }
     }
     // A text where Feast has numbers identifies nothing.
-    let asked: Vec<(usize, Vec<Value>)> =
-        keys.iter().enumerate().filter_map(|(row, texts)| Some((row, typed(view, texts, known)?))).collect();
+    let (rows, asked): (Vec<usize>, Vec<Vec<Value>>) =
+        keys.iter().enumerate().filter_map(|(row, texts)| Some((row, typed(view, texts, known)?))).unzip();
     if asked.is_empty() {
         return Ok(());
     }
-    let entities: Map<String, Value> = view
-        .entities
-        .iter()
-        .enumerate()
-        .map(|(at, entity)| {
-            let values: Vec<Value> = asked.iter().filter_map(|(_, values)| values.get(at).cloned()).collect();
-            (entity.clone(), values.into())
-        })
-        .collect();
-    let features: Vec<String> = selection.features.iter().map(|feature| format!("{}:{feature}", view.name)).collect();
-    let body = json!({"features": features, "entities": entities, "full_feature_names": true});
-    let found = feast.client.post("get-online-features", &body)?;
-    let found: Answer = serde_json::from_value(found)
-        .map_err(|error| Error::internal(format!("the feature server's answer is not what was expected: {error}")))?;
+    let found = ask(feast, view, &selection.features, &asked)?;
     let now_ms = feast.host.now_ms();
     for feature in &selection.features {
-        let name = format!("{}__{feature}", view.name);
-        let column = found.metadata.feature_names.iter().position(|known| *known == name);
-        let column = column.and_then(|at| found.results.get(at)).filter(|column| column.values.len() == asked.len());
-        let column = column.ok_or_else(|| Error::internal(format!("the feature server left `{name}` out")))?;
+        let column = found.column(view, feature, asked.len())?;
         let dtype = view.features.iter().find(|known| known.name == *feature).map(|known| known.dtype);
         let dtype = dtype.ok_or_else(|| Error::internal(format!("view `{}` has no feature `{feature}`", view.name)))?;
         let data_type = known.types.get(feature).map_or("", String::as_str);
-        for (place, (row, _)) in asked.iter().enumerate() {
+        for (place, row) in rows.iter().enumerate() {
             if column.statuses.get(place).is_none_or(|status| status != "PRESENT") {
                 continue;
             }
@@ -124,8 +134,29 @@ fn add(
     Ok(())
 }
 
+/// Asks the feature server for features of a view; each row with the entities' values, in the view's order.
+///
+/// # Errors
+/// The server's own; `internal` for an answer of another shape.
+pub(crate) fn ask(feast: Feast<'_>, view: &FeatureView, features: &[String], rows: &[Vec<Value>]) -> Result<Answer> {
+    let entities: Map<String, Value> = view
+        .entities
+        .iter()
+        .enumerate()
+        .map(|(at, entity)| {
+            let values: Vec<Value> = rows.iter().filter_map(|values| values.get(at).cloned()).collect();
+            (entity.clone(), values.into())
+        })
+        .collect();
+    let features: Vec<String> = features.iter().map(|feature| format!("{}:{feature}", view.name)).collect();
+    let body = json!({"features": features, "entities": entities, "full_feature_names": true});
+    let found = feast.client.post("get-online-features", &body)?;
+    serde_json::from_value(found)
+        .map_err(|error| Error::internal(format!("the feature server's answer is not what was expected: {error}")))
+}
+
 /// Keys as Feast has them; none for a text that is no number where it has those.
-fn typed(view: &FeatureView, texts: &[String], known: &Known) -> Option<Vec<Value>> {
+pub(crate) fn typed(view: &FeatureView, texts: &[String], known: &Known) -> Option<Vec<Value>> {
     let of = |(entity, text): (&String, &String)| {
         let number = known.types.get(entity).is_some_and(|data_type| is_number(data_type));
         if number { text.parse::<i64>().ok().map(Value::from) } else { Some(text.as_str().into()) }
@@ -143,8 +174,12 @@ fn is_valid(view: &FeatureView, at: Option<&Value>, now_ms: u64) -> Result<bool>
     }
 }
 
-/// What is known of the view, its online store filled first when it must be.
-fn fresh(feast: Feast<'_>, view: &FeatureView) -> Result<Known> {
+/// What is known of the view, its online store filled first when the table is known to be ahead, which is looked for unless that was done
+/// less than `check_after_ms` ago.
+///
+/// # Errors
+/// `invalid-input` for a view without a store; those of filling it for the first time.
+pub(crate) fn fresh(feast: Feast<'_>, view: &FeatureView, check_after_ms: u64) -> Result<Known> {
     if !view.online {
         return Err(Error::invalid(
             "features",
@@ -157,7 +192,9 @@ fn fresh(feast: Feast<'_>, view: &FeatureView) -> Result<Known> {
         fill(feast, view)?;
         return Known::of(feast.host, &view.name);
     };
-    if now_ms.saturating_sub(filled.checked_ms) < CHECK_AFTER_MS {
+    // What has no snapshots is filled whenever it is looked at.
+    let check_after_ms = if filled.snapshot.is_none() { CHECK_AFTER_MS } else { check_after_ms };
+    if now_ms.saturating_sub(filled.checked_ms) < check_after_ms {
         return Ok(known);
     }
     match feast.host.describe(&view.source) {

@@ -6,5 +6,6 @@
 mod historical;
 mod materialise;
 mod online;
+mod push;
 mod recorded;
 mod registration;

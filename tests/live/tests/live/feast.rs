@@ -44,6 +44,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
         test(world, "feast_joins_the_rows_and_types_that_iceberg_features_joins", joins),
         test(world, "feast_reads_online_what_iceberg_features_reads_and_follows_its_table", online),
+        test(world, "feast_takes_pushed_rows_as_iceberg_features_takes_them", pushes),
         test(world, "feast_tells_in_words_what_does_not_fit", refusals),
         test(world, "feast_passes_the_suite_of_its_interfaces", conforms),
     ]
@@ -274,6 +275,96 @@ fn online(world: &World) {
     let removed = |path: &str| both.feast.0.send("DELETE", path, None, &[]).unwrap().status;
     assert!(removed("/feast/services/workers") < 300 && removed("/feast/features/moods") < 300);
     assert!(world.feast().registered("feature_views", "moods").is_err(), "the registry has it still");
+}
+
+fn pushes(world: &World) {
+    let both = Both::of(world);
+    both.gold("efforts", &SHIFTS.replace("00.250", "00"));
+    let mut efforts = view("efforts", "efforts", &["plant", "shift"], &SHIFT_FEATURES);
+    efforts["online"] = json!(true);
+    both.view(&efforts);
+    let push = |rows: &Value| {
+        let [found, expected] =
+            both.lakes().map(|lake| lake.0.post("/feast/features/efforts/push", &json!({"rows": rows})).unwrap());
+        assert_eq!(found, expected, "{rows}");
+        (found["rows_written"].as_u64().unwrap(), found["rows_older"].as_u64().unwrap())
+    };
+    let entities = json!([
+        {"plant": 1, "shift": "A"}, {"plant": 1, "shift": "B"}, {"plant": 2, "shift": "A"}, {"plant": 3, "shift": "C"},
+        {"plant": 4, "shift": "C"},
+    ]);
+    let read = || both.ask("/feast/features/online", &json!({"features": ["efforts"], "entities": entities}));
+    let full = |plant: Value, shift: &str, seen: &str, big: i64| {
+        json!({"plant": plant, "shift": shift, "seen": seen, "big": big, "ratio": 0.5, "price": 3, "night": true,
+            "opened": "2024-02-29", "closed": "2024-01-01T10:00:00+02:00", "note": "é 'x'", "teams": [1, 2], "words": []})
+    };
+    let sparse = |plant: i64, shift: &str, seen: &str, note: &str| {
+        json!({"plant": plant, "shift": shift, "seen": seen, "big": null, "ratio": null, "price": null, "night": null,
+            "opened": null, "closed": null, "note": note, "teams": null, "words": null})
+    };
+    // Entities that are there and that are not, values beside nulls, a row that is older, and two of one entity.
+    let rows = json!([
+        full(json!(1), "A", "2025-02-01T00:00:00Z", 9_007_199_254_740_993),
+        sparse(1, "B", "2025-02-01T00:00:00Z", "few"),
+        full(json!(2), "A", "2025-01-02T00:00:00Z", 1),
+        full(json!("3"), "C", "2025-02-01T00:00:00Z", -5),
+        full(json!(3.0), "C", "2025-01-31T00:00:00Z", 5),
+        sparse(4, "C", "2020-01-01T00:00:00Z", "alone"),
+    ]);
+    assert_eq!(push(&rows), (4, 2));
+    let found = read();
+    assert_eq!(found[0]["big"], json!(9_007_199_254_740_993_i64), "{found}");
+    assert_eq!((&found[0]["opened"], &found[0]["closed"]), (&json!("2024-02-29"), &json!("2024-01-01T08:00:00")));
+    assert_eq!((&found[1]["note"], &found[1]["big"]), (&json!("few"), &Value::Null), "{found}");
+    assert_eq!((&found[2]["big"], &found[3]["big"], &found[4]["note"]), (&json!(7), &json!(-5), &json!("alone")));
+    assert_eq!(push(&rows), (4, 2), "a push may be repeated");
+    assert_eq!(read(), found);
+    assert_eq!(push(&json!([full(json!(1), "A", "2025-01-31T00:00:00Z", 1)])), (0, 1));
+    assert_eq!(read(), found);
+    // All rows of one column are null, and then a tie.
+    assert_eq!(push(&json!([sparse(1, "A", "2025-02-02T00:00:00Z", "last")])), (1, 0));
+    assert_eq!(push(&json!([full(json!(1), "A", "2025-02-02T00:00:00Z", 8)])), (1, 0));
+    assert_eq!(read()[0]["big"], 8);
+
+    // A later snapshot with newer rows, asked for by a read.
+    both.gold("efforts", &SHIFTS.replace("00.250", "00").replace("2025-", "2026-"));
+    until("the table's rows are online", FILLED_WITHIN, || {
+        let rows = both.lakes().map(|lake| {
+            lake.0.post("/feast/features/online", &json!({"features": ["efforts"], "entities": entities})).unwrap()
+        });
+        rows.iter().all(|rows| rows["rows"][2]["big"] == 7 && rows["rows"][1]["big"] == -1).then_some(())
+    });
+    let found = read();
+    assert_eq!((&found[0]["big"], &found[3]["big"]), (&Value::Null, &json!(-5)), "{found}");
+
+    for lake in both.lakes() {
+        let answer = |rows: Value| {
+            lake.0.send("POST", "/feast/features/efforts/push", Some(&json!({"rows": rows})), &[]).unwrap()
+        };
+        let mut bad = full(json!("one"), "A", "2027-01-01T00:00:00Z", 1);
+        let refused = answer(json!([bad]));
+        assert_eq!(
+            (refused.status, &refused.body["errors"][0]["field"]),
+            (422, &json!("rows[0].plant")),
+            "{}",
+            refused.body
+        );
+        bad["plant"] = json!(1);
+        bad["teams"] = json!(["x"]);
+        let refused = answer(json!([bad]));
+        assert_eq!(
+            (refused.status, &refused.body["errors"][0]["field"]),
+            (422, &json!("rows[0].teams")),
+            "{}",
+            refused.body
+        );
+    }
+    let nothing = json!({"plant": 1, "shift": "A", "seen": "2027-01-01T00:00:00Z", "big": null, "ratio": null, "price": null,
+        "night": null, "opened": null, "closed": null, "note": null, "teams": null, "words": null});
+    let refused =
+        both.feast.0.send("POST", "/feast/features/efforts/push", Some(&json!({"rows": [nothing]})), &[]).unwrap();
+    assert_eq!(refused.status, 422, "{}", refused.body);
+    assert!(refused.body["detail"].as_str().unwrap().contains("all features are null"), "{}", refused.body);
 }
 
 fn refusals(world: &World) {
