@@ -70,6 +70,11 @@ impl Proxy {
         self.line.left.load(Ordering::SeqCst) <= 0
     }
 
+    /// How many bytes have passed since the network was mended the last time.
+    pub fn passed(&self) -> i64 {
+        i64::MAX - self.line.left.load(Ordering::SeqCst)
+    }
+
     /// Nothing breaks any more.
     pub fn mend(&self) {
         self.break_after(i64::MAX);

@@ -107,6 +107,11 @@ impl Connect {
     pub fn url(&self) -> String {
         format!("sc://127.0.0.1:{}", self.port)
     }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
 }
 
 /// One of the scripts that come with Spark.

@@ -4,6 +4,7 @@ use std::process::Command;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use asgard_journey::proxy::Proxy;
 use asgard_journey::s3::S3;
 use asgard_live::nessie::Nessie;
 use asgard_live::operator::Operator;
@@ -53,14 +54,7 @@ impl Way {
     fn sections(self, world: &World) -> Value {
         match self {
             Self::Standalone => standalone(world),
-            Self::Connect => json!({
-                "programs": {"spark-client": {"type": "path", "path": world.installed().unwrap().spark_client}},
-                "silver": {
-                    "plugin": "spark",
-                    "configuration": {"mode": "connect", "url": world.connect().url()},
-                    "grants": {"processes": ["spark-client"], "reveal_secrets": true},
-                },
-            }),
+            Self::Connect => connect(world, &world.connect().url()),
             Self::Operator => operator(world, world.operator().image()),
         }
     }
@@ -79,6 +73,18 @@ pub(crate) fn standalone(world: &World) -> Value {
     });
     let http = json!([{"host": cluster.rest(), "substitute_secrets": true}, {"host": page}, {"host": worker}]);
     json!({"silver": {"plugin": "spark", "configuration": configuration, "grants": {"objects": true, "http": http}}})
+}
+
+/// The parts of an environment's document that bind silver to a Spark Connect server.
+fn connect(world: &World, url: &str) -> Value {
+    json!({
+        "programs": {"spark-client": {"type": "path", "path": world.installed().unwrap().spark_client}},
+        "silver": {
+            "plugin": "spark",
+            "configuration": {"mode": "connect", "url": url},
+            "grants": {"processes": ["spark-client"], "reveal_secrets": true},
+        },
+    })
 }
 
 fn operator(world: &World, image: &str) -> Value {
@@ -112,7 +118,10 @@ fn operator(world: &World, image: &str) -> Value {
 }
 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
-    let mut trials = vec![test(world, "a_job_program_that_runs_again_or_beside_itself_appends_once", once)];
+    let mut trials = vec![
+        test(world, "a_job_program_that_runs_again_or_beside_itself_appends_once", once),
+        test(world, "spark_connect_over_a_network_that_breaks_appends_once", cut),
+    ];
     let in_pods = Operator::asked_for();
     if in_pods {
         trials.push(test(world, "an_image_that_is_not_there_ends_a_run_in_words", no_image));
@@ -278,6 +287,45 @@ fn once(world: &World) {
     said.dedup();
     assert_eq!(said.len(), 1, "each tells the one commit: {said:?}");
     assert_eq!(lake.query("SELECT count(*) AS n FROM silver.once").single().unwrap(), &json!(1));
+}
+
+/// What is in a table that tests append numbers to, in order.
+fn ids(world: &World, table: &str) -> Vec<Vec<Value>> {
+    world.branch().query(&format!("SELECT id FROM silver.{table} ORDER BY id")).rows
+}
+
+fn cut(world: &World) {
+    let proxy = Proxy::start(world.connect().port()).unwrap();
+    let lake = world.branch_with("spark-cut", &connect(world, &format!("sc://127.0.0.1:{}", proxy.port()))).unwrap();
+    let append = |sql: &str| begun(&lake, "cut", &json!({"sql": sql, "write_mode": "append"}));
+    let written = |run: &str, id: usize| {
+        let status = ended(&lake, run);
+        assert_eq!(status["state"], "COMPLETED", "{status}\n{}", look(&lake, run, "logs")["logs"]);
+        let expected: Vec<Vec<Value>> = (0..=id).map(|id| vec![json!(id)]).collect();
+        assert_eq!(ids(world, "cut"), expected, "{status}");
+    };
+    // The first makes the table, the second tells how much an append has to say.
+    written(&append("SELECT 0 AS id"), 0);
+    proxy.mend();
+    written(&append("SELECT 1 AS id"), 1);
+    let all = proxy.passed();
+    for (id, part) in (2..).zip([15, 40, 60, 80]) {
+        proxy.break_after(all * part / 100);
+        let run = append(&format!("SELECT {id} AS id"));
+        until("the network breaks", RUN_WITHIN, || proxy.is_used_up().then_some(()));
+        proxy.mend();
+        written(&run, id);
+    }
+    // In the middle of the statement, and for longer than the client takes to ask again.
+    let slow = "SELECT CAST(6 + 0 * n AS INT) AS id FROM (SELECT count(*) AS n FROM range(30000) a CROSS JOIN range(30000) b WHERE sqrt(a.id) * b.id >= 0)";
+    let run = append(slow);
+    until("the run begins", RUN_WITHIN, || (look(&lake, &run, "status")["spark_version"] == "4.1.4").then_some(()));
+    std::thread::sleep(Duration::from_secs(2));
+    proxy.break_after(0);
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(look(&lake, &run, "status")["state"], "RUNNING");
+    proxy.mend();
+    written(&run, 6);
 }
 
 fn no_image(world: &World) {
