@@ -5,6 +5,7 @@ use std::time::Duration;
 use asgard_journey::client::{Answer as Response, Client};
 use asgard_journey::s3::S3;
 use asgard_journey::steps::Source;
+use asgard_live::nessie::Nessie;
 use asgard_live::rows::{Answer, Type};
 use serde_json::{Value, json};
 
@@ -139,6 +140,15 @@ impl Lake {
         let snapshots = self.0.look(&path).unwrap()["snapshots"].clone();
         let ids = snapshots.as_array().unwrap().iter();
         ids.map(|snapshot| snapshot["id"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Branches of Nessie that tasks of the environment left behind.
+    pub(crate) fn branches(&self, nessie: &Nessie) -> Vec<String> {
+        let tasks = self.0.look("/tasks?page_size=100").unwrap();
+        let own = |name: &String| {
+            tasks["tasks"].as_array().unwrap().iter().any(|task| name.ends_with(task["id"].as_str().unwrap()))
+        };
+        nessie.branches().unwrap().into_iter().filter(own).collect()
     }
 
     /// Asks a question in Trino's SQL.

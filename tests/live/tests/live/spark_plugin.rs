@@ -121,6 +121,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     let mut trials = vec![
         test(world, "a_job_program_that_runs_again_or_beside_itself_appends_once", once),
         test(world, "spark_connect_over_a_network_that_breaks_appends_once", cut),
+        test(world, "an_audited_silver_run_of_spark_is_published_when_its_checks_pass_and_not_before", audited),
     ];
     let in_pods = Operator::asked_for();
     if in_pods {
@@ -326,6 +327,28 @@ fn cut(world: &World) {
     assert_eq!(look(&lake, &run, "status")["state"], "RUNNING");
     proxy.mend();
     written(&run, 6);
+}
+
+fn audited(world: &World) {
+    let (lake, table) = (Way::Connect.lake(world), "audited_by_spark");
+    let request = |sql: &str, mode: &str| {
+        let positive = json!({"name": "positive", "sql": format!("SELECT id FROM silver.{table} WHERE id < 1")});
+        json!({"sql": sql, "write_mode": mode, "audit": true, "checks": [positive]})
+    };
+    let status = completed(lake, table, &request("SELECT 1 AS id", "overwrite"));
+    assert_eq!(status["checks"][0]["status"], "pass", "{status}");
+    assert_eq!(ids(world, table), [[json!(1)]]);
+    for mode in ["overwrite", "append"] {
+        let run = begun(lake, table, &request("SELECT 0 AS id", mode));
+        let status = ended(lake, &run);
+        assert_eq!(status["state"], "FAILED", "{status}");
+        let message = status["error_message"].as_str().unwrap();
+        assert!(message.contains("positive") && message.contains("nothing was published"), "{message}");
+        assert_eq!(ids(world, table), [[json!(1)]], "nobody sees what failed");
+    }
+    completed(lake, table, &request("SELECT 2 AS id", "append"));
+    assert_eq!(ids(world, table), [[json!(1)], [json!(2)]]);
+    assert_eq!(lake.branches(world.nessie()), Vec::<String>::new(), "branches go with their tasks");
 }
 
 fn no_image(world: &World) {
