@@ -43,7 +43,7 @@ fn csv() -> String {
 }
 
 /// That one request met the fault, and that its server was left alone for as long as it wished.
-fn assert_met(seen: &[Seen], fault: Fault) {
+pub(crate) fn assert_met(seen: &[Seen], fault: Fault) {
     let met: Vec<usize> = (0..seen.len()).filter(|&at| seen[at].fault == Some(fault)).collect();
     assert_eq!(met.len(), 1, "one request meets {fault:?}: {seen:?}");
     let (Fault::RetryAfter(_, seconds) | Fault::RetryAt(_, seconds)) = fault else { return };

@@ -33,6 +33,7 @@ mod ingestion;
 mod interruptions;
 mod journey;
 mod lakehouse;
+mod model_faults;
 mod openapi;
 mod pipelines;
 mod plugins;
@@ -90,6 +91,7 @@ fn main() -> ExitCode {
         faults::trials(&world),
         bad_models::trials(&world),
         served_models::trials(&world),
+        model_faults::trials(&world),
         requests::trials(&world),
         idempotency::trials(&world),
         environments::trials(&world),

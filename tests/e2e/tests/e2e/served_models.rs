@@ -17,7 +17,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
 }
 
 /// A model that answers with the constant of its environment.
-const CONSTANT: &str = "import os, mlflow, mlflow.sklearn
+pub(crate) const CONSTANT: &str = "import os, mlflow, mlflow.sklearn
 from sklearn.dummy import DummyClassifier
 if os.environ['ANSWER'] == 'none':
     raise ValueError('no answer')
@@ -47,7 +47,8 @@ with mlflow.start_run():
         mlflow.pyfunc.log_model(python_model=Backwards(), **logged)
 ";
 
-fn available(world: &World) -> Client {
+/// The host whose MLflow answers.
+pub(crate) fn available(world: &World) -> Client {
     let client = world.full();
     until("MLflow is available", MODEL_WITHIN, || {
         client.get("/mlops/status").is_ok_and(|status| status["mlflow_available"] == true).then_some(())
@@ -55,7 +56,8 @@ fn available(world: &World) -> Client {
     client
 }
 
-fn ended(client: &Client, submitted: &Value) -> Value {
+/// The deployment at its end, whatever that is.
+pub(crate) fn ended(client: &Client, submitted: &Value) -> Value {
     let path = format!("/mlops/deployments/{}", submitted["deployment_id"].as_str().unwrap());
     until("the deployment ends", Duration::from_secs(360), || {
         let deployment = client.get(&path).ok()?;
