@@ -56,9 +56,11 @@ struct Line {
 }
 
 struct Rule {
+    /// A request with this in its head or its body has to come first, or fit itself.
+    after: Option<String>,
     method: &'static str,
     path: String,
-    /// Which of the requests that fit, counted from 0 since the rule was made.
+    /// Which of the requests that fit, counted from 0 since the rule was made, or since what it waited for.
     which: Range<usize>,
     met: usize,
     fault: Fault,
@@ -96,7 +98,17 @@ impl Faults {
 
     /// Of the requests from now on of this method whose path contains `path`, those with these numbers (the first is 0) fail so.
     pub fn fail(&self, method: &'static str, path: &str, which: Range<usize>, fault: Fault) {
-        lock(&self.line).rules.push(Rule { method, path: path.to_owned(), which, met: 0, fault });
+        self.push(None, method, path, which, fault);
+    }
+
+    /// As [`Faults::fail`], counted from the first request on that has `text` in its head or its body: for servers that have one
+    /// address for all that they are asked.
+    pub fn fail_after(&self, text: &str, method: &'static str, path: &str, which: Range<usize>, fault: Fault) {
+        self.push(Some(text.to_owned()), method, path, which, fault);
+    }
+
+    fn push(&self, after: Option<String>, method: &'static str, path: &str, which: Range<usize>, fault: Fault) {
+        lock(&self.line).rules.push(Rule { after, method, path: path.to_owned(), which, met: 0, fault });
     }
 
     /// Nothing fails any more. Answers with what was seen since the last time.
@@ -113,9 +125,14 @@ fn lock(line: &Mutex<Line>) -> MutexGuard<'_, Line> {
 
 impl Line {
     /// Notes a request; answers with what is to befall it.
-    fn see(&mut self, method: &str, path: &str) -> Option<Fault> {
+    fn see(&mut self, request: &Request) -> Option<Fault> {
+        let (method, path) = (request.method.as_str(), request.path.as_str());
+        for rule in &mut self.rules {
+            rule.after.take_if(|text| request.has(text));
+        }
+        let fits = |rule: &&mut Rule| rule.after.is_none() && rule.method == method && path.contains(&rule.path);
         let mut fault = None;
-        for rule in self.rules.iter_mut().filter(|rule| rule.method == method && path.contains(&rule.path)) {
+        for rule in self.rules.iter_mut().filter(fits) {
             if rule.which.contains(&rule.met) {
                 fault = fault.or(Some(rule.fault));
             }
@@ -129,7 +146,7 @@ impl Line {
 /// One request of a connection.
 fn pass(mut client: &TcpStream, server: &str, line: &Mutex<Line>) -> Result<()> {
     let request = Request::read(&mut BufReader::new(client))?;
-    let fault = lock(line).see(&request.method, &request.path);
+    let fault = lock(line).see(&request);
     match fault {
         Some(Fault::LostRequest) => return Ok(()),
         Some(Fault::Status(status)) => return refuse(client, status, ""),
@@ -171,6 +188,10 @@ struct Request {
 }
 
 impl Request {
+    fn has(&self, text: &str) -> bool {
+        self.whole.windows(text.len()).any(|part| part == text.as_bytes())
+    }
+
     fn read(reader: &mut impl BufRead) -> Result<Self> {
         let mut first = String::new();
         reader.read_line(&mut first)?;

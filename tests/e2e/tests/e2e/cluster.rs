@@ -62,21 +62,53 @@ impl Cluster {
     }
 }
 
-/// Serves the cluster; answers with its address.
+/// Serves the cluster to whoever has its token; answers with its address.
 fn serve(cluster: Arc<Mutex<Cluster>>) -> String {
+    stand_in(move |asked| {
+        if asked.header("authorization").is_none_or(|value| value != format!("Bearer {TOKEN}")) {
+            return (401, json!({"kind": "Status", "status": "Failure", "code": 401, "message": "Unauthorized"}));
+        }
+        cluster.lock().unwrap().answer(&asked.method, asked.path(), &asked.body)
+    })
+}
+
+/// A request to a stand-in.
+pub(crate) struct Asked {
+    pub(crate) method: String,
+    /// With its query.
+    pub(crate) target: String,
+    head: Vec<String>,
+    /// JSON; null where it is none.
+    pub(crate) body: Value,
+}
+
+impl Asked {
+    pub(crate) fn path(&self) -> &str {
+        self.target.split('?').next().unwrap_or_default()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.head.iter().filter_map(|line| line.split_once(": "));
+        headers.find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+}
+
+/// A server of JSON; answers with its address.
+pub(crate) fn stand_in(answer: impl Fn(&Asked) -> (u16, Value) + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
+    let answer = Arc::new(answer);
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let cluster = Arc::clone(&cluster);
-            std::thread::spawn(move || respond(&stream, &cluster));
+            let answer = Arc::clone(&answer);
+            std::thread::spawn(move || respond(&stream, &*answer));
         }
     });
     address
 }
 
 /// One request and its answer. A caller that goes away in the middle of it is none of ours.
-fn respond(mut stream: &TcpStream, cluster: &Mutex<Cluster>) -> Option<()> {
+fn respond(mut stream: &TcpStream, answer: &dyn Fn(&Asked) -> (u16, Value)) -> Option<()> {
     let mut reader = BufReader::new(stream);
     let mut head = Vec::new();
     loop {
@@ -87,22 +119,14 @@ fn respond(mut stream: &TcpStream, cluster: &Mutex<Cluster>) -> Option<()> {
         }
         head.push(line.trim().to_owned());
     }
-    let header = |name: &str| {
-        head.iter().filter_map(|line| line.split_once(": ")).find(|(found, _)| found.eq_ignore_ascii_case(name))
-    };
-    let length = header("content-length").map_or(0, |(_, length)| length.parse().unwrap_or(0));
+    let mut words = head.first()?.split(' ').map(str::to_owned);
+    let (method, target) = (words.next()?, words.next()?);
+    let mut asked = Asked { method, target, head, body: Value::Null };
+    let length = asked.header("content-length").map_or(0, |length| length.parse().unwrap_or(0));
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    let body = serde_json::from_slice(&body).unwrap_or_default();
-    let mut words = head.first()?.split(' ');
-    let (method, target) = (words.next()?, words.next()?);
-    let path = target.split('?').next()?;
-    let authorized = header("authorization").is_some_and(|(_, token)| token == format!("Bearer {TOKEN}"));
-    let (status, answer) = if authorized {
-        cluster.lock().ok()?.answer(method, path, &body)
-    } else {
-        (401, json!({"kind": "Status", "status": "Failure", "code": 401, "message": "Unauthorized"}))
-    };
+    asked.body = serde_json::from_slice(&body).unwrap_or_default();
+    let (status, answer) = answer(&asked);
     let answer = answer.to_string();
     let length = answer.len();
     write!(

@@ -1,6 +1,7 @@
 //! Deployments whose MLflow is behind a network that fails. The host asks it through that network, and so does the script.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use asgard_journey::client::Client;
@@ -8,6 +9,7 @@ use asgard_journey::faults::{Fault, Faults, Seen};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
+use crate::cluster::{Asked, stand_in};
 use crate::faults::assert_met;
 use crate::served_models::{CONSTANT, available, ended};
 use crate::world::{World, test};
@@ -19,6 +21,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "answers_of_mlflow_that_break_off_leave_one_run_and_one_version", half),
         test(world, "a_script_whose_run_cannot_be_made_fails_with_the_reason", no_run),
         test(world, "mlflow_that_wants_to_be_left_alone_for_long_fails_the_deployment_with_its_status", away),
+        test(world, "ecr_behind_a_network_that_fails_gets_one_repository_and_one_build", ecr),
     ]
 }
 
@@ -37,6 +40,11 @@ struct Tracked {
 
 impl Tracked {
     fn new(world: &World, name: &'static str) -> Self {
+        Self::with(world, name, |_| ())
+    }
+
+    /// With more in the environment.
+    fn with(world: &World, name: &'static str, more: impl FnOnce(&mut Value)) -> Self {
         let host = available(world);
         let status = host.get("/mlops/status").unwrap();
         let server = status["mlflow_tracking_uri"].as_str().unwrap().to_owned();
@@ -48,6 +56,7 @@ impl Tracked {
         let training = &mut document["training"];
         training["configuration"] = json!({"tracking_uri": faults.url(), "request_timeout_seconds": REQUEST_SECONDS});
         training["grants"]["http"] = json!([{"host": faults.url().trim_start_matches("http://")}]);
+        more(&mut document);
         let put = host.send("PUT", &format!("/environments/{environment}"), Some(&document), &[]).unwrap();
         assert_eq!(put.status, 200, "{}", put.body);
         let client = Client::new(format!("{}/environments/{environment}", host.base()));
@@ -179,4 +188,168 @@ fn away(world: &World) {
     assert!(error.contains(tracked.faults.url()) && error.contains("503"), "{error}");
     let asked = tracked.faults.mend().into_iter().filter(|each| each.fault.is_some()).count();
     assert_eq!(asked, 1, "who wants to be left alone for an hour is not asked again");
+}
+
+/// The digest of an image that nobody built.
+const DIGEST: &str = "sha256:0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f9";
+
+/// A cluster that keeps what is applied, and whose Jobs succeed as soon as they may.
+#[derive(Default)]
+struct Cluster {
+    /// By path.
+    resources: BTreeMap<String, Value>,
+    /// Paths that were applied, each time.
+    applied: Vec<String>,
+}
+
+impl Cluster {
+    fn answer(&mut self, asked: &Asked) -> (u16, Value) {
+        let path = asked.path().to_owned();
+        let kind = |plural: &str, kind: &str| json!({"name": plural, "singularName": "", "namespaced": true, "kind": kind, "verbs": ["get", "list", "patch", "delete"]});
+        let kinds = |version: &str, kinds: &[Value]| json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": version, "resources": kinds});
+        match (asked.method.as_str(), path.as_str()) {
+            ("GET", "/api/v1") => {
+                let core = [kind("pods", "Pod"), kind("secrets", "Secret"), kind("configmaps", "ConfigMap")];
+                (200, kinds("v1", &core))
+            }
+            ("GET", "/apis/batch/v1") => (200, kinds("batch/v1", &[kind("jobs", "Job")])),
+            ("GET", "/api/v1/namespaces/builds/pods") => {
+                let ended = json!({"exitCode": 0, "reason": "Completed", "message": DIGEST});
+                let status = json!({"name": "builder", "state": {"terminated": ended}});
+                let pod = json!({"apiVersion": "v1", "kind": "Pod",
+                    "metadata": {"name": "build-x", "namespace": "builds", "creationTimestamp": "2026-11-28T03:29:31Z"},
+                    "spec": {"nodeName": "node"}, "status": {"phase": "Succeeded", "containerStatuses": [status]}});
+                (200, json!({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": [pod]}))
+            }
+            ("GET", "/api/v1/namespaces/builds/pods/build-x/log") => (200, json!("built")),
+            ("PATCH", _) if asked.header("content-type").is_some_and(|of| of.contains("apply-patch")) => {
+                let mut made = asked.body.clone();
+                made["metadata"]["uid"] = json!(path);
+                self.applied.push(path.clone());
+                self.resources.insert(path, made.clone());
+                (200, made)
+            }
+            ("PATCH", _) => {
+                let Some(job) = self.resources.get_mut(&path) else { return (404, missing(&path)) };
+                job["spec"]["suspend"] = asked.body["spec"]["suspend"].clone();
+                job["status"] =
+                    json!({"conditions": [{"type": "Complete", "status": "True", "reason": "CompletionsReached"}]});
+                (200, job.clone())
+            }
+            ("GET", _) => self.resources.get(&path).map_or_else(|| (404, missing(&path)), |found| (200, found.clone())),
+            ("DELETE", _) => (200, self.resources.remove(&path).unwrap_or_else(|| missing(&path))),
+            _ => (405, missing(&path)),
+        }
+    }
+}
+
+fn missing(path: &str) -> Value {
+    json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404, "message": format!("{path} is not there")})
+}
+
+/// The API of ECR, as far as builds ask it. The second time that somebody asks for a token, too many do.
+#[derive(Default)]
+struct Registry {
+    policies: BTreeMap<String, Option<String>>,
+    tokens: u32,
+    /// Operations, with whether they succeeded.
+    asked: Vec<(String, bool)>,
+}
+
+impl Registry {
+    fn answer(&mut self, asked: &Asked) -> (u16, Value) {
+        let signed =
+            asked.header("authorization").is_some_and(|value| value.starts_with("AWS4-HMAC-SHA256 Credential=AKIA"));
+        assert!(signed, "each request is signed");
+        let operation = asked.header("x-amz-target").and_then(|target| target.rsplit('.').next()).unwrap_or_default();
+        let name = asked.body["repositoryName"].as_str().unwrap_or_default().to_owned();
+        let refused = |kind: &str| (400, json!({"__type": kind, "message": "so it is"}));
+        let answer = match operation {
+            "CreateRepository" if self.policies.contains_key(&name) => refused("RepositoryAlreadyExistsException"),
+            "CreateRepository" => {
+                self.policies.insert(name.clone(), None);
+                (
+                    200,
+                    json!({"repository": {"repositoryName": name, "repositoryUri": format!("registry.example/{name}")}}),
+                )
+            }
+            "GetLifecyclePolicy" => match self.policies.get(&name).cloned().flatten() {
+                Some(policy) => (200, json!({"lifecyclePolicyText": policy})),
+                None => refused("LifecyclePolicyNotFoundException"),
+            },
+            "PutLifecyclePolicy" => {
+                let policy = asked.body["lifecyclePolicyText"].as_str().map(str::to_owned);
+                self.policies.insert(name, policy);
+                (200, json!({}))
+            }
+            "GetAuthorizationToken" => {
+                self.tokens += 1;
+                if self.tokens == 2 {
+                    refused("ThrottlingException")
+                } else {
+                    (
+                        200,
+                        json!({"authorizationData": [{"authorizationToken": "QVdTOnRva2Vu", "expiresAt": 1_420_070_400}]}),
+                    )
+                }
+            }
+            _ => refused("InvalidParameterException"),
+        };
+        self.asked.push((operation.to_owned(), answer.0 == 200));
+        answer
+    }
+}
+
+fn ecr(world: &World) {
+    let (cluster, registry) = (Arc::new(Mutex::new(Cluster::default())), Arc::new(Mutex::new(Registry::default())));
+    let (api, shared) = (Arc::clone(&cluster), Arc::clone(&registry));
+    let server = stand_in(move |asked| api.lock().unwrap().answer(asked));
+    let network = Faults::before(&stand_in(move |asked| shared.lock().unwrap().answer(asked))).unwrap();
+    let secrets = world.folder("faults-ecr");
+    std::fs::write(secrets.join("key"), "secret key").unwrap();
+    std::fs::write(secrets.join("token"), "token").unwrap();
+    let tracked = Tracked::with(world, "faults_ecr", |document| {
+        let granted = |kinds: &[&str], verbs: &[&str]| json!({"namespaces": ["builds"], "kinds": kinds, "verbs": verbs, "substitute_secrets": kinds.contains(&"v1/Secret")});
+        let secret = |name: &str| json!({"from": "file", "path": secrets.join(name)});
+        document["secrets"] = json!({"cluster-token": secret("token"), "aws": secret("key")});
+        document["kubernetes"] = json!({"type": "token", "server": server, "secret": "cluster-token"});
+        document["build"] = json!({
+            "plugin": "kaniko",
+            "configuration": {
+                "namespace": "builds", "image": "kaniko:1", "registry": "registry.example", "base_image": "python:3.11-slim",
+                "ecr": {"region": "us-east-1", "endpoint": network.url(), "access_key_id": "AKIA",
+                    "secret_access_key": "secret://aws", "lifecycle_policy": {"rules": []}},
+            },
+            "grants": {
+                "http": [{"host": network.url().trim_start_matches("http://")}], "objects": true,
+                "kubernetes": [
+                    granted(&["batch/v1/Job"], &["get", "apply", "patch", "delete"]),
+                    granted(&["v1/ConfigMap", "v1/Secret"], &["apply"]),
+                    granted(&["v1/Pod"], &["get", "list", "logs"]),
+                ],
+            },
+        });
+    });
+    // Of each operation the first that comes.
+    for (operation, fault) in [
+        ("CreateRepository", Fault::LostAnswer),
+        ("GetLifecyclePolicy", Fault::Status(503)),
+        ("PutLifecyclePolicy", Fault::RetryAfter(429, 3)),
+        ("GetAuthorizationToken", Fault::HalfBody),
+    ] {
+        network.fail_after(&format!("_V20150921.{operation}"), "POST", "/", 0..1, fault);
+    }
+    tracked.assert_deployed_once(&tracked.deploy());
+    let seen = network.mend();
+    for fault in [Fault::LostAnswer, Fault::Status(503), Fault::RetryAfter(429, 3), Fault::HalfBody] {
+        assert_met(&seen, fault);
+    }
+    let registry = registry.lock().unwrap();
+    let done = |operation: &str| registry.asked.iter().filter(|(asked, done)| asked == operation && *done).count();
+    assert_eq!((done("CreateRepository"), done("PutLifecyclePolicy")), (1, 1), "{:?}", registry.asked);
+    assert_eq!(registry.policies["faults_ecr"].as_deref(), Some(r#"{"rules":[]}"#));
+    let cluster = cluster.lock().unwrap();
+    let jobs: Vec<&String> = cluster.applied.iter().filter(|path| path.contains("/jobs/")).collect();
+    assert_eq!(jobs.len(), 1, "{jobs:?}");
+    assert!(!cluster.resources.contains_key(jobs[0]), "an ended Job is deleted");
 }
