@@ -108,7 +108,7 @@ fn ml() -> Result<Vec<(&'static str, PathBuf)>> {
         ("ASGARD_LIVE_JAVA", java::home(FOR_SERVERS)?),
         ("ASGARD_LIVE_NESSIE", nessie()?),
         ("ASGARD_LIVE_MLFLOW_PYTHON", python::environment("mlflow", &[MLFLOW])?),
-        ("ASGARD_LIVE_FEAST_PYTHON", python::environment("feast", &FEAST)?),
+        ("ASGARD_LIVE_FEAST_PYTHON", feast()?),
         ("ASGARD_LIVE_MOTO_PYTHON", python::environment("moto", &[MOTO])?),
     ]);
     Ok(provided)
@@ -117,6 +117,11 @@ fn ml() -> Result<Vec<(&'static str, PathBuf)>> {
 /// Spark with Iceberg, as the live tests have it.
 pub(crate) fn spark() -> Result<SparkHome> {
     Ok(SparkHome { python: spark_python()?, java: java::home(FOR_SPARK)?, jars: spark_jars()? })
+}
+
+/// A Python with Feast, as the live tests have it.
+pub(crate) fn feast() -> Result<PathBuf> {
+    python::environment("feast", &FEAST)
 }
 
 fn spark_python() -> Result<PathBuf> {

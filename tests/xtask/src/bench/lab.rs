@@ -117,6 +117,15 @@ pub(super) fn gold(client: &Client, model: &Value) -> Result<u64> {
     Ok(made["row_count"].as_u64().unwrap_or_default())
 }
 
+/// A query of the numbers of so many digits.
+pub(super) fn numbers(digits: u32) -> String {
+    let sum: Vec<String> = (0..digits).map(|digit| format!("d{digit}.d * {}", 10_u64.pow(digit))).collect();
+    let from: Vec<String> = (0..digits)
+        .map(|digit| format!("(VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS d{digit} (d)"))
+        .collect();
+    format!("SELECT CAST({} AS BIGINT) FROM {}", sum.join(" + "), from.join(" CROSS JOIN "))
+}
+
 /// A script of a peer.
 pub(super) fn script(name: &str) -> PathBuf {
     root().join("tests/xtask/src/bench/peers").join(name)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-use super::lab::{Lab, catalog, script};
+use super::lab::{Lab, catalog, numbers, script};
 use super::{Measurement, process};
 use crate::shell::say;
 use crate::{live, python};
@@ -80,12 +80,3 @@ fn spark(lab: &Lab, metadata: &str) -> Result<f64> {
 
 /// Beside `id`, of a number `n`.
 const COLUMNS: &str = "n % 1000 AS customer, CAST(n AS DOUBLE) * 0.37 AS weight, 'order ' || CAST(n AS VARCHAR) AS label, n % 2 = 0 AS done";
-
-/// A query of the numbers of so many digits.
-fn numbers(digits: u32) -> String {
-    let sum: Vec<String> = (0..digits).map(|digit| format!("d{digit}.d * {}", 10_u64.pow(digit))).collect();
-    let from: Vec<String> = (0..digits)
-        .map(|digit| format!("(VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS d{digit} (d)"))
-        .collect();
-    format!("SELECT CAST({} AS BIGINT) FROM {}", sum.join(" + "), from.join(" CROSS JOIN "))
-}

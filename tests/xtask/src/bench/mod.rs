@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: measurements side by side with a peer, in one run, on optimised builds. Never part of the tests.
 
 mod cdc;
+mod features;
 mod hostile;
 mod ingest;
 mod journey;
@@ -39,6 +40,8 @@ enum Name {
     Serve,
     /// Predictions over HTTP, beside `mlflow models serve` on the same model.
     Predict,
+    /// Features of a million rows as they were, and of one entity as they are, beside Feast's own.
+    Features,
     /// PostgreSQL to Iceberg, beside `psql`, ConnectorX and dlt.
     Ingest,
     /// One per cent of changes into ten million rows, beside PyIceberg and Spark.
@@ -118,6 +121,7 @@ impl Bench {
                 Name::Journey => journey::measure()?,
                 Name::Serve => serve::measure()?,
                 Name::Predict => predict::measure()?,
+                Name::Features => features::measure()?,
                 Name::Ingest => ingest::measure()?,
                 Name::Merge => merge::measure()?,
                 Name::Cdc => cdc::measure()?,

@@ -2,11 +2,12 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use asgard_journey::host::Host;
+use asgard_journey::processes::family;
 use serde::Serialize;
 
 use super::memory;
@@ -23,17 +24,39 @@ pub(crate) struct Costs {
     pub(crate) rss_mb: f64,
 }
 
+impl Costs {
+    /// Of this work and more of it.
+    pub(super) fn and(self, more: Self) -> Self {
+        Self {
+            seconds: self.seconds + more.seconds,
+            cpu_seconds: self.cpu_seconds + more.cpu_seconds,
+            rss_mb: self.rss_mb.max(more.rss_mb),
+        }
+    }
+}
+
 /// Does some work that a host carries out, and tells what it cost the host.
 pub(super) fn of_host<T>(host: &Host, work: impl FnOnce() -> Result<T>) -> Result<(T, Costs)> {
-    let pid = host.pid().context("the host has gone")?;
-    // The peak counts from here on: see proc(5), `clear_refs`.
-    std::fs::write(format!("/proc/{pid}/clear_refs"), "5")?;
-    let (start, cpu) = (Instant::now(), cpu_seconds(pid)?);
+    of(&[host.pid().context("the host has gone")?], work)
+}
+
+/// Does some work that a server carries out by itself or by processes that it started, and tells what it cost all of them.
+pub(super) fn of_server<T>(server: &Child, work: impl FnOnce() -> Result<T>) -> Result<(T, Costs)> {
+    of(&family(server.id())?, work)
+}
+
+fn of<T>(pids: &[u32], work: impl FnOnce() -> Result<T>) -> Result<(T, Costs)> {
+    let cpu = || pids.iter().map(|pid| cpu_seconds(*pid)).sum::<Result<f64>>();
+    for pid in pids {
+        // The peak counts from here on: see proc(5), `clear_refs`.
+        std::fs::write(format!("/proc/{pid}/clear_refs"), "5")?;
+    }
+    let (start, before) = (Instant::now(), cpu()?);
     let result = work()?;
     let costs = Costs {
         seconds: start.elapsed().as_secs_f64(),
-        cpu_seconds: cpu_seconds(pid)? - cpu,
-        rss_mb: memory(pid, "VmHWM")?,
+        cpu_seconds: cpu()? - before,
+        rss_mb: pids.iter().map(|pid| memory(*pid, "VmHWM")).sum::<Result<f64>>()?,
     };
     Ok((result, costs))
 }
