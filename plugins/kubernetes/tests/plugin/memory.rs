@@ -62,19 +62,25 @@ impl Cluster for Memory {
         }
         let mut made = manifest.clone();
         made["metadata"]["generation"] = json!(1);
-        self.versions.set(self.versions.get() + 1);
-        made["metadata"]["resourceVersion"] = json!(self.versions.get().to_string());
         let mut resources = self.resources.borrow_mut();
         if let Some(before) = resources.get(&name) {
             let read = &manifest["metadata"]["resourceVersion"];
             if !read.is_null() && *read != before["metadata"]["resourceVersion"] {
                 return Err(Error::Conflict("the object has been modified".to_owned()));
             }
-            made["status"] = before["status"].clone();
+            if let Some(status) = before.get("status") {
+                made["status"] = status.clone();
+            }
+            made["metadata"]["resourceVersion"] = before["metadata"]["resourceVersion"].clone();
+            if made == *before {
+                return Ok(made);
+            }
             if before["spec"] != made["spec"] {
                 made["status"]["observedGeneration"] = json!(0);
             }
         }
+        self.versions.set(self.versions.get() + 1);
+        made["metadata"]["resourceVersion"] = json!(self.versions.get().to_string());
         resources.insert(name, made.clone());
         Ok(made)
     }

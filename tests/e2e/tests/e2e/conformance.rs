@@ -1,13 +1,14 @@
 //! Every plugin of an interface passes the same suite, by the command that plugin authors run.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::sync::Arc;
 
+use asgard_journey::steps::MODEL;
 use asgard_journey::suite::{Run, inline};
 use libtest_mimic::Trial;
+use serde_json::Value;
 
-use crate::world::{MODEL_WITHIN, World, source_config, test, until};
+use crate::world::{World, source_config, test};
 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
@@ -85,54 +86,31 @@ fn example(world: &World) {
     assert!(passed.contains("the rows of each stream are those that were discovered"), "{}", run.said);
 }
 
-/// A model that answers 7.
-const MODEL: &str = "import sys, mlflow.sklearn
-from sklearn.dummy import DummyClassifier
-model = DummyClassifier(strategy='constant', constant=7).fit([[0.0], [1.0]], [3, 7])
-mlflow.sklearn.save_model(model, sys.argv[1], input_example=[[0.0]], pip_requirements=[])
-";
-
 fn serving(world: &World) {
-    let client = world.full();
-    until("MLflow is available", MODEL_WITHIN, || {
-        client.get("/mlops/status").is_ok_and(|status| status["mlflow_available"] == true).then_some(())
-    });
-    let python = interpreter(&world.full_data()).unwrap();
-    let folder = world.folder("conformance-model").join("model");
-    let saved = Command::new(&python).args(["-c", MODEL]).arg(&folder).output().unwrap();
-    assert!(saved.status.success(), "{}", String::from_utf8_lossy(&saved.stderr));
+    let client = world.after_journey();
+    let deployments = client.get("/mlops/deployments").unwrap();
+    let of_journey = |deployment: &&Value| deployment["model_name"] == MODEL;
+    let deployment = deployments.as_array().unwrap().iter().find(of_journey).unwrap();
+    let files =
+        format!("environments/local/objects/deployments/{}/model", deployment["deployment_id"].as_str().unwrap());
     let setup = |question: &str| {
+        let programs = &client.get("/environments/local").unwrap()["document"]["programs"];
         format!(
-            "grants.services = [\"python\"]\n[programs.python]\ntype = \"path\"\npath = \"{}\"\n\
-             [model]\nfolder = \"{}\"\nquestion = {question}\n",
-            python.display(),
-            folder.display()
+            "grants.services = [\"python\"]\nprograms = {}\n[model]\nfolder = \"{}\"\nquestion = {{ features = [{question}] }}\n",
+            inline(programs),
+            world.full_data().join(&files).display()
         )
     };
     let plugin = world.built().plugins.join("local-serving");
-    let run = suite(world, &plugin, Some(&setup("{ features = [[0.5]] }")));
+    let run = suite(world, &plugin, Some(&setup("[87.0, 85.0, 43500.0, 8.2, 92.5, 0.977]")));
     passes(&run);
     assert!(run.lines("skipped").is_empty(), "{}", run.said);
     let passed = run.lines("passed").join("\n");
     assert!(passed.contains("served, replaced without a lost request and removed twice"), "{}", run.said);
 
-    let run = suite(world, &plugin, Some(&setup("{ features = [[\"no number\"]] }")));
+    let run = suite(world, &plugin, Some(&setup("[\"no number\"]")));
     let failed = run.lines("failed").join("\n");
     assert!(run.code == 2 && failed.contains("does not answer: 422"), "{}", run.said);
-}
-
-/// That of the environment's Python, which is somewhere below the data folder.
-fn interpreter(data: &Path) -> Option<PathBuf> {
-    let mut folders = vec![data.to_owned()];
-    while let Some(folder) = folders.pop() {
-        let python = folder.join("bin/python");
-        if folder.join("pyvenv.cfg").is_file() {
-            return Some(python);
-        }
-        let entries = std::fs::read_dir(&folder).ok()?.flatten().map(|entry| entry.path());
-        folders.extend(entries.filter(|path| path.is_dir() && !path.is_symlink()));
-    }
-    None
 }
 
 fn bad(world: &World) {
