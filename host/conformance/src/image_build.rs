@@ -3,7 +3,7 @@
 use asgard_contract::deployer::{BuildOutcome, BuildRequest};
 
 use crate::bench::{Bench, configured};
-use crate::model::Model;
+use crate::model::{Model, without_files};
 use crate::report::{Found, Suite, ensure};
 use crate::stepper::{self, FOREIGN, stepper};
 
@@ -21,14 +21,7 @@ async fn work(bench: &Bench, request: BuildRequest) -> Found<BuildWork> {
 }
 
 async fn foreign(bench: &Bench) -> Found {
-    let request = BuildRequest {
-        deployment_id: "conformance".to_owned(),
-        model_name: "conformance".to_owned(),
-        model_version: "1".to_owned(),
-        model_files: Vec::new(),
-        requirements: Vec::new(),
-    };
-    stepper::refuses_foreign_states(&work(bench, request).await?).await
+    stepper::refuses_foreign_states(&work(bench, without_files()).await?).await
 }
 
 async fn cancelled(bench: &Bench) -> Found {

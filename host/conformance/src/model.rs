@@ -8,6 +8,32 @@ use crate::report::{Found, fail, skip};
 
 const NAME: &str = "conformance";
 
+/// A request for a model that has no files.
+pub(crate) fn without_files() -> BuildRequest {
+    BuildRequest {
+        deployment_id: NAME.to_owned(),
+        model_name: NAME.to_owned(),
+        model_version: "1".to_owned(),
+        model_files: Vec::new(),
+        requirements: Vec::new(),
+    }
+}
+
+/// The request that serves what another builds: once, in the default namespace.
+pub(crate) fn serving(build: BuildRequest) -> ServingRequest {
+    let BuildRequest { deployment_id, model_name, model_version, model_files, requirements } = build;
+    ServingRequest {
+        deployment_id,
+        model_name,
+        model_version,
+        image: None,
+        model_files,
+        requirements,
+        replicas: 1,
+        namespace: "default".to_owned(),
+    }
+}
+
 /// A model of the setup, its files lent as objects.
 pub(crate) struct Model<'a> {
     setup: &'a ModelSetup,
@@ -48,25 +74,19 @@ impl<'a> Model<'a> {
 
     pub(crate) fn build(&self, version: &str) -> BuildRequest {
         BuildRequest {
-            deployment_id: format!("conformance-{version}"),
-            model_name: NAME.to_owned(),
+            deployment_id: format!("{NAME}-{version}"),
             model_version: version.to_owned(),
             model_files: self.files.clone(),
             requirements: self.setup.requirements.clone(),
+            ..without_files()
         }
     }
 
     pub(crate) fn serving(&self, version: &str) -> ServingRequest {
-        let BuildRequest { deployment_id, model_name, model_version, model_files, requirements } = self.build(version);
         ServingRequest {
-            deployment_id,
-            model_name,
-            model_version,
             image: self.setup.image.clone(),
-            model_files,
-            requirements,
-            replicas: 1,
             namespace: self.setup.namespace.clone(),
+            ..serving(self.build(version))
         }
     }
 

@@ -6,7 +6,7 @@ use asgard_contract::Status;
 use asgard_contract::deployer::{ServingOutcome, ServingRequest};
 
 use crate::bench::{Bench, configured};
-use crate::model::Model;
+use crate::model::{Model, serving, without_files};
 use crate::report::{Found, Suite, ensure, fail, is_lost, said};
 use crate::stepper::{self, Done, FOREIGN, stepper};
 
@@ -33,17 +33,7 @@ async fn work(bench: &Bench, request: ServingRequest) -> Found<ServingWork> {
 }
 
 async fn foreign(bench: &Bench) -> Found {
-    let request = ServingRequest {
-        deployment_id: "conformance".to_owned(),
-        model_name: "conformance".to_owned(),
-        model_version: "1".to_owned(),
-        image: None,
-        model_files: Vec::new(),
-        requirements: Vec::new(),
-        replicas: 1,
-        namespace: "default".to_owned(),
-    };
-    let work = work(bench, request).await?;
+    let work = work(bench, serving(without_files())).await?;
     stepper::refuses_foreign_states(&work).await?;
     for answer in [work.handle.inspect(b"{}").await.map(|_| ()), work.handle.remove(b"{}").await] {
         if let Err(error) = answer

@@ -1,12 +1,12 @@
 //! Interface `feature-push`.
 
-use asgard_contract::features::{Dtype, Feature, FeatureView, PushOutcome, PushRequest};
+use asgard_contract::features::{Feature, FeatureView, PushOutcome, PushRequest};
 use asgard_contract::{Error, Result};
 
 use crate::v0_1_0::bindings::feature_push::FeaturePushPluginPre;
 use crate::v0_1_0::bindings::feature_push::exports::asgard::feature_push::feature_push as wit;
 use crate::v0_1_0::types::list;
-use crate::v0_1_0::{handle, step};
+use crate::v0_1_0::{dtypes, handle, step};
 
 handle!(
     /// Rows of feature views that do not wait for a table.
@@ -58,22 +58,4 @@ impl From<Feature> for wit::Feature {
     }
 }
 
-impl From<Dtype> for wit::Dtype {
-    fn from(dtype: Dtype) -> Self {
-        match dtype {
-            Dtype::Int32 => Self::Int32,
-            Dtype::Int64 => Self::Int64,
-            Dtype::Float32 => Self::Float32,
-            Dtype::Float64 => Self::Float64,
-            Dtype::String => Self::String,
-            Dtype::Bytes => Self::Bytes,
-            Dtype::Bool => Self::Bool,
-            Dtype::UnixTimestamp => Self::UnixTimestamp,
-            Dtype::ArrayInt32 => Self::ArrayInt32,
-            Dtype::ArrayInt64 => Self::ArrayInt64,
-            Dtype::ArrayFloat32 => Self::ArrayFloat32,
-            Dtype::ArrayFloat64 => Self::ArrayFloat64,
-            Dtype::ArrayString => Self::ArrayString,
-        }
-    }
-}
+dtypes!(wit);

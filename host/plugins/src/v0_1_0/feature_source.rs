@@ -1,8 +1,7 @@
 //! Interface `feature-source`.
 
 use asgard_contract::features::{
-    BackendInformation, Dtype, EntityRows, Feature, FeatureService, FeatureView, OnlineRequest, Outcome, Request,
-    Selection,
+    BackendInformation, EntityRows, Feature, FeatureService, FeatureView, OnlineRequest, Outcome, Request, Selection,
 };
 use asgard_contract::{Error, Result, Step};
 use serde_json::{Map, Value};
@@ -10,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::v0_1_0::bindings::feature_source::FeatureSourcePluginPre;
 use crate::v0_1_0::bindings::feature_source::exports::asgard::feature_source::feature_source as wit;
 use crate::v0_1_0::types::list;
-use crate::v0_1_0::{concealed, handle, step, step_types};
+use crate::v0_1_0::{concealed, dtypes, handle, step, step_types};
 
 handle!(
     /// Feature views over gold tables.
@@ -159,25 +158,7 @@ impl From<Feature> for wit::Feature {
     }
 }
 
-impl From<Dtype> for wit::Dtype {
-    fn from(dtype: Dtype) -> Self {
-        match dtype {
-            Dtype::Int32 => Self::Int32,
-            Dtype::Int64 => Self::Int64,
-            Dtype::Float32 => Self::Float32,
-            Dtype::Float64 => Self::Float64,
-            Dtype::String => Self::String,
-            Dtype::Bytes => Self::Bytes,
-            Dtype::Bool => Self::Bool,
-            Dtype::UnixTimestamp => Self::UnixTimestamp,
-            Dtype::ArrayInt32 => Self::ArrayInt32,
-            Dtype::ArrayInt64 => Self::ArrayInt64,
-            Dtype::ArrayFloat32 => Self::ArrayFloat32,
-            Dtype::ArrayFloat64 => Self::ArrayFloat64,
-            Dtype::ArrayString => Self::ArrayString,
-        }
-    }
-}
+dtypes!(wit);
 
 impl From<Selection> for wit::Selection {
     fn from(selection: Selection) -> Self {

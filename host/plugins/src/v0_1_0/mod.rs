@@ -158,4 +158,31 @@ macro_rules! step_types {
     };
 }
 
-use {handle, step, step_types};
+/// An interface's own copy of the types that features have.
+macro_rules! dtypes {
+    ($wit:ident) => {
+        impl From<asgard_contract::features::Dtype> for $wit::Dtype {
+            fn from(dtype: asgard_contract::features::Dtype) -> Self {
+                use asgard_contract::features::Dtype;
+
+                match dtype {
+                    Dtype::Int32 => Self::Int32,
+                    Dtype::Int64 => Self::Int64,
+                    Dtype::Float32 => Self::Float32,
+                    Dtype::Float64 => Self::Float64,
+                    Dtype::String => Self::String,
+                    Dtype::Bytes => Self::Bytes,
+                    Dtype::Bool => Self::Bool,
+                    Dtype::UnixTimestamp => Self::UnixTimestamp,
+                    Dtype::ArrayInt32 => Self::ArrayInt32,
+                    Dtype::ArrayInt64 => Self::ArrayInt64,
+                    Dtype::ArrayFloat32 => Self::ArrayFloat32,
+                    Dtype::ArrayFloat64 => Self::ArrayFloat64,
+                    Dtype::ArrayString => Self::ArrayString,
+                }
+            }
+        }
+    };
+}
+
+use {dtypes, handle, step, step_types};
