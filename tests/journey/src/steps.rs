@@ -268,12 +268,17 @@ impl<'a> Journey<'a> {
         let mut features: Vec<Value> =
             FEATURES.iter().map(|(name, dtype)| json!({"name": name, "dtype": dtype, "tags": {}})).collect();
         features.push(json!({"name": TARGET, "dtype": "bool", "description": "what is to be learned", "tags": {}}));
-        let view = self.client.post(
+        let mut view = self.client.post(
             "/feast/features",
             &json!({"name": VIEW, "entities": ["operator_id"], "features": features, "online": true, "ttl_seconds": 0,
                     "source": {"table_name": "operator_efficiency", "timestamp_field": "feature_timestamp"},
                     "description": "efficiency of operators", "tags": {"team": "factory"}}),
         )?;
+        // A store elsewhere is filled meanwhile.
+        if view["status"] == "registered" {
+            let done = |view: &Value| (view["status"] != "registered").then_some(Ok(()));
+            view = self.until(&format!("/feast/features/{VIEW}"), done)?;
+        }
         ensure!(view["status"] == "materialized", "the view is not materialised: {}", view["message"]);
         (self.say)(&format!("   {}: {}", VIEW, view["status"].as_str().unwrap_or_default()));
         Ok(())

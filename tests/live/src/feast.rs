@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::Result;
 use asgard_journey::host::free_port;
+use asgard_journey::s3::S3;
 use serde_json::{Value, json};
 
 use crate::installed;
@@ -21,6 +22,8 @@ pub struct Feast {
     server: String,
     store: Value,
     python: PathBuf,
+    /// Of clients that read the bucket.
+    environment: Value,
 }
 
 impl Feast {
@@ -29,17 +32,43 @@ impl Feast {
         std::env::var_os("ASGARD_LIVE_FEAST_PYTHON").is_some()
     }
 
-    /// Starts both and waits until they answer.
+    /// The environment's secret that clients read the bucket with.
+    pub const SECRET: &str = "files";
+
+    /// Starts both and waits until they answer. They read the files of a host on this machine.
     ///
     /// # Errors
     /// With the end of a log when a server does not come up.
     pub fn start(folder: &Path) -> Result<Self> {
+        Self::reading("duckdb", &[], folder)
+    }
+
+    /// As [`Feast::start`], for files in the bucket.
+    ///
+    /// # Errors
+    /// As [`Feast::start`].
+    pub fn start_on(s3: &S3, folder: &Path) -> Result<Self> {
+        let endpoint = s3.endpoint();
+        let login = [
+            ("AWS_ACCESS_KEY_ID", S3::ACCESS_KEY),
+            ("AWS_SECRET_ACCESS_KEY", S3::SECRET_KEY),
+            ("AWS_DEFAULT_REGION", "us-east-1"),
+            ("AWS_ENDPOINT_URL", &endpoint),
+        ];
+        // DuckDB would fetch what it reads buckets with from a registry of its own.
+        let mut feast = Self::reading("file", &login, folder)?;
+        feast.environment = login.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        feast.environment["AWS_SECRET_ACCESS_KEY"] = json!(format!("secret://{}", Self::SECRET));
+        Ok(feast)
+    }
+
+    fn reading(offline: &str, variables: &[(&str, &str)], folder: &Path) -> Result<Self> {
         let python = installed::path("FEAST_PYTHON")?;
         // A registry in a file would have one writer: each server keeps it in memory and writes all of it.
         let store = json!({
             "registry": {"registry_type": "sql", "path": format!("sqlite:///{}", folder.join("registry.db").display())},
             "online_store": {"type": "sqlite", "path": folder.join("online.db")},
-            "offline_store": {"type": "duckdb"},
+            "offline_store": {"type": offline},
             "entity_key_serialization_version": 3,
         });
         let mut file = store.clone();
@@ -54,6 +83,7 @@ impl Feast {
             command
                 .args(arguments)
                 .envs([("FEAST_USAGE", "False"), ("DO_NOT_TRACK", "true"), ("PYTHONWARNINGS", "ignore"), ("TZ", "UTC")])
+                .envs(variables.iter().copied())
                 // The feature server's workers keep a socket there.
                 .env("HOME", folder);
             Process::start(name, &mut command, folder)
@@ -68,14 +98,14 @@ impl Feast {
         // By default it looks for new views each minute.
         let mut of_server = started("feature-server", &["serve", "-h", "127.0.0.1", "-p", &port, "-r", "2"])?;
         of_server.wait(|| ureq::get(format!("{server}/health")).call().ok())?;
-        Ok(Self { _registry: of_registry, _server: of_server, registry, server, store, python })
+        Ok(Self { _registry: of_registry, _server: of_server, registry, server, store, python, environment: json!({}) })
     }
 
     /// The plugin's configuration, for a project of both servers' store.
     pub fn configuration(&self) -> Value {
         json!({
             "registry": self.registry, "feature_server": self.server, "project": PROJECT, "store": self.store,
-            "program": "feast",
+            "program": "feast", "environment": self.environment,
         })
     }
 

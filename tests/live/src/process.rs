@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use asgard_journey::processes::family;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// A Java server needs ten seconds alone and a minute on a busy machine, which is no defect.
@@ -79,10 +80,21 @@ impl Process {
         &mut self.child
     }
 
-    /// Ends it as a power cut would.
+    /// Ends it as a power cut would, with all that it started.
     pub(crate) fn kill(&mut self) -> Result<()> {
-        self.child.kill()?;
+        for id in family(self.child.id())? {
+            // One or the other may have ended by itself.
+            let _ended = Pid::from_raw(i32::try_from(id)?).map(|process| kill_process(process, Signal::KILL));
+        }
         self.child.wait()?;
+        Ok(())
+    }
+
+    /// Starts it again after [`Process::kill`], by the same command.
+    pub(crate) fn start_again(&mut self, command: &mut Command) -> Result<()> {
+        let output = File::options().append(true).open(&self.log)?;
+        let command = command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+        self.child = command.spawn().with_context(|| format!("{} does not start again", self.name))?;
         Ok(())
     }
 

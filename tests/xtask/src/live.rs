@@ -14,7 +14,7 @@ use clap::ValueEnum;
 
 use crate::java::{self, Needs};
 use crate::shell::run;
-use crate::{cached, maven, python};
+use crate::{cached, maven, python, test};
 
 /// Backends that the tests run against beside those of this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -37,8 +37,8 @@ const AIRBYTE_API: &str = "1.0.1";
 const ICEBERG: &str = "1.12.0";
 /// dbt-core 1.12 has a parser that is downloaded while it is built.
 const DBT: [&str; 2] = ["dbt-core==1.11.16", "dbt-trino==1.11.0"];
-/// As in the image that scripts and models run in.
-const MLFLOW: &str = "mlflow==3.17.2";
+/// MLflow as in the image that scripts and models run in, and what its server speaks to PostgreSQL and to a bucket with.
+const MLFLOW: [&str; 3] = ["mlflow==3.17.2", "psycopg2-binary==2.9.13", "boto3==1.44.8"];
 /// Feast 0.67 starts with no newer FastAPI. `grpcio` is the registry server's, which says so nowhere.
 const FEAST: [&str; 2] = ["feast[duckdb,grpcio]==0.67.0", "fastapi==0.135.0"];
 /// The API of ECR.
@@ -58,6 +58,18 @@ impl Live {
             Self::Ml => ml(),
         }
     }
+}
+
+/// Everything that the stack of production is made of, as variables of an environment.
+pub(crate) fn production() -> Result<Vec<(&'static str, PathBuf)>> {
+    let mut provided = data()?;
+    provided.extend(kubernetes::model_images()?);
+    provided.extend([
+        ("ASGARD_LIVE_MLFLOW_PYTHON", python::environment("mlflow", &MLFLOW)?),
+        ("ASGARD_LIVE_FEAST_PYTHON", feast()?),
+        ("ASGARD_TEST_PYTHON", test::python()?),
+    ]);
+    Ok(provided)
 }
 
 /// What is made of what was just built.
@@ -107,7 +119,7 @@ fn ml() -> Result<Vec<(&'static str, PathBuf)>> {
     provided.extend([
         ("ASGARD_LIVE_JAVA", java::home(FOR_SERVERS)?),
         ("ASGARD_LIVE_NESSIE", nessie()?),
-        ("ASGARD_LIVE_MLFLOW_PYTHON", python::environment("mlflow", &[MLFLOW])?),
+        ("ASGARD_LIVE_MLFLOW_PYTHON", python::environment("mlflow", &MLFLOW)?),
         ("ASGARD_LIVE_FEAST_PYTHON", feast()?),
         ("ASGARD_LIVE_MOTO_PYTHON", python::environment("moto", &[MOTO])?),
     ]);

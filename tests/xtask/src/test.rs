@@ -1,6 +1,7 @@
 //! `cargo xtask test`: all tests, with all that they need. Those of the store and of tasks run a second time, on PostgreSQL.
 
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread;
 
@@ -44,7 +45,7 @@ impl Test {
         let provided =
             thread::spawn(move || asked_for.iter().map(|backends| backends.provide()).collect::<Result<Vec<_>>>());
         let built = build::everything(Profile::Dev)?;
-        let python = python::environment("tests", &REQUIREMENTS)?;
+        let python = python()?;
         let mut live = provided.join().map_err(|_| anyhow!("what the live tests need could not be fetched"))??;
         live.push(live::of_host(&built, &self.live)?);
         // What hosts of earlier tests compiled may be of plugins that are no more.
@@ -67,6 +68,11 @@ impl Test {
         ensure!(green, "cargo test failed");
         Ok(())
     }
+}
+
+/// A Python with what the tests read with; beside it is the store's program.
+pub(crate) fn python() -> Result<PathBuf> {
+    python::environment("tests", &REQUIREMENTS)
 }
 
 /// The same suites on the other database: hosts may keep what they remember in either.

@@ -1,6 +1,7 @@
 //! The control plane: etcd, the API server, controllers and the scheduler.
 
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::Result;
 
@@ -13,14 +14,34 @@ use crate::process::Process;
 /// Addresses of services, which only the node knows.
 const SERVICES: &str = "10.96.0.0/16";
 
-/// etcd and the API server, ready to answer.
+/// etcd and the API server; they end when dropped.
+pub(super) struct Api {
+    // The one who asks before the one who answers.
+    server: Process,
+    _etcd: Process,
+    command: Command,
+}
+
+impl Api {
+    /// Ends the API server as a power cut would; what it was told is in etcd.
+    pub(super) fn crash(&mut self) -> Result<()> {
+        self.server.kill()
+    }
+
+    /// Starts the API server again after a crash. It is the same to all: its certificate is in its folder.
+    pub(super) fn restart(&mut self) -> Result<()> {
+        self.server.start_again(&mut self.command)
+    }
+}
+
+/// Starts both, until there is a certificate to ask the API server by.
 pub(super) fn api(
     home: &Home,
     network: &Network,
     identities: &Identities,
     enclosure: &Enclosure,
     folder: &Path,
-) -> Result<Vec<Process>> {
+) -> Result<Api> {
     let address = network.machine();
     let (clients, peers) = (format!("http://{address}:2379"), format!("http://{address}:2380"));
     let mut etcd = enclosure.command(&home.kubernetes);
@@ -36,8 +57,8 @@ pub(super) fn api(
     let mut etcd = Process::start("etcd", &mut etcd, folder)?;
     etcd.wait(|| ureq::get(&format!("{clients}/health")).call().ok())?;
 
-    let mut server = enclosure.command(&home.kubernetes);
-    server
+    let mut command = enclosure.command(&home.kubernetes);
+    command
         .args(["apiserver", "--secure-port=6443", "--authorization-mode=Node,RBAC", "--allow-privileged=true"])
         .arg("--kubelet-preferred-address-types=InternalIP")
         .arg("--service-account-issuer=https://kubernetes.default.svc")
@@ -49,11 +70,11 @@ pub(super) fn api(
         .arg(format!("--token-auth-file={}", identities.file.display()))
         .arg(format!("--service-account-key-file={}", identities.key.display()))
         .arg(format!("--service-account-signing-key-file={}", identities.key.display()));
-    let mut server = Process::start("apiserver", &mut server, folder)?;
+    let mut server = Process::start("apiserver", &mut command, folder)?;
     // It makes its certificate as it starts, and clients need that to ask it anything.
     let certificate = certificates(folder).join("apiserver.crt");
     server.wait(|| std::fs::metadata(&certificate).is_ok_and(|file| file.len() > 0).then_some(()))?;
-    Ok(vec![server, etcd])
+    Ok(Api { server, _etcd: etcd, command })
 }
 
 /// What acts on what the API server is told.

@@ -17,13 +17,15 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use asgard_journey::host::free_port_at;
 use serde_json::{Value, json};
 
 use crate::network::Network;
 use crate::process::Process;
-use crate::registry::Registry;
+use crate::registry::{self, Asks, Registry};
 use balancer::Balancer;
 use client::Client;
+use control::Api;
 use enclosure::Enclosure;
 use identity::Identities;
 
@@ -65,6 +67,7 @@ pub struct Kubernetes {
     // In the order in which they end: those who ask before those who answer.
     _balancer: Balancer,
     _processes: Vec<Process>,
+    api: Api,
     registry: Registry,
     enclosure: Enclosure,
     client: Client,
@@ -83,20 +86,23 @@ impl Kubernetes {
         let containerd = folder.join("containerd");
         std::fs::create_dir_all(&containerd)?;
         let enclosure = Enclosure::start(network, &containerd.join("state"))?;
-        let registry = Registry::start(network.machine(), enclosure.command("docker-registry"), folder)?;
+        let at = (network.machine(), registry::PORT);
+        let registry = Registry::start(at, Asks::Nobody, enclosure.command("docker-registry"), folder)?;
+        node::know(&registry, folder)?;
         registry.push(&home.busybox, "busybox:1")?;
 
         let identities = Identities::make(folder)?;
-        let mut processes = control::api(home, network, &identities, &enclosure, folder)?;
+        let api = control::api(home, network, &identities, &enclosure, folder)?;
         let kubeconfig = identities.configure(network.machine(), folder)?;
         let (proxy, client) = Client::start(enclosure.command(&home.kubernetes), &kubeconfig, folder)?;
-        processes.insert(0, proxy);
+        let mut processes = vec![proxy];
         processes.extend(control::controllers(home, network, &enclosure, folder)?);
         processes.extend(node::start(home, network, &registry, &enclosure, folder)?);
         let balancer = Balancer::start(client.clone(), network.balancers().collect());
         let kubernetes = Self {
             _balancer: balancer,
             _processes: processes,
+            api,
             registry,
             enclosure,
             client,
@@ -122,6 +128,44 @@ impl Kubernetes {
     /// Where images are, the same for this machine, the node and pods.
     pub fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// The registry, to end it and start it again.
+    pub fn registry_mut(&mut self) -> &mut Registry {
+        &mut self.registry
+    }
+
+    /// Another registry, empty, that asks who pushes and who pulls. It keeps its images in `folder`.
+    ///
+    /// # Errors
+    /// With the end of its log when it does not come up.
+    pub fn private_registry(&self, folder: &Path) -> Result<Registry> {
+        let at = (self.address, free_port_at(self.address)?);
+        let registry = Registry::start(at, Asks::Everybody, self.enclosure.command("docker-registry"), folder)?;
+        node::know(&registry, &self.folder)?;
+        Ok(registry)
+    }
+
+    /// Ends the API server as a power cut would; everything else goes on.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn crash_api_server(&mut self) -> Result<()> {
+        self.api.crash()
+    }
+
+    /// Starts the API server again after a crash, and waits until it answers.
+    ///
+    /// # Errors
+    /// Those of the system; when it does not come up.
+    pub fn restart_api_server(&mut self) -> Result<()> {
+        self.api.restart()?;
+        let start = Instant::now();
+        while self.client.find("/api/v1/namespaces/default").is_err() {
+            ensure!(start.elapsed() < NOTICED_WITHIN, "the API server does not answer again");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Ok(())
     }
 
     /// The image of a shell with its tools.

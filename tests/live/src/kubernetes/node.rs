@@ -18,6 +18,9 @@ pub(super) const NAME: &str = "node";
 /// Addresses of pods, which only the node knows.
 pub(super) const PODS: &str = "10.244.0.0/16";
 
+/// Where containerd looks how to speak to a registry, each time that it pulls.
+const REGISTRIES: &str = "containerd/registries";
+
 /// Where Debian's package has the plugins that give pods their network.
 const PLUGINS: &str = "/usr/lib/cni";
 
@@ -73,6 +76,15 @@ pub(super) fn start(
     Ok(vec![coredns, proxy, kubelet, containerd])
 }
 
+/// Lets the node pull from a registry over plain HTTP, from now on.
+pub(super) fn know(registry: &Registry, folder: &Path) -> Result<()> {
+    let address = registry.address();
+    let hosts = format!(
+        "server = \"http://{address}\"\n[host.\"http://{address}\"]\n  capabilities = [\"pull\", \"resolve\"]\n"
+    );
+    write(folder, &format!("{REGISTRIES}/{address}/hosts.toml"), &hosts)
+}
+
 /// Pods are behind a bridge of the node; to others they have the node's address.
 fn pods_network(folder: &Path) -> serde_json::Value {
     json!({"cniVersion": "0.4.0", "name": "pods", "plugins": [
@@ -89,10 +101,11 @@ fn pods_network(folder: &Path) -> serde_json::Value {
 
 /// Where this process lacks the right to make processes less likely to be killed (in some virtual machines and containers),
 /// containers must not try: none would start.
-fn containerd(folder: &Path, registry: &Registry) -> String {
-    let folder = folder.join("containerd");
+fn containerd(root: &Path, registry: &Registry) -> String {
+    let folder = root.join("containerd");
     let folder = folder.display();
-    let (address, pause) = (registry.address(), registry.image("busybox:1"));
+    let (registries, pause) = (root.join(REGISTRIES), registry.image("busybox:1"));
+    let registries = registries.display();
     format!(
         r#"version = 2
 root = "{folder}/root"
@@ -113,8 +126,8 @@ disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapsho
   conf_dir = "{folder}/network"
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
   runtime_type = "io.containerd.runc.v2"
-[plugins."io.containerd.grpc.v1.cri".registry.mirrors."{address}"]
-  endpoint = ["http://{address}"]
+[plugins."io.containerd.grpc.v1.cri".registry]
+  config_path = "{registries}"
 "#
     )
 }

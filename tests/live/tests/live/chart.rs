@@ -9,6 +9,7 @@ use asgard_journey::database::Database;
 use asgard_journey::host::LIGHT;
 use asgard_journey::s3::S3;
 use asgard_journey::steps::{Journey, Source};
+use asgard_live::bindings;
 use asgard_live::forward;
 use asgard_live::helm::Helm;
 use asgard_live::images::Image;
@@ -80,8 +81,9 @@ fn installs(world: &World) {
     let port = forward::at(world.address(), source.port).unwrap();
     let source = Source { host: world.address().to_string(), port, ..source };
     let client = Client::new(format!("{url}/environments/production")).with_token(TOKEN);
-    let mut journey =
-        Journey::new(&client, &|line| println!("{line}")).with_steps_within(STEP_WITHIN).to_sink(sink(world));
+    let mut journey = Journey::new(&client, &|line| println!("{line}"))
+        .with_steps_within(STEP_WITHIN)
+        .to_sink(bindings::sink(world.s3()));
     journey.ingest(&source).unwrap();
     // What one of the hosts was told, all know: each pod may end at any time.
     kubernetes.kubectl(&["-n", NAMESPACE, "delete", "pod", &first_pod(world), "--wait=false"]).unwrap();
@@ -92,14 +94,6 @@ fn installs(world: &World) {
     assert!(off.is_empty(), "{off:?}");
     let removed = helm.run(&["uninstall", "asgard", "--namespace", NAMESPACE, "--wait"]).unwrap();
     assert!(removed.status.success(), "{}", String::from_utf8_lossy(&removed.stderr));
-}
-
-/// Files of the catalog's own place, which a folder of one host is not.
-fn sink(world: &World) -> Value {
-    json!({"name": "lake", "type": "s3", "config": {
-        "s3_bucket_name": S3::BUCKET, "s3_bucket_region": "us-east-1", "s3_bucket_path": "warehouse/factory",
-        "s3_endpoint": world.s3().endpoint(), "access_key_id": S3::ACCESS_KEY, "secret_access_key": S3::SECRET_KEY,
-    }})
 }
 
 fn first_pod(world: &World) -> String {

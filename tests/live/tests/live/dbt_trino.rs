@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use asgard_journey::client::Client;
+use asgard_live::bindings;
 use asgard_live::rows::Answer;
 use asgard_live::trino::Trino;
 use libtest_mimic::Trial;
@@ -71,12 +72,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
 
 /// The parts of an environment's document that bind gold to Trino at `url`.
 pub(crate) fn binding(world: &World, mode: Mode, url: &str) -> Value {
-    let configuration = json!({"url": url, "mode": mode.name(), "catalog": "nessie", "table_properties": true});
-    let grants = json!({"http": [{"host": url.trim_start_matches("http://")}], "processes": ["dbt"]});
-    json!({
-        "gold": {"plugin": "dbt-trino", "configuration": configuration, "grants": grants},
-        "programs": {"dbt": {"type": "path", "path": world.installed().unwrap().dbt}},
-    })
+    bindings::dbt_trino(&world.installed().unwrap().dbt, mode.name(), url)
 }
 
 /// The environment whose gold is made in this mode.

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use asgard_journey::client::Client;
+use asgard_live::bindings;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
@@ -116,18 +117,7 @@ impl Both {
 
 /// The parts of an environment's document that bind features to Feast.
 fn binding(world: &World) -> Value {
-    let feast = world.feast();
-    json!({
-        "features": {
-            "plugin": "feast",
-            "configuration": feast.configuration(),
-            "grants": {
-                "lakehouse": {"read": ["silver", "gold"]}, "objects": true, "key_value": true,
-                "http": feast.grants(), "processes": ["feast"],
-            },
-        },
-        "programs": {"feast": {"type": "path", "path": feast.python()}},
-    })
+    bindings::feast(world.feast())
 }
 
 fn view(name: &str, table: &str, entities: &[&str], features: &[(&str, &str)]) -> Value {

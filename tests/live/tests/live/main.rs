@@ -28,6 +28,7 @@ mod spark_operator;
 mod spark_plugin;
 mod stacks;
 mod suites;
+mod tracking;
 mod world;
 mod writes;
 
@@ -39,6 +40,7 @@ use asgard_live::images::Image;
 use asgard_live::installed::Installed;
 use asgard_live::kubernetes::Home;
 use asgard_live::operator::Operator;
+use asgard_live::tracker::Tracker;
 use libtest_mimic::Arguments;
 
 use crate::world::World;
@@ -83,6 +85,9 @@ fn main() -> ExitCode {
     }
     if Image::Asgard.asked_for() {
         trials.push(chart::trials(&world));
+    }
+    if Tracker::asked_for() {
+        trials.push(tracking::trials(&world));
     }
     if Feast::asked_for() {
         trials.push(feast::trials(&world));

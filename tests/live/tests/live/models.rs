@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use asgard_journey::client::Client;
 use asgard_journey::s3::S3;
-use asgard_live::images::Image;
+use asgard_live::bindings;
 use asgard_live::kubernetes::Kubernetes;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
@@ -130,7 +130,7 @@ fn share_of(version: &str, url: &str, calls: u32) -> f64 {
     f64::from(asked.filter(|answer| answer["version"] == version).count() as u32) / f64::from(calls)
 }
 
-fn remove(environment: &Client, deployment: &Value) {
+pub(crate) fn remove(environment: &Client, deployment: &Value) {
     let path = format!("/mlops/deployments/{}", deployment["deployment_id"].as_str().unwrap());
     let answer = environment.send("DELETE", &path, None, &[]).unwrap();
     assert!(answer.status < 300, "{}", answer.body);
@@ -251,59 +251,18 @@ pub(crate) fn make_features(client: &Client) {
 
 /// The bindings of training, build and serving in pods of a namespace, which is made.
 pub(crate) fn in_pods(kubernetes: &Kubernetes, tracker: &str, name: &str, build: &Value) -> Value {
-    let registry = kubernetes.registry();
-    let (base, kaniko) = (Image::ModelServer.push(registry).unwrap(), Image::Kaniko.push(registry).unwrap());
-    kubernetes.namespace(name).unwrap();
-    let granted = |kinds: &[&str], verbs: &[&str]| json!({"namespaces": [name], "kinds": kinds, "verbs": verbs, "substitute_secrets": kinds.contains(&"v1/Secret")});
-    let jobs = json!([
-        granted(&["batch/v1/Job"], &["get", "apply", "patch", "delete"]),
-        granted(&["v1/ConfigMap", "v1/Secret"], &["apply"]),
-        granted(&["v1/Pod"], &["get", "list", "logs"]),
-    ]);
-    let models = json!([
-        granted(&["apps/v1/Deployment", "v1/Service"], &["get", "apply", "delete"]),
-        granted(&["v1/Pod"], &["get", "list", "logs"]),
-    ]);
-    let small = json!({"resources": {"requests": {"cpu": "200m", "memory": "128Mi"}}});
-    let mut building = json!({
-        "namespace": name, "image": kaniko, "copy_image": kubernetes.busybox(), "registry": registry.address(),
-        "repository": "models/{model}", "base_image": base, "insecure": true, "pod": small,
-    });
-    for (key, value) in build.as_object().into_iter().flatten() {
-        building[key.as_str()] = value.clone();
-    }
-    // Load balancers are in the network of the run.
-    let [a, b, c, _] = kubernetes.address().octets();
-    json!({
-        "training": {
-            "plugin": "mlflow",
-            "configuration": {
-                "tracking_uri": tracker, "runner": "kubernetes",
-                "kubernetes": {"namespace": name, "image": base, "pod": small},
-            },
-            "grants": {"http": [{"host": tracker.trim_start_matches("http://")}], "objects": true, "kubernetes": jobs},
-        },
-        "build": {
-            "plugin": "kaniko", "configuration": building,
-            "grants": {"http": [{"host": "127.0.0.1:*"}], "objects": true, "kubernetes": jobs},
-        },
-        "serving": {
-            "plugin": "kubernetes",
-            "configuration": {"namespace": name, "verify": true, "drain_seconds": 5, "pod": small},
-            "grants": {"http": [{"host": format!("{a}.{b}.{c}.0/24:*")}], "kubernetes": models},
-        },
-    })
+    bindings::in_pods(kubernetes, tracker, name, build).unwrap()
 }
 
 /// A deployment that was made.
-fn deployed(environment: &Client, model: &str, changes: &Value) -> Value {
+pub(crate) fn deployed(environment: &Client, model: &str, changes: &Value) -> Value {
     let deployment = ended(environment, model, changes);
     assert_eq!(deployment["status"], "deployed", "{deployment}");
     deployment
 }
 
 /// A deployment at its end.
-fn ended(environment: &Client, model: &str, changes: &Value) -> Value {
+pub(crate) fn ended(environment: &Client, model: &str, changes: &Value) -> Value {
     followed(environment, &environment.post("/mlops/deploy", &request(model, changes)).unwrap())
 }
 
@@ -320,14 +279,19 @@ pub(crate) fn request(model: &str, changes: &Value) -> Value {
 }
 
 /// What a deployment made, served once more.
-fn served_again(environment: &Client, deployment: &Value, how: &Value) -> Value {
-    let path = format!("/mlops/deployments/{}/serve", deployment["deployment_id"].as_str().unwrap());
-    let again = followed(environment, &environment.post(&path, how).unwrap());
+pub(crate) fn served_again(environment: &Client, deployment: &Value, how: &Value) -> Value {
+    let again = ended_again(environment, deployment, how);
     assert_eq!(again["status"], "deployed", "{again}");
     again
 }
 
-fn followed(environment: &Client, submitted: &Value) -> Value {
+/// As [`served_again`], however it ends.
+pub(crate) fn ended_again(environment: &Client, deployment: &Value, how: &Value) -> Value {
+    let path = format!("/mlops/deployments/{}/serve", deployment["deployment_id"].as_str().unwrap());
+    followed(environment, &environment.post(&path, how).unwrap())
+}
+
+pub(crate) fn followed(environment: &Client, submitted: &Value) -> Value {
     let path = format!("/mlops/deployments/{}", submitted["deployment_id"].as_str().unwrap());
     let start = Instant::now();
     loop {

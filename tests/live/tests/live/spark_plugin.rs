@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use asgard_journey::proxy::Proxy;
 use asgard_journey::s3::S3;
+use asgard_live::bindings;
 use asgard_live::nessie::Nessie;
 use asgard_live::operator::Operator;
 use libtest_mimic::Trial;
@@ -88,33 +89,7 @@ fn connect(world: &World, url: &str) -> Value {
 }
 
 fn operator(world: &World, image: &str) -> Value {
-    let kubernetes = world.kubernetes();
-    kubernetes.namespace("silver").unwrap();
-    let account =
-        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "spark", "namespace": "silver"}});
-    let role = json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "spark", "namespace": "silver"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"},
-        "subjects": [{"kind": "ServiceAccount", "name": "spark", "namespace": "silver"}],
-    });
-    for manifest in [account, role] {
-        kubernetes.apply(&manifest.to_string()).unwrap();
-    }
-    let configuration = json!({
-        "mode": "operator", "namespace": "silver", "image": image, "start_seconds": 300,
-        // Two cores are all that some machines have, and everything else runs on them too.
-        "spark_conf": {"spark.kubernetes.driver.request.cores": "100m", "spark.kubernetes.executor.request.cores": "100m",
-            "spark.sql.shuffle.partitions": "2"},
-    });
-    let grants = json!([
-        {"namespaces": ["silver"], "kinds": ["sparkoperator.k8s.io/v1beta2/SparkApplication", "v1/ConfigMap", "v1/Pod"],
-            "verbs": ["get", "list", "watch", "apply", "delete", "logs"]},
-        {"namespaces": ["silver"], "kinds": ["v1/Secret"], "verbs": ["apply", "delete"], "substitute_secrets": true},
-    ]);
-    json!({
-        "kubernetes": {"type": "kubeconfig", "path": kubernetes.kubeconfig()},
-        "silver": {"plugin": "spark", "configuration": configuration, "grants": {"kubernetes": grants}},
-    })
+    bindings::spark_operator(world.kubernetes(), image, "silver").unwrap()
 }
 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {

@@ -12,6 +12,8 @@ use asgard_journey::host::{Built, Host};
 use asgard_journey::s3::S3;
 use asgard_journey::source::FactorySource;
 pub(crate) use asgard_journey::waiting::until;
+use asgard_live::bindings::{self, KEYS};
+pub(crate) use asgard_live::bindings::{borrowed, environment_on};
 use asgard_live::ecr::Ecr;
 use asgard_live::feast::Feast;
 use asgard_live::installed::Installed;
@@ -241,12 +243,9 @@ impl World {
     }
 
     fn on_nessie(&self, name: &str, uri: &str, changes: &Value) -> Result<Lake> {
-        let s3 = json!({"endpoint": self.s3().endpoint(), "secret": "keys"});
-        let catalog = json!({"type": "rest", "uri": uri, "warehouse": Nessie::WAREHOUSE});
         let mut changes = changes.clone();
-        changes["lakehouse"] = json!({"catalog": catalog, "storage": Nessie::storage(), "s3": s3});
-        let keys = format!("{}:{}", S3::ACCESS_KEY, S3::SECRET_KEY);
-        Ok(Lake(self.environment_with(name, &[("keys", &keys)], &changes)?))
+        changes["lakehouse"] = bindings::lakehouse(self.s3(), uri);
+        Ok(Lake(self.environment_with(name, &[(KEYS, &bindings::keys())], &changes)?))
     }
 
     /// Changes parts of an environment's document.
@@ -269,62 +268,21 @@ impl World {
 
     /// Settings of a catalog of Trino's over Nessie.
     pub(crate) fn trino_on_nessie(&self) -> Vec<(&'static str, String)> {
-        self.trino_on(self.nessie().iceberg())
+        bindings::trino_catalog(self.s3(), &self.nessie().iceberg())
     }
 
     /// Settings of a catalog of Trino's over a branch of Nessie.
     pub(crate) fn trino_on_branch(&self, branch: &str) -> Vec<(&'static str, String)> {
-        self.trino_on(self.nessie().iceberg_on(branch))
-    }
-
-    fn trino_on(&self, uri: String) -> Vec<(&'static str, String)> {
-        let mut settings = self.trino_on_s3();
-        settings.push(("iceberg.rest-catalog.uri", uri));
-        settings.push(("iceberg.rest-catalog.warehouse", Nessie::WAREHOUSE.to_owned()));
-        settings
-    }
-
-    fn trino_on_s3(&self) -> Vec<(&'static str, String)> {
-        let setting = |name, value: &str| (name, value.to_owned());
-        vec![
-            setting("iceberg.catalog.type", "rest"),
-            // Each table gets a folder of its own, whatever was there before.
-            setting("iceberg.unique-table-location", "true"),
-            setting("iceberg.allowed-extra-properties", "*"),
-            setting("fs.native-s3.enabled", "true"),
-            setting("s3.endpoint", &self.s3().endpoint()),
-            setting("s3.region", "us-east-1"),
-            setting("s3.path-style-access", "true"),
-            setting("s3.aws-access-key", S3::ACCESS_KEY),
-            setting("s3.aws-secret-key", S3::SECRET_KEY),
-        ]
+        bindings::trino_catalog(self.s3(), &self.nessie().iceberg_on(branch))
     }
 
     /// An environment of its own: the light one with what `changes` sets.
     pub(crate) fn environment_with(&self, name: &str, secrets: &[(&str, &str)], changes: &Value) -> Result<Client> {
-        let client = self.host().client();
-        let path = format!("/environments/{name}");
-        let mut document = client.get("/environments/local")?["document"].clone();
-        document["name"] = json!(name);
-        let put = |path: &str, body: &Value| {
-            let answer = client.send("PUT", path, Some(body), &[])?;
-            ensure!(answer.status < 300, "PUT {path} was answered with {}: {}", answer.status, answer.body);
-            Ok(())
-        };
-        put(&path, &document)?;
-        for (secret, value) in secrets {
-            put(&format!("{path}/secrets/{secret}"), &json!({"value": value}))?;
-        }
-        for (section, value) in changes.as_object().into_iter().flatten() {
-            document[section.as_str()] = value.clone();
-        }
-        put(&path, &document)?;
-        Ok(Client::new(format!("{}{path}", client.base())))
+        environment_on(&self.host().client(), name, secrets, changes)
     }
 
     fn environment(&self, name: &str, lakehouse: &Value) -> Result<Client> {
-        let keys = format!("{}:{}", S3::ACCESS_KEY, S3::SECRET_KEY);
-        self.environment_with(name, &[("keys", &keys)], &json!({"lakehouse": lakehouse}))
+        self.environment_with(name, &[(KEYS, &bindings::keys())], &json!({"lakehouse": lakehouse}))
     }
 
     /// Attaches the engines to the lakehouses: `iceberg` is the environment in the bucket, under the name that the host's own
@@ -335,7 +293,7 @@ impl World {
             self.branch();
             let (nessie, s3) = (self.nessie().iceberg(), self.s3().endpoint());
             let (bucket, disk) = (format!("{}/iceberg", bucket.0.base()), format!("{}/iceberg", disk.0.base()));
-            let mut trino = self.trino_on_s3();
+            let mut trino = bindings::trino_on(self.s3());
             trino.push(("iceberg.rest-catalog.uri", bucket.clone()));
             self.bare_trino().attach("iceberg", &borrowed(&trino))?;
             self.bare_trino().attach("nessie", &borrowed(&self.trino_on_nessie()))?;
@@ -375,11 +333,6 @@ impl World {
         drop((self.spark, self.trino, self.operator, self.kubernetes, self.tracker, self.ecr, self.feast));
         drop((self.nessie, self.source, self.s3, self.network));
     }
-}
-
-/// Settings as they are handed on.
-pub(crate) fn borrowed<'a>(settings: &'a [(&'a str, String)]) -> Vec<(&'a str, &'a str)> {
-    settings.iter().map(|(name, value)| (*name, value.as_str())).collect()
 }
 
 fn started<'a, T>(what: &str, server: &'a Server<T>, start: impl FnOnce() -> Result<T>) -> &'a T {
