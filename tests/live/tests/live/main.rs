@@ -21,6 +21,8 @@ mod kubernetes;
 mod lake;
 mod models;
 mod nessie;
+mod outages;
+mod private;
 mod races;
 mod reads;
 mod refusals;
@@ -82,6 +84,8 @@ fn main() -> ExitCode {
         trials.push(kaniko::trials(&world));
         trials.push(models::trials(&world));
         trials.push(suites::trials(&world));
+        trials.push(private::trials(&world));
+        trials.push(outages::trials(&world));
     }
     if Image::Asgard.asked_for() {
         trials.push(chart::trials(&world));
