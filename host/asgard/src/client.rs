@@ -1,8 +1,10 @@
 //! A client of a running host, as the commands beside it use it.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
@@ -15,6 +17,14 @@ pub(crate) struct Place {
     /// The host's token, if it wants one.
     #[arg(long, env = "ASGARD_TOKEN", hide_env_values = true)]
     token: Option<String>,
+}
+
+/// The host's answer that it cannot do something yet, and when to ask it again.
+#[derive(Debug, thiserror::Error)]
+#[error("{detail}")]
+pub(crate) struct NotYet {
+    detail: String,
+    pub(crate) after: Duration,
 }
 
 /// A client of one host.
@@ -103,13 +113,17 @@ impl Client {
         if status.is_success() {
             return Ok(response);
         }
+        let after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
         let text = response.text().await.unwrap_or_default();
         let problem: Value = serde_json::from_str(&text).unwrap_or_default();
         match problem.get("detail").and_then(Value::as_str) {
             Some(detail) if status == StatusCode::UNAUTHORIZED => {
                 bail!("{detail}; give it with `--token` or ASGARD_TOKEN")
             }
-            Some(detail) => bail!("{detail}"),
+            Some(detail) => match after.filter(|_| status == StatusCode::SERVICE_UNAVAILABLE) {
+                Some(seconds) => Err(NotYet { detail: detail.to_owned(), after: Duration::from_secs(seconds) }.into()),
+                None => bail!("{detail}"),
+            },
             None => bail!("{} answered {status}: {text}", self.base),
         }
     }

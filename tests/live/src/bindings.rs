@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 use asgard_journey::client::Client;
 use asgard_journey::s3::S3;
+use asgard_journey::waiting::when_ready;
 use serde_json::{Value, json};
 
 use crate::feast::Feast;
@@ -29,7 +30,7 @@ pub fn environment_on(client: &Client, name: &str, secrets: &[(&str, &str)], cha
     let mut document = client.get("/environments/local")?["document"].clone();
     document["name"] = json!(name);
     let put = |path: &str, body: &Value| {
-        let answer = client.send("PUT", path, Some(body), &[])?;
+        let answer = when_ready(client, "PUT", path, body);
         ensure!(answer.status < 300, "PUT {path} was answered with {}: {}", answer.status, answer.body);
         Ok(())
     };

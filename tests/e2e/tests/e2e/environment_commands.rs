@@ -25,9 +25,14 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
 
 /// What a command said, and its exit code.
 fn asgard(world: &World, arguments: &[&str]) -> (i32, String) {
+    asgard_at(world, world.light().base(), arguments)
+}
+
+/// Likewise, of the host there.
+pub(crate) fn asgard_at(world: &World, url: &str, arguments: &[&str]) -> (i32, String) {
     let output = Command::new(&world.built().asgard)
         .args(arguments)
-        .env("ASGARD_URL", world.light().base())
+        .env("ASGARD_URL", url)
         .env("USER", "freyja")
         .stdin(Stdio::null())
         .output()

@@ -10,6 +10,7 @@ use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
 use crate::cluster::{Asked, stand_in};
+use crate::environment_commands::asgard_at;
 use crate::faults::assert_met;
 use crate::served_models::{CONSTANT, available, ended};
 use crate::world::{World, test};
@@ -19,8 +20,10 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "answers_of_mlflow_that_are_lost_leave_one_run_and_one_version", lost),
         test(world, "mlflow_that_is_busy_or_slow_is_asked_again_and_gets_one_run_and_one_version", busy),
         test(world, "answers_of_mlflow_that_break_off_leave_one_run_and_one_version", half),
+        test(world, "a_version_that_the_script_registered_gets_the_deployments_tags_and_the_alias", by_script),
         test(world, "a_script_whose_run_cannot_be_made_fails_with_the_reason", no_run),
         test(world, "mlflow_that_wants_to_be_left_alone_for_long_fails_the_deployment_with_its_status", away),
+        test(world, "a_backend_that_is_soon_ready_is_waited_for_before_it_is_bound", unready),
         test(world, "ecr_behind_a_network_that_fails_gets_one_repository_and_one_build", ecr),
     ]
 }
@@ -65,7 +68,11 @@ impl Tracked {
 
     /// Trains, registers and serves; answers with the deployment at its end.
     fn deploy(&self) -> Value {
-        let request = json!({"script_name": "train.py", "script_content": CONSTANT, "experiment_name": self.name,
+        self.deploy_script(CONSTANT)
+    }
+
+    fn deploy_script(&self, script: &str) -> Value {
+        let request = json!({"script_name": "train.py", "script_content": script, "experiment_name": self.name,
             "model_name": self.name, "environment_vars": {"ANSWER": "1"}, "replicas": 1});
         ended(&self.client, &self.client.post("/mlops/deploy", &request).unwrap())
     }
@@ -96,6 +103,11 @@ impl Tracked {
         let tags = versions[0]["tags"].as_array().unwrap();
         let id = json!({"key": "asgard.deployment_id", "value": deployment["deployment_id"]});
         assert!(tags.contains(&id), "{tags:?}");
+        let plugin = tags.iter().find(|tag| tag["key"] == "asgard.training_plugin").unwrap();
+        assert!(plugin["value"].as_str().unwrap().contains("sha256:"), "{tags:?}");
+        let path = format!("/api/2.0/mlflow/registered-models/get?name={}", self.name);
+        let aliases = self.mlflow.get(&path).unwrap()["registered_model"]["aliases"].clone();
+        assert_eq!(aliases, json!([{"alias": "candidate", "version": deployment["model_version"]}]));
         let predict = deployment["endpoints"]["predict"].as_str().unwrap();
         assert_eq!(self.client.post(predict, &json!({"features": [[0.0]]})).unwrap()["predictions"], json!([1]));
     }
@@ -111,6 +123,7 @@ fn lost(world: &World) {
         ("POST", "/runs/search"),
         ("POST", "/registered-models/create"),
         ("POST", "/model-versions/create"),
+        ("POST", "/registered-models/alias"),
         ("GET", "/artifacts/MLmodel"),
         // The double of the first run.
         ("POST", "/runs/delete"),
@@ -164,6 +177,19 @@ fn half(world: &World) {
     assert_met(&seen, Fault::LostRequest);
 }
 
+fn by_script(world: &World) {
+    let tracked = Tracked::new(world, "faults_by_script");
+    // One of the deployment's tags.
+    tracked.faults.fail("POST", "/model-versions/set-tag", 0..1, Fault::LostAnswer);
+    let (before, after) = ("name='model',", "name='model', registered_model_name=os.environ['ASGARD_MODEL_NAME'],");
+    assert!(CONSTANT.contains(before));
+    tracked.assert_deployed_once(&tracked.deploy_script(&CONSTANT.replace(before, after)));
+    let seen = tracked.faults.mend();
+    assert_met(&seen, Fault::LostAnswer);
+    let made = |each: &&Seen| each.path.ends_with("/model-versions/create");
+    assert_eq!(seen.iter().filter(made).count(), 1, "the script's");
+}
+
 fn no_run(world: &World) {
     let tracked = Tracked::new(world, "faults_no_run");
     // MLflow's client takes half an answer for none, and does not ask again.
@@ -188,6 +214,30 @@ fn away(world: &World) {
     assert!(error.contains(tracked.faults.url()) && error.contains("503"), "{error}");
     let asked = tracked.faults.mend().into_iter().filter(|each| each.fault.is_some()).count();
     assert_eq!(asked, 1, "who wants to be left alone for an hour is not asked again");
+}
+
+fn unready(world: &World) {
+    let tracked = Tracked::new(world, "soon_ready");
+    let host = available(world);
+    let mut document = host.get("/environments/soon-ready").unwrap()["document"].clone();
+    document["training"]["configuration"]["request_timeout_seconds"] = json!(REQUEST_SECONDS + 1);
+    tracked.faults.fail("POST", "/experiments/search", 0..usize::MAX, Fault::RetryAfter(503, 7));
+    let put = host.send("PUT", "/environments/soon-ready", Some(&document), &[]).unwrap();
+    assert_eq!((put.status, put.header("retry-after")), (503, Some("7")), "{}", put.body);
+    let detail = put.body["detail"].as_str().unwrap();
+    assert!(
+        detail.starts_with("training: plugin `mlflow` fails its check") && detail.contains("ask again"),
+        "{detail}"
+    );
+    assert_eq!(host.get("/environments/soon-ready").unwrap()["revision"], 1, "nothing has changed");
+
+    let file = world.folder("soon-ready").join("document.json");
+    std::fs::write(&file, document.to_string()).unwrap();
+    tracked.faults.mend();
+    tracked.faults.fail("POST", "/experiments/search", 0..1, Fault::RetryAfter(503, 7));
+    let (code, said) = asgard_at(world, host.base(), &["apply", "-f", file.to_str().unwrap()]);
+    assert!(code == 0 && said.contains("soon-ready is at revision 2"), "{code}: {said}");
+    assert!(said.contains("soon-ready: training: plugin `mlflow` fails its check"), "{said}");
 }
 
 /// The digest of an image that nobody built.

@@ -16,13 +16,10 @@ use serde_json::{Value, json};
 
 use crate::engine::Engine;
 use crate::lake::Lake;
-use crate::world::{World, test, until};
+use crate::world::{World, test, until, when_ready};
 
 /// A connector takes ten seconds to start, and starts twice for a sync; a killed one starts over.
 const SYNC_WITHIN: Duration = Duration::from_secs(600);
-
-/// The host makes Python environments of the connectors first.
-const SOURCE_WITHIN: Duration = Duration::from_secs(600);
 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
@@ -55,17 +52,13 @@ fn with_connectors(client: &Client) -> Value {
 }
 
 fn put(client: &Client, path: &str, body: &Value) {
-    let answer = client.send("PUT", path, Some(body), &[]).unwrap();
+    let answer = when_ready(client, "PUT", path, body);
     assert!(answer.status < 300, "PUT {path}: {} {}", answer.status, answer.body);
 }
 
-/// A source; the host is asked again while it makes the connector ready.
 fn source(client: &Client, name: &str, kind: &str, config: &Value) -> Value {
     let body = json!({"name": name, "type": kind, "config": config});
-    let answer = until("the source is reached", SOURCE_WITHIN, || {
-        let answer = client.send("POST", "/datasource", Some(&body), &[]).ok()?;
-        (answer.status != 503).then_some(answer)
-    });
+    let answer = when_ready(client, "POST", "/datasource", &body);
     assert_eq!(answer.status, 201, "{}", answer.body);
     answer.body["id"].clone()
 }
@@ -180,10 +173,7 @@ fn low_code(world: &World) {
     let lake = Lake(Client::new(format!("{}/environments/low-code", client.base())));
     let (url, there) = items("t0ken-of-the-api");
     let wrong = json!({"name": "wrong", "type": "items", "config": {"base_url": url, "token": "another"}});
-    let refused = until("the connector is ready", SOURCE_WITHIN, || {
-        let answer = lake.0.send("POST", "/datasource", Some(&wrong), &[]).ok()?;
-        (answer.status != 503).then_some(answer)
-    });
+    let refused = when_ready(&lake.0, "POST", "/datasource", &wrong);
     assert_eq!(refused.status, 422, "{}", refused.body);
     assert!(refused.body.to_string().contains("401"), "{}", refused.body);
 

@@ -11,7 +11,7 @@ use asgard_journey::client::Client;
 use asgard_journey::host::{Built, Host};
 use asgard_journey::s3::S3;
 use asgard_journey::source::FactorySource;
-pub(crate) use asgard_journey::waiting::until;
+pub(crate) use asgard_journey::waiting::{until, when_ready};
 use asgard_live::bindings::{self, KEYS};
 pub(crate) use asgard_live::bindings::{borrowed, environment_on};
 use asgard_live::ecr::Ecr;

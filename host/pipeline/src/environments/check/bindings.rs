@@ -46,6 +46,7 @@ pub(super) fn about(bound: &Bound, error: Error) -> Error {
     let name = &bound.plugin.manifest().name;
     match error {
         Error::Unsupported { message } => Error::unsupported(message),
+        Error::Unavailable { .. } => error.about(&format!("plugin `{name}` fails its check")),
         other => Error::internal(format!("plugin `{name}` fails its check: {other}")),
     }
 }

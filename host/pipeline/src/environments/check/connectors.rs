@@ -74,7 +74,7 @@ impl Pipeline {
                 let reached = reached.map(|()| format!("source `{name}` ({kind}) can be reached"));
                 Some(match reached {
                     Ok(message) => Finding::new(place, Verdict::Passed, message),
-                    Err(error) => Finding::new(place, Verdict::Failed, format!("source `{name}` ({kind}): {error}")),
+                    Err(error) => Finding::failed(place, error.about(&format!("source `{name}` ({kind})"))),
                 })
             }));
             findings.extend(found.await.into_iter().flatten());

@@ -44,6 +44,9 @@ const PATIENCE: Duration = Duration::from_secs(70);
 /// As long as a call waits for one.
 const SERVICE_PATIENCE: Duration = Duration::from_secs(60);
 
+/// After the reason for which a document is not made true.
+const UNCHANGED: &str = "Nothing was changed";
+
 /// Stored resources that are looked at in one go.
 const PAGE: u32 = 1000;
 
@@ -66,18 +69,29 @@ pub struct Finding {
     pub verdict: Verdict,
     /// For people: what was reached, or what is wrong and what to do.
     pub message: String,
+    /// Of a failed check of what may soon be there, such as a Python environment that is being made: when to ask again.
+    pub retry_after_ms: Option<u64>,
 }
 
 impl Finding {
     fn new(field: impl Into<String>, verdict: Verdict, message: impl Into<String>) -> Self {
-        Self { field: field.into(), verdict, message: message.into() }
+        Self { field: field.into(), verdict, message: message.into(), retry_after_ms: None }
+    }
+
+    fn failed(field: impl Into<String>, error: Error) -> Self {
+        let message = error.to_string();
+        let retry_after_ms = match error {
+            Error::Unavailable { retry_after_ms, .. } => retry_after_ms,
+            _ => None,
+        };
+        Self { retry_after_ms, ..Self::new(field, Verdict::Failed, message) }
     }
 
     fn of(field: impl Into<String>, result: Result<String>) -> Self {
         match result {
             Ok(message) => Self::new(field, Verdict::Passed, message),
             Err(Error::Unsupported { message }) => Self::new(field, Verdict::Skipped, message),
-            Err(error) => Self::new(field, Verdict::Failed, error.to_string()),
+            Err(error) => Self::failed(field, error),
         }
     }
 }
@@ -160,7 +174,8 @@ impl Pipeline {
     /// Asks the plugins of bindings that differ from those of `before`.
     ///
     /// # Errors
-    /// `invalid-input` for the first binding whose plugin fails, with the reason and how to bind it all the same.
+    /// `invalid-input` for the first binding whose plugin fails, with the reason and how to bind it all the same; `unavailable` where
+    /// that is worth asking again.
     pub(super) async fn check_swap(&self, before: Option<&Environment>, candidate: &Arc<Active>) -> Result<()> {
         let places = candidate.document.places();
         let is_new = |role: Role, binding| before.is_none_or(|before| !before.bindings(role).contains(&binding));
@@ -187,6 +202,10 @@ impl Pipeline {
         );
         let findings = of_connectors.into_iter().chain(others.into_iter().flatten());
         match findings.into_iter().find(|finding| finding.verdict == Verdict::Failed) {
+            Some(Finding { field, message, retry_after_ms: Some(ms), .. }) => {
+                let message = format!("{field}: {}. {UNCHANGED}: ask again", message.trim_end_matches('.'));
+                Err(Error::Unavailable { message, retry_after_ms: Some(ms) })
+            }
             Some(Finding { field, message, .. }) => Err(refused(field, &message)),
             None => Ok(()),
         }
@@ -201,8 +220,8 @@ fn refuse(field: &str, asked: Result<()>) -> Result<()> {
 }
 
 fn refused(field: String, message: &str) -> Error {
-    let way_out = "Nothing was changed; to apply it all the same, force it (`--force`, `?force=true`)";
-    Error::invalid(field, format!("{}. {way_out}", message.trim_end_matches('.')))
+    let way_out = "to apply it all the same, force it (`--force`, `?force=true`)";
+    Error::invalid(field, format!("{}. {UNCHANGED}; {way_out}", message.trim_end_matches('.')))
 }
 
 /// A service that the binding names and that is not running as this document says.
