@@ -25,6 +25,7 @@ mod types;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use asgard_capabilities::lakehouse::Engine;
 use asgard_contract::environment::Limits;
@@ -158,6 +159,14 @@ impl Lakehouse {
     /// `not-found`, and those of storage.
     pub async fn remove_orphans(&self, table: &TableName, search: &OrphanSearch) -> Result<Orphans> {
         self.tables.remove_orphans(table, search).await
+    }
+
+    /// Whether there are such files: costs what finding them costs. False for a table whose catalog looks after them itself.
+    ///
+    /// # Errors
+    /// `not-found`, and those of storage.
+    pub async fn has_orphans(&self, table: &TableName, older_than: Duration) -> Result<bool> {
+        self.tables.has_orphans(table, older_than).await
     }
 
     /// Where the files of a table go that is made without a location of its own; a URL.

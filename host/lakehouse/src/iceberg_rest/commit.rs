@@ -10,7 +10,7 @@ use super::wire::{CommitTable, CommitTransaction, CommittedTable};
 use super::{RestError, RestResult, ServedCatalog, create, names, rules};
 use crate::catalog::{Kind, Swap};
 use crate::error;
-use crate::tables::{Current, TableState, Uncommitted, created_properties, delete_after_commit, next_location};
+use crate::tables::{Current, TableState, Uncommitted, created_properties, next_location};
 
 /// Each attempt that loses means that another commit won; requirements usually end this much earlier.
 const ATTEMPTS: u32 = 20;
@@ -157,11 +157,7 @@ impl ServedCatalog {
 
     fn committed(&self, prepared: Prepared) -> CommittedTable {
         let Prepared { table, location, built, .. } = prepared;
-        if delete_after_commit(built.metadata.properties()) {
-            for old in &built.expired_metadata_logs {
-                self.inner().delete(&old.metadata_file);
-            }
-        }
+        self.inner().delete_old_metadata(&built);
         let state = TableState { location, metadata: built.metadata.into() };
         self.inner().remember(&table, Current::Table(state.clone()));
         CommittedTable { metadata_location: state.location, metadata: state.metadata }

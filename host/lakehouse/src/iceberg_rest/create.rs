@@ -79,7 +79,8 @@ impl ServedCatalog {
     /// the source still tells.
     ///
     /// # Errors
-    /// [`RestError::AlreadyExists`] unless it may be overwritten, and what [`rules`] and [`synced`] refuse.
+    /// [`RestError::AlreadyExists`] unless it may be overwritten, and where another table has its files there already; and what
+    /// [`rules`] and [`synced`] refuse.
     pub async fn register_table(&self, namespace: &[String], request: Register) -> RestResult<LoadedTable> {
         let table = self.new_name(namespace, &request.name, None).await?;
         let file = request.metadata_location;
@@ -89,6 +90,12 @@ impl ServedCatalog {
         let entries = self.catalog.entries().await?;
         if let Some(other) = entries.iter().find(|entry| entry.metadata_location == file && entry.name != table) {
             return Err(RestError::AlreadyExists(format!("a table of this metadata file, `{}`,", other.name)));
+        }
+        // Nor by an older or copied one: what one of the two tables had no use for any more, it would take from the other.
+        for folder in [state.metadata.location(), folder_of(&file)] {
+            if let Some(other) = self.taken_location(folder, &table).await? {
+                return Err(RestError::AlreadyExists(format!("a table that has its files in `{folder}`, `{other}`,")));
+            }
         }
         let before = self.catalog.get(&table).await?;
         if before.is_some() && !request.overwrite {
@@ -154,12 +161,16 @@ impl ServedCatalog {
         let location = plain(location);
         let entries = self.catalog.entries().await?;
         let other = entries.into_iter().filter(|entry| entry.name != *table).find(|entry| {
-            let file = plain(&entry.metadata_location);
-            let folder = file.rsplit_once("/metadata/").map_or(file, |(folder, _)| folder);
+            let folder = folder_of(plain(&entry.metadata_location));
             within(location, folder) || within(folder, location)
         });
         Ok(other.map(|entry| entry.name))
     }
+}
+
+/// The folder of the table that a metadata file is of.
+fn folder_of(metadata_file: &str) -> &str {
+    metadata_file.rsplit_once("/metadata/").map_or(metadata_file, |(folder, _)| folder)
 }
 
 fn taken(table: &TableName) -> RestError {

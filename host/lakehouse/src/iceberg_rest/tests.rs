@@ -110,6 +110,35 @@ async fn a_new_table_never_shares_the_folder_of_one_that_was_renamed() {
 }
 
 #[tokio::test]
+async fn a_table_is_not_registered_beside_the_one_that_has_its_files() {
+    let folder = Folder::new();
+    let catalog = catalog(&folder).await;
+    let older = catalog.create_table(&silver(), new("a")).await.unwrap();
+    write(&catalog.tables, "silver.a").await;
+    let file = older.metadata_location.unwrap();
+    // A copy elsewhere names the same files.
+    let copy = file.replace("/silver/a/", "/silver/copied/");
+    let path = |location: &str| std::path::PathBuf::from(location.strip_prefix("file://").unwrap());
+    std::fs::create_dir_all(path(&copy).parent().unwrap()).unwrap();
+    std::fs::copy(path(&file), path(&copy)).unwrap();
+    for metadata_location in [&file, &copy] {
+        for overwrite in [false, true] {
+            let register = Register { name: "b".into(), metadata_location: metadata_location.clone(), overwrite };
+            let error = catalog.register_table(&silver(), register).await.unwrap_err();
+            assert!(matches!(error, RestError::AlreadyExists(_)), "{error}");
+            assert!(error.to_string().contains("`silver.a`, exists already"), "{error}");
+        }
+    }
+    let tables = catalog.tables(&silver()).await.unwrap().identifiers;
+    assert_eq!(tables, [Identifier { namespace: silver(), name: "a".into() }]);
+    // In its own place it may go back, and under another name it may come again once it is dropped.
+    let register = |table: &str, overwrite| Register { name: table.into(), metadata_location: file.clone(), overwrite };
+    catalog.register_table(&silver(), register("a", true)).await.unwrap();
+    catalog.drop_table(&silver(), "a", false).await.unwrap();
+    catalog.register_table(&silver(), register("b", false)).await.unwrap();
+}
+
+#[tokio::test]
 async fn files_outside_of_the_storage_are_refused_wherever_they_are_named() {
     let folder = Folder::new();
     let catalog = catalog(&folder).await;

@@ -57,7 +57,7 @@ impl StreamWriter {
     /// `unsupported` for a stream that is not merged.
     pub fn truncate(&mut self) -> Result<()> {
         self.check_merges("a truncation")?;
-        (self.files, self.finished, self.replaces) = (None, Written::nothing(&self.layout), true);
+        (self.files, self.finished, self.replaces) = (None, Written::nothing(&self.staging), true);
         self.keys = Some(Keys::new(&self.schema, &self.target.primary_key)?.of_emptied_table());
         Ok(())
     }
@@ -101,7 +101,7 @@ impl StreamWriter {
         previous: Option<&RecordBatch>,
     ) -> Result<()> {
         let deletes = changes.contains(&Change::Delete);
-        let Some(keys) = &mut self.keys else {
+        let Some(keys) = &self.keys else {
             if deletes {
                 return Err(Error::unsupported("a stream that is not merged cannot have rows deleted"));
             }
@@ -115,8 +115,6 @@ impl StreamWriter {
         let of_keys = Caster::new(Arc::clone(keys.schema())).cast(&batch)?;
         check_keys(&of_keys)?;
         let kept = ids(&self.schema, kept)?;
-        let operation = if operations.is_empty() { None } else { Some(operations.as_slice()) };
-        keys.add(&of_keys, Changes { operations: operation, kept: &kept, previous })?;
         let batch = if deletes {
             // Only the key of a deleted row matters: the rest may be null where the table wants values.
             let mask: BooleanArray = operations.iter().map(|operation| Some(*operation == Operation::Write)).collect();
@@ -125,6 +123,11 @@ impl StreamWriter {
             batch
         };
         let batch = self.caster.cast(&self.with_placeholders(batch, &kept)?)?;
+        // Last of all that may refuse the rows: keys are counted by the rows that are written.
+        if let Some(keys) = &mut self.keys {
+            let operations = if operations.is_empty() { None } else { Some(operations.as_slice()) };
+            keys.add(&of_keys, Changes { operations, kept: &kept, previous })?;
+        }
         self.write(batch).await
     }
 
@@ -147,7 +150,7 @@ impl StreamWriter {
     async fn write(&mut self, batch: RecordBatch) -> Result<()> {
         let writer = match self.files.take() {
             Some(writer) => writer,
-            None => self.file_writer(&self.schema)?,
+            None => self.staging_writer()?,
         };
         self.files.insert(writer).write(batch).await
     }

@@ -23,15 +23,17 @@ impl StreamWriter {
     /// writer is of no use afterwards: open the stream again from its last checkpoint.
     pub async fn commit(&mut self, state: Vec<u8>, complete: bool) -> Result<()> {
         self.finish_files().await?;
-        let written = std::mem::replace(&mut self.finished, Written::nothing(&self.layout));
+        let written = std::mem::replace(&mut self.finished, Written::nothing(&self.staging));
         let records = self.committed + self.staged;
         let checkpoint = Checkpoint { state, sync_id: self.target.sync_id.clone(), records, complete };
         let mut work = match self.keys.take() {
             Some(keys) => {
                 self.keys = open::keys(&self.schema, &self.target, false)?;
                 let mut incoming = Incoming { written, keys, repeated: Repeated::LastWins };
-                let writer = self.file_writer(&self.schema)?;
-                incoming.settle(&self.tables.inner, writer, &self.schema).await?;
+                if !incoming.keys.is_settled() || !self.stages_in_place() {
+                    let writer = self.file_writer(&self.schema)?;
+                    incoming.settle(&self.tables.inner, writer, &self.schema).await?;
+                }
                 Work::Merge(Box::new(incoming))
             }
             None if self.target.overwrites() => Work::Overwrite(written),

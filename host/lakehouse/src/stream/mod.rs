@@ -92,7 +92,11 @@ pub struct StreamWriter {
     /// Who may commit, as the table's properties have it.
     name: String,
     schema: SchemaRef,
+    /// The table's.
     layout: Layout,
+    /// Of files until the commit. Rows of a merged stream have to stay in the order in which they came, since the last one of a
+    /// key is the row: the commit writes them anew where the table splits or sorts them.
+    staging: Layout,
     /// URL of the table.
     location: String,
     decoder: decode::Decoder,
@@ -117,8 +121,23 @@ impl StreamWriter {
         self.found.as_ref()
     }
 
+    /// For files as the table has them.
     fn file_writer(&self, schema: &SchemaRef) -> Result<FileWriter> {
+        self.writer_of(schema, &self.layout)
+    }
+
+    /// For rows as they come.
+    fn staging_writer(&self) -> Result<FileWriter> {
+        self.writer_of(&self.schema, &self.staging)
+    }
+
+    fn writer_of(&self, schema: &SchemaRef, layout: &Layout) -> Result<FileWriter> {
         let (io, prefix) = (self.tables.inner.io.clone(), self.target.prefix());
-        FileWriter::new(io, &self.location, &prefix, SchemaRef::clone(schema), self.layout.clone())
+        FileWriter::new(io, &self.location, &prefix, SchemaRef::clone(schema), layout.clone())
+    }
+
+    /// Whether files that were staged may become the table's as they are.
+    fn stages_in_place(&self) -> bool {
+        !self.target.merges() || (self.layout.keeps_rows_as_they_come() && self.layout.same_files(&self.staging))
     }
 }

@@ -30,12 +30,13 @@ impl StreamWriter {
         let own = found.as_ref().filter(|found| found.sync_id == target.sync_id);
         let committed = own.map_or(0, |found| found.records);
         let (schema, layout) = (opened.schema, Layout::of(&state.metadata));
+        let staging = if target.merges() { layout.as_rows_come() } else { layout.clone() };
         Ok(Self {
             location: state.metadata.location().to_owned(),
             decoder: decoder(&schema, &target),
             caster: Caster::new(to_arrow(&schema)),
             files: None,
-            finished: Written::nothing(&layout),
+            finished: Written::nothing(&staging),
             keys: keys(&schema, &target, opened.replaces)?,
             found,
             replaces: opened.replaces,
@@ -46,13 +47,18 @@ impl StreamWriter {
             name,
             schema,
             layout,
+            staging,
         })
     }
 
     /// Brings the table to the target's columns while it is open.
     pub(super) async fn reopen(&mut self) -> Result<()> {
-        let (_, opened) = open_table(&self.tables, &self.target, &self.name, Claim::Held).await?;
+        let (state, opened) = open_table(&self.tables, &self.target, &self.name, Claim::Held).await?;
         self.schema = opened.schema;
+        if self.target.merges() {
+            // Partitions of columns that are gone are gone too. What was staged stays as it is.
+            self.layout = Layout::of(&state.metadata);
+        }
         self.decoder = decoder(&self.schema, &self.target);
         self.caster = Caster::new(to_arrow(&self.schema));
         Ok(())

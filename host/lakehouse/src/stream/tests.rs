@@ -9,6 +9,7 @@ use crate::storage::StorageLocation;
 use crate::testing::{Folder, columns, content, ipc, name, table};
 
 mod changes;
+mod laid_out;
 
 fn column(name: &str, data_type: &str) -> Column {
     Column { name: name.to_owned(), data_type: data_type.to_owned(), nullable: name != "id", doc: None }

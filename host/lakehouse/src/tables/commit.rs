@@ -13,7 +13,8 @@ use iceberg::{MetadataLocation, TableUpdate};
 
 use super::snapshot::{self, Added, Plan, Removed};
 use super::undo::{self, Uncommitted};
-use super::{Current, Inner, TableState};
+use super::write::delete_after_commit;
+use super::{Current, Inner, TableState, ViewState};
 use crate::catalog::{Catalog, Kind, RestCatalog, SqliteCatalog};
 use crate::error;
 
@@ -99,10 +100,18 @@ impl Inner {
         if !catalog.swap(table, current.map(Current::location), Kind::Table, &location).await? {
             return Ok(None);
         }
-        for old in &built.expired_metadata_logs {
+        self.delete_old_metadata(&built);
+        Ok(Some(TableState { location, metadata: built.metadata.into() }))
+    }
+
+    /// Deletes the metadata files that a table's log has no more after a commit, where its properties say so.
+    pub(crate) fn delete_old_metadata(&self, committed: &TableMetadataBuildResult) {
+        if !delete_after_commit(committed.metadata.properties()) {
+            return;
+        }
+        for old in &committed.expired_metadata_logs {
             undo::delete(&self.io, &old.metadata_file);
         }
-        Ok(Some(TableState { location, metadata: built.metadata.into() }))
     }
 
     /// Sends the changes to a catalog that makes the metadata itself. None: another commit came in between.
@@ -115,9 +124,6 @@ impl Inner {
         attempted: &Uncommitted,
         written: &[&Uncommitted],
     ) -> Result<Option<TableState>> {
-        if let Some(view @ Current::View(_)) = current {
-            catalog.remove(table, view).await?;
-        }
         let before = current.and_then(Current::table).map(|state| state.metadata.as_ref());
         let mut changes = built.changes;
         if before.is_none() {
@@ -135,8 +141,25 @@ impl Inner {
             let builder = TableMetadataBuilder::new_from_metadata(built.metadata, None);
             changes.extend(super::write::finish(builder, snapshot)?.changes);
         }
+        if let Some(view @ Current::View(_)) = current {
+            // A catalog has one thing under a name.
+            catalog.remove(table, view).await?;
+        }
         hold(attempted, written);
-        catalog.commit(table, before, changes).await
+        let done = catalog.commit(table, before, changes).await;
+        if let (Some(Current::View(view)), Err(_) | Ok(None)) = (current, &done) {
+            put_back(catalog, table, view).await;
+        }
+        done
+    }
+}
+
+/// Makes a view again that went for a table which did not come; its earlier versions are gone.
+async fn put_back(catalog: &RestCatalog, name: &TableName, view: &ViewState) {
+    // None: something else has the name by now, the table perhaps whose commit was not known to be made.
+    if let Err(error) = catalog.commit_view(name, None, &view.metadata, Vec::new()).await {
+        let sql = view.metadata.current_version().representations();
+        tracing::error!(view = %name, ?sql, %error, "a view was dropped for a table that could not be made, and is gone");
     }
 }
 

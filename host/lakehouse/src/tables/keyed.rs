@@ -38,10 +38,11 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
-    /// Leaves of each key the last row only, where there are several or deletions. Rows that lack values are completed
-    /// against the table, and settled then: see [`super::partial`].
+    /// Writes changes anew: of each key the last row only, where the table's layout puts it. The files are still in the order
+    /// in which the rows came, which is what [`Found::last`] counts by. Rows that lack values are completed against the table,
+    /// and settled then: see [`super::partial`].
     pub(crate) async fn settle(&mut self, tables: &Inner, writer: FileWriter, schema: &SchemaRef) -> Result<()> {
-        if self.repeated != Repeated::LastWins || self.keys.is_settled() || self.keys.is_partial() {
+        if self.repeated != Repeated::LastWins || self.keys.is_partial() {
             return Ok(());
         }
         let files = self.written.files.iter().map(ScanFile::uncommitted).collect();

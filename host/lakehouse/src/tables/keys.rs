@@ -28,7 +28,8 @@ pub(crate) enum Operation {
 /// What the rows of a write say about one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Found {
-    /// The last row with this key, counted over all written rows; none = the last word was to delete it.
+    /// The last row with this key, counted over all written rows as they came: files that are looked through for it must be in
+    /// that order too. None = the last word was to delete it.
     pub(crate) last: Option<u64>,
     /// Rows written with it.
     pub(crate) count: u32,
@@ -305,6 +306,10 @@ impl Keys {
     pub(crate) fn may_be_in(&self, file: &DataFile) -> bool {
         self.ids.iter().enumerate().all(|(index, id)| {
             let Some((smallest, largest)) = &self.bounds[index] else { return false };
+            // NaN is above all numbers here, and outside of a file's bounds: a file of other numbers may hold it.
+            if self.schema.field(index).data_type().is_floating() {
+                return true;
+            }
             let encoded = |bound: Option<&iceberg::spec::Datum>| -> Option<Bytes> {
                 let scalar = metrics::scalar(bound?, self.schema.field(index).data_type())?;
                 let array = scalar.to_array().ok()?;

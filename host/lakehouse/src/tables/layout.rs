@@ -53,6 +53,24 @@ impl Layout {
         }
     }
 
+    /// That of files which are written anew before they are committed: one after the other, with the rows as they come, whatever
+    /// partitions and order the table has. The table's own where that is the same.
+    pub(crate) fn as_rows_come(&self) -> Self {
+        if self.keeps_rows_as_they_come() {
+            return self.clone();
+        }
+        Self {
+            spec: Arc::new(PartitionSpec::unpartition_spec()),
+            order: Arc::new(SortOrder::unsorted_order()),
+            file_bytes: self.file_bytes,
+        }
+    }
+
+    /// Whether files and their rows are in the order in which the rows are written: they are neither split nor sorted.
+    pub(crate) fn keeps_rows_as_they_come(&self) -> bool {
+        self.spec.is_unpartitioned() && self.order.is_unsorted()
+    }
+
     /// Whether files of the one are where the other would put them.
     pub(crate) fn same_files(&self, other: &Self) -> bool {
         self.spec.spec_id() == other.spec.spec_id() && self.spec.fields() == other.spec.fields()

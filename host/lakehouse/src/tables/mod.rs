@@ -52,7 +52,7 @@ pub(crate) use loaded::{DataFile, Loaded, LoadedTable, LoadedView};
 pub(crate) use read::shape;
 pub(crate) use undo::Uncommitted;
 pub(crate) use views::ViewDefinition;
-pub(crate) use write::{created_properties, delete_after_commit};
+pub(crate) use write::created_properties;
 
 use crate::catalog::{Catalog, Entry, Found, Kind, RestCatalog, RestConfig, SqliteCatalog};
 use crate::storage::{Storage, StorageLocation, Stores, file_io};
@@ -205,11 +205,6 @@ impl Inner {
     /// URL of the folder of tables without a location of their own.
     pub(crate) fn warehouse(&self) -> &str {
         &self.warehouse
-    }
-
-    /// Deletes a file that is not needed any more.
-    pub(crate) fn delete(&self, location: &str) {
-        undo::delete(&self.io, location);
     }
 
     pub(crate) fn location_of(&self, table: &TableName) -> String {

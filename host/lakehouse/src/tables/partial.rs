@@ -23,7 +23,8 @@ use super::{Inner, TableState};
 /// Single values by where they were.
 type Values = HashMap<(i32, Origin), ArrayRef>;
 
-/// The last row of each key, with all of its values, in files of their own.
+/// The last row of each key, with all of its values, in files of their own. Rows are found by their number: the incoming files
+/// must have them as they came.
 pub(crate) async fn complete(
     tables: &Inner,
     table: &TableName,

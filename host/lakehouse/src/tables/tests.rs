@@ -382,6 +382,52 @@ async fn rows_of_every_type_come_back_as_they_were() {
     assert!(statistics[2].min_value.get_value().is_none(), "NaN is outside of bounds");
 }
 
+#[tokio::test]
+async fn a_key_that_is_no_number_is_found_though_bounds_do_not_tell_of_it() {
+    use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+    use arrow_schema::{DataType, Field, Schema};
+    use datafusion::execution::SendableRecordBatchStream;
+    use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+
+    let rows = |keys: [f64; 2], v: &str| -> SendableRecordBatchStream {
+        let fields = vec![Field::new("k", DataType::Float64, true), Field::new("v", DataType::Utf8, true)];
+        let columns: Vec<ArrayRef> =
+            vec![Arc::new(Float64Array::from(keys.to_vec())), Arc::new(StringArray::from(vec![v, v]))];
+        let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap();
+        Box::pin(RecordBatchStreamAdapter::new(batch.schema(), futures::stream::iter([Ok(batch)])))
+    };
+    for mode in [WriteMode::Merge, WriteMode::DeleteInsert] {
+        let folder = Folder::new();
+        let tables = folder.open().await;
+        let old = target("silver.a", WriteMode::Append, &[]);
+        tables.write(&old, "1", rows([1.0, f64::NAN], "old"), &no_reads).await.unwrap();
+        tables.write(&target("silver.a", mode, &["k"]), "2", rows([500.0, f64::NAN], "new"), &no_reads).await.unwrap();
+        assert_eq!(
+            content(&tables, "silver.a").await,
+            json!([{"k": "NaN", "v": "new"}, {"k": 1.0, "v": "old"}, {"k": 500.0, "v": "new"}]),
+            "{mode:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn old_metadata_files_go_where_the_table_says_so() {
+    for (wanted, left) in [("true", 2), ("false", 6)] {
+        let folder = Folder::new();
+        let tables = folder.open().await;
+        let mut write = target("silver.a", WriteMode::Append, &[]);
+        write.properties = pairs(&[
+            ("write.metadata.previous-versions-max", "1"),
+            ("write.metadata.delete-after-commit.enabled", wanted),
+        ]);
+        for id in 0..6 {
+            tables.write(&write, &id.to_string(), stream(json!([{"id": id}])), &no_reads).await.unwrap();
+        }
+        let files = folder.files("warehouse/silver/a/metadata");
+        assert_eq!(files.iter().filter(|name| name.ends_with(".metadata.json")).count(), left, "{wanted}");
+    }
+}
+
 impl LoadedTable {
     fn data_file_names(&self) -> Vec<String> {
         self.files.iter().map(|file| file.location.clone()).collect()

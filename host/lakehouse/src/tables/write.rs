@@ -288,7 +288,7 @@ pub(crate) fn created_properties() -> HashMap<String, String> {
 }
 
 /// Whether a table's properties say so.
-pub(crate) fn delete_after_commit(properties: &HashMap<String, String>) -> bool {
+pub(super) fn delete_after_commit(properties: &HashMap<String, String>) -> bool {
     properties.get(DELETE_AFTER_COMMIT).is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 

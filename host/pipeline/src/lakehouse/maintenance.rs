@@ -177,7 +177,7 @@ async fn carry_out(active: &Active, table: &TableName, operation: Operation, con
     })
 }
 
-fn hours(count: u64) -> Duration {
+pub(super) fn hours(count: u64) -> Duration {
     Duration::from_secs(count.saturating_mul(3600))
 }
 

@@ -7,13 +7,16 @@
 //! table one wins, whatever they change.
 //!
 //! # What differs between catalogs
-//! - Replacing a table by a view, or a view by a table, takes two requests here: for a moment there is neither.
+//! - Replacing a table by a view, or a view by a table, takes two requests here: for a moment there is neither. A view is put back
+//!   when the table does not come.
 //! - A dropped table's files are the catalog's to remove; some never do.
 //! - Nessie shows the newest snapshot of a table alone. Reading a table as it was goes by its own commits there.
 
 mod auth;
 mod branches;
 mod client;
+#[cfg(test)]
+mod tests;
 mod updates;
 
 use asgard_contract::{Error, Result, TableName};

@@ -8,12 +8,12 @@ fn wide(folder: &Folder, sync: &str) -> StreamTarget {
     target
 }
 
-fn json_lines(rows: &[Value]) -> RowData {
+pub(super) fn json_lines(rows: &[Value]) -> RowData {
     RowData::JsonLines(rows.iter().map(|row| format!("{row}\n")).collect::<String>().into_bytes())
 }
 
 /// Updates of rows whose `big` is left alone.
-fn partial(rows: &[Value], previous: Option<&[Value]>) -> Rows {
+pub(super) fn partial(rows: &[Value], previous: Option<&[Value]>) -> Rows {
     Rows {
         changes: vec![Change::Update; rows.len()],
         kept: vec!["big".to_owned()],
@@ -22,7 +22,7 @@ fn partial(rows: &[Value], previous: Option<&[Value]>) -> Rows {
     }
 }
 
-fn changed(rows: &[Value], change: Change) -> Rows {
+pub(super) fn changed(rows: &[Value], change: Change) -> Rows {
     Rows { changes: vec![change; rows.len()], ..Rows::inserts(0, json_lines(rows)) }
 }
 

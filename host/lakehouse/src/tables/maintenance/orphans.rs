@@ -10,8 +10,8 @@ use std::time::Duration;
 use asgard_contract::{Result, TableName};
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::check_collected_here;
 use super::expire::{self, left};
+use super::{check_collected_here, is_collected_here};
 use crate::catalog::{Catalog, plain};
 use crate::storage::FileInfo;
 use crate::tables::{TableState, Tables, manifests};
@@ -49,6 +49,17 @@ impl Tables {
     pub(crate) async fn remove_orphans(&self, table: &TableName, search: &OrphanSearch) -> Result<Orphans> {
         let search = OrphanSearch { older_than: search.older_than.max(YOUNGEST), ..*search };
         self.remove_orphans_older(table, &search).await
+    }
+
+    /// Whether a search finds any; none is looked for in a table whose catalog does this itself.
+    ///
+    /// # Errors
+    /// `not-found`, and those of storage.
+    pub(crate) async fn has_orphans(&self, table: &TableName, older_than: Duration) -> Result<bool> {
+        if !is_collected_here(&self.table_state(table).await?.metadata) {
+            return Ok(false);
+        }
+        Ok(self.remove_orphans(table, &OrphanSearch { older_than, dry_run: true }).await?.files > 0)
     }
 
     pub(super) async fn remove_orphans_older(&self, table: &TableName, search: &OrphanSearch) -> Result<Orphans> {

@@ -142,6 +142,25 @@ async fn only_old_files_that_nothing_has_are_orphans() {
     assert_eq!(sql(&tables, "SELECT count(*) AS n FROM silver.a").await, json!([{"n": 3}]));
 }
 
+#[tokio::test]
+async fn a_look_finds_orphans_that_are_old_enough_and_leaves_them() {
+    let (folder, tables) = with_small_files(2).await;
+    let stray = folder.path().join("warehouse/silver/a/data/left-behind.parquet");
+    std::fs::write(&stray, "nothing").unwrap();
+    let days = |days: u64| Duration::from_secs(days * 24 * 3600);
+    assert!(!tables.has_orphans(&name("silver.a"), days(3)).await.unwrap(), "it may be of a writer under way");
+    let file = std::fs::File::options().write(true).open(&stray).unwrap();
+    file.set_modified(std::time::SystemTime::now() - days(4)).unwrap();
+    assert!(tables.has_orphans(&name("silver.a"), days(3)).await.unwrap());
+    assert!(!tables.has_orphans(&name("silver.a"), days(5)).await.unwrap());
+    assert!(stray.exists());
+    tables
+        .alter(&name("silver.a"), &[Change::SetProperty { name: "gc.enabled".into(), value: "false".into() }])
+        .await
+        .unwrap();
+    assert!(!tables.has_orphans(&name("silver.a"), days(3)).await.unwrap(), "its catalog knows what is needed");
+}
+
 /// Small and quick to repeat; a seed that failed is found again by putting it here.
 fn seeds() -> impl Iterator<Item = u64> {
     let random = uuid::Uuid::new_v4().as_u64_pair().0;
