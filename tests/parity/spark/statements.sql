@@ -107,9 +107,18 @@ SELECT * FROM VALUES (1), (2) AS t(x) EXCEPT SELECT 2
 SELECT * FROM VALUES (1), (1), (2) AS t(x) INTERSECT SELECT 1
 SELECT * FROM VALUES (1), (1), (2) AS t(x) EXCEPT ALL SELECT 1 ORDER BY x
 SELECT * FROM VALUES (1), (1), (2) AS t(x) INTERSECT ALL SELECT * FROM VALUES (1), (1) AS u(x)
+SELECT * FROM VALUES (1, NULL), (1, NULL), (2, 'a') AS t(x, y) EXCEPT ALL SELECT * FROM VALUES (1, NULL) AS u(x, y) ORDER BY x
+SELECT * FROM VALUES (1, NULL), (1, NULL), (1, 'a') AS t(x, y) INTERSECT ALL SELECT * FROM VALUES (1, NULL), (1, 'a'), (1, 'a') AS u(x, y) ORDER BY x, y
+SELECT * FROM VALUES (1), (1), (1) AS t(x) EXCEPT ALL SELECT 1L EXCEPT ALL SELECT 1
 SELECT DISTINCT x % 2 AS r FROM VALUES (1), (2), (3) AS t(x) ORDER BY r
 SELECT a.x, b.y FROM VALUES (1), (2) AS a(x) LEFT JOIN VALUES (2, 'b') AS b(x, y) ON a.x = b.x ORDER BY a.x
 SELECT x, y, z FROM VALUES (1, 'a') AS a(x, y) FULL OUTER JOIN VALUES (2, 'b') AS b(x, z) USING (x) ORDER BY x
+SELECT * FROM VALUES (1, 'a'), (2, 'b') AS a(x, y) RIGHT JOIN VALUES (2, 'c'), (3, 'd') AS b(x, z) USING (x) ORDER BY x
+SELECT * FROM VALUES (1, 'a'), (2, 'b') AS a(x, y) FULL JOIN VALUES (2, 'c'), (3, 'd') AS b(x, z) USING (x) ORDER BY x
+SELECT x, a.x AS ax, b.x AS bx FROM VALUES (1), (2) AS a(x) FULL JOIN VALUES (2), (3) AS b(x) USING (x) ORDER BY x
+SELECT * FROM VALUES (1, 'a') AS a(x, p) FULL JOIN VALUES (2, 'b') AS b(x, q) USING (x) FULL JOIN VALUES (2, 'c'), (3, 'd') AS c(x, r) USING (x) ORDER BY x
+SELECT x, count(*) AS n FROM VALUES (1), (2) AS a(x) RIGHT JOIN VALUES (2), (2), (3) AS b(x) USING (x) GROUP BY x ORDER BY x
+SELECT x + 1 AS y FROM VALUES (1), (2) AS a(x) FULL JOIN VALUES (2), (3) AS b(x) USING (x) WHERE x > 1 ORDER BY y
 SELECT x FROM VALUES (1), (2) AS a(x) LEFT SEMI JOIN VALUES (2) AS b(y) ON a.x = b.y
 SELECT x FROM VALUES (1), (2) AS a(x) LEFT ANTI JOIN VALUES (2) AS b(y) ON a.x = b.y
 SELECT * FROM VALUES (1, 'a') AS a(x, y) NATURAL JOIN VALUES (1, 'b') AS b(x, z)

@@ -1,4 +1,7 @@
 //! Types of real engines by the names that the lakehouse has for them.
+//!
+//! Iceberg has neither integers below 32 bits nor lengths of texts, and its times have six digits: the embedded engine brings every
+//! result to such types, so their names cannot be told apart here.
 
 /// The name that the lakehouse has for a type of a real engine.
 pub(crate) fn kind(theirs: &str) -> String {
@@ -43,14 +46,15 @@ pub(crate) fn kind(theirs: &str) -> String {
     }
 }
 
-fn inside<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+/// What is in the brackets after a name.
+pub(crate) fn inside<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     let rest = text.strip_prefix(name)?;
     let angled = rest.strip_prefix('<').and_then(|rest| rest.strip_suffix('>'));
     angled.or_else(|| rest.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')))
 }
 
 /// At the commas that are in no brackets.
-fn split(text: &str) -> Vec<&str> {
+pub(crate) fn split(text: &str) -> Vec<&str> {
     let (mut parts, mut depth, mut begin) = (Vec::new(), 0, 0);
     for (index, character) in text.char_indices() {
         match character {

@@ -35,6 +35,9 @@ pub enum Engine {
 #[derive(Debug, Deserialize)]
 struct Case {
     sql: String,
+    /// Whose worked example it is; none = of the language.
+    #[serde(default)]
+    function: String,
     #[serde(default)]
     types: Vec<String>,
     #[serde(default)]
@@ -58,9 +61,30 @@ pub enum Outcome {
 pub struct Report {
     pub engine: Engine,
     pub cases: usize,
+    #[serde(flatten)]
+    pub all: Figures,
+    /// Of those that are the same: the real engine refuses them too, with whatever reason.
+    pub refused_by_both: usize,
+    /// Of worked examples of functions, those that the real engine answers.
+    pub examples: Figures,
+}
+
+/// How many there are of each outcome.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Figures {
     pub same: usize,
     pub refused: usize,
     pub wrong: usize,
+}
+
+impl Figures {
+    fn count(&mut self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Same => self.same += 1,
+            Outcome::Refused(_) => self.refused += 1,
+            Outcome::Wrong(_) => self.wrong += 1,
+        }
+    }
 }
 
 /// Asks the embedded engine every statement that holds `only`, and tells each outcome as it comes.
@@ -81,14 +105,16 @@ pub async fn compare(engine: Engine, only: Option<&str>, told: &mut dyn FnMut(&s
         limits: Limits::default(),
     })
     .await?;
-    let mut report = Report { engine, cases: 0, same: 0, refused: 0, wrong: 0 };
+    let (all, examples) = (Figures::default(), Figures::default());
+    let mut report = Report { engine, cases: 0, all, refused_by_both: 0, examples };
     for case in cases.iter().filter(|case| only.is_none_or(|only| case.sql.contains(only))) {
         let outcome = ask(&lakehouse, dialect, case).await;
         report.cases += 1;
-        match outcome {
-            Outcome::Same => report.same += 1,
-            Outcome::Refused(_) => report.refused += 1,
-            Outcome::Wrong(_) => report.wrong += 1,
+        report.all.count(&outcome);
+        if case.error.is_some() {
+            report.refused_by_both += usize::from(outcome == Outcome::Same);
+        } else if !case.function.is_empty() {
+            report.examples.count(&outcome);
         }
         told(&case.sql, &outcome);
     }
@@ -159,7 +185,10 @@ fn difference(case: &Case, columns: &[Column], rows: &[Map<String, Value>]) -> O
     let is_ordered = is_ordered(&case.sql);
     for right in &case.rows {
         let among = if is_ordered { &rows[..1] } else { &rows[..] };
-        let found = among.iter().position(|ours| ours.iter().zip(right).all(|(ours, right)| is(ours, right)));
+        let found = among.iter().position(|ours| {
+            let mut cells = columns.iter().zip(ours).zip(right);
+            cells.all(|((column, ours), right)| is(ours, right, &column.data_type))
+        });
         match found {
             Some(found) => drop(rows.remove(found)),
             None => return Some(format!("{}, where {} is right", json!(rows), json!(right))),

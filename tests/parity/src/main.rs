@@ -35,7 +35,16 @@ async fn main() -> Result<()> {
         }
     })
     .await?;
-    eprintln!("==> {} of {} cases are the same", report.same, report.cases);
+    eprintln!(
+        "==> {} of {} cases are the same, {} of them refused by both; of worked examples with an answer {} are the same, \
+         {} refused, {} wrong",
+        report.all.same,
+        report.cases,
+        report.refused_by_both,
+        report.examples.same,
+        report.examples.refused,
+        report.examples.wrong
+    );
     println!("{}", serde_json::to_string(&report)?);
     Ok(())
 }

@@ -199,6 +199,13 @@ SELECT x FROM (VALUES 1, 2, 3) AS t (x) INTERSECT SELECT 2
 SELECT a.x, b.y FROM (VALUES 1, 2) AS a (x) LEFT JOIN (VALUES (2, 'b')) AS b (x, y) ON a.x = b.x ORDER BY 1
 SELECT x, y FROM (VALUES 1) AS a (x) FULL JOIN (VALUES 2) AS b (y) ON x = y ORDER BY 1 NULLS LAST
 SELECT id, a, b FROM (VALUES (1, 'a')) AS t (id, a) JOIN (VALUES (1, 'b')) AS u (id, b) USING (id)
+SELECT * FROM (VALUES (1, 'a'), (2, 'b')) AS a (x, y) RIGHT JOIN (VALUES (2, 'c'), (3, 'd')) AS b (x, z) USING (x) ORDER BY x
+SELECT * FROM (VALUES (1, 'a'), (2, 'b')) AS a (x, y) FULL JOIN (VALUES (2, 'c'), (3, 'd')) AS b (x, z) USING (x) ORDER BY x
+SELECT * FROM (VALUES (1, 'a')) AS a (x, p) FULL JOIN (VALUES (2, 'b')) AS b (x, q) USING (x) FULL JOIN (VALUES (2, 'c'), (3, 'd')) AS c (x, r) USING (x) ORDER BY x
+SELECT x, count(*) AS n FROM (VALUES 1, 2) AS a (x) RIGHT JOIN (VALUES 2, 2, 3) AS b (x) USING (x) GROUP BY x ORDER BY x
+SELECT * FROM (VALUES 1, 1, 2) AS t (x) EXCEPT ALL SELECT 1 ORDER BY x
+SELECT * FROM (VALUES (1, NULL), (1, NULL), (2, 'a')) AS t (x, y) EXCEPT ALL SELECT * FROM (VALUES (1, CAST(NULL AS varchar))) AS u (x, y) ORDER BY x
+SELECT * FROM (VALUES 1, 1, 2) AS t (x) INTERSECT ALL SELECT * FROM (VALUES 1, 1) AS u (x)
 SELECT x FROM (VALUES 1, 2) AS t (x) WHERE x IN (SELECT 2)
 SELECT x FROM (VALUES 1, 2) AS t (x) WHERE EXISTS (SELECT 1 FROM (VALUES 2) AS u (y) WHERE y = x)
 SELECT x, (SELECT max(y) FROM (VALUES 5, 6) AS u (y)) FROM (VALUES 1) AS t (x)

@@ -117,6 +117,8 @@ fn row_end(given: &[TokenWithSpan], first: usize) -> usize {
             }
             Token::Comma | Token::SemiColon | Token::EOF if depth == 0 => return index,
             other if depth == 0 && is_word(other, &AFTER) => return index,
+            // The name of the table that the rows are, without AS.
+            other if depth == 0 && is_name(other) && ends_value(&given[first..index]) => return index,
             _ => {}
         }
     }
@@ -126,6 +128,19 @@ fn row_end(given: &[TokenWithSpan], first: usize) -> usize {
 /// The next token that is no blank.
 fn next(given: &[TokenWithSpan], from: usize) -> usize {
     (from..given.len()).find(|&index| !is_blank(&given[index].token)).unwrap_or(given.len())
+}
+
+fn is_name(token: &Token) -> bool {
+    matches!(token, Token::Word(word) if word.keyword == Keyword::NoKeyword)
+}
+
+/// Whether no name can go on with what is there: `'a' t` and `f(1) t`, and not `date t`.
+fn ends_value(row: &[TokenWithSpan]) -> bool {
+    let last = row.iter().rev().map(|token| &token.token).find(|token| !is_blank(token));
+    matches!(
+        last,
+        Some(Token::SingleQuotedString(_) | Token::DoubleQuotedString(_) | Token::Number(..) | Token::RParen)
+    )
 }
 
 fn is_blank(token: &Token) -> bool {

@@ -46,6 +46,10 @@ pub(super) trait SqlDialect: Debug + Send + Sync {
     fn counts_elements(&self) -> bool {
         false
     }
+    /// Whether a SELECT's columns see those before them.
+    fn sees_columns_before(&self) -> bool {
+        false
+    }
     /// Whether names of columns keep their case.
     fn keeps_case(&self) -> bool;
 }

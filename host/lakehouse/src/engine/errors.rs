@@ -89,7 +89,7 @@ impl Translator {
             None,
             format!(
                 "the statement needs more memory than it may have ({}), even after spilling to disk: read fewer columns or \
-                 rows, group earlier, or raise `limits.query_memory_bytes` of the environment",
+                 rows, group earlier, or raise `limits.query_memory_bytes` of the environment, where the host has more",
                 size(self.memory_bytes)
             ),
         )

@@ -21,6 +21,7 @@ use sqlparser::ast::{Query, Statement};
 use super::dialect::SqlDialect;
 use super::errors::Translator;
 use super::lambdas::Lambdas;
+use super::lateral_aliases;
 use super::meaning;
 use super::references::Name;
 use super::relations;
@@ -39,15 +40,28 @@ pub(super) fn plan(
 ) -> Result<LogicalPlan> {
     let relations = relations::planners();
     let context = Context { session, dialect, tables, lambdas, relations: &relations };
-    let planner = SqlToRel::new_with_options(&context, options(dialect));
-    planner
-        .sql_statement_to_plan(Statement::Query(Box::new(query)))
+    resolved(&SqlToRel::new_with_options(&context, options(dialect)), dialect, query)
         .and_then(relations::lateral::flattened)
         .and_then(|plan| meaning::apply(dialect.meaning(), plan))
         .and_then(expand_views)
         // Checks types and names at once, so that a plan is never handed on that only fails when it is run.
         .and_then(|plan| session.analyzer().execute_and_check(plan, session.config_options(), |_, _| {}))
         .map_err(|error| errors.planning(error))
+}
+
+/// A query's plan, planned anew for each name of a column that stands beside it.
+fn resolved(
+    planner: &SqlToRel<'_, Context<'_>>,
+    dialect: &dyn SqlDialect,
+    mut query: Query,
+) -> PlanResult<LogicalPlan> {
+    loop {
+        let planned = planner.sql_statement_to_plan(Statement::Query(Box::new(query.clone())));
+        match planned {
+            Err(error) if dialect.sees_columns_before() && lateral_aliases::resolve(&mut query, &error) => {}
+            planned => return planned,
+        }
+    }
 }
 
 /// Plans the body of a lambda, whose names are all in the schema.

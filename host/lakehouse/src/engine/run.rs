@@ -25,12 +25,16 @@ use super::output::{self, Naming};
 use super::scope::Scope;
 use super::session::Sessions;
 use super::text::wrong;
+use super::threads::Turn;
 use super::{Answer, Query};
 use super::{dialect, explain, parquet, script, threads};
 use crate::tables::{AsOf, Reads, Tables, ViewDefinition};
 
 /// How often progress is told.
 const TOLD_EVERY: Duration = Duration::from_millis(250);
+
+/// That somebody who asks waits in line: about as long as proxies leave a request open.
+const ASKED_WAITS: Duration = Duration::from_secs(60);
 
 /// A result is in memory as the engine has it, as it is handed over, as JSON's values and as text.
 const RESULT_FORMS: u64 = 4;
@@ -111,16 +115,16 @@ impl Engine {
     }
 
     pub(super) async fn query(&self, statement: &Statement, max_rows: u32) -> Result<Vec<u8>> {
+        let turn = asked(self.sessions.memory_bytes).await?;
         self.in_time(async {
-            let mut prepared = self.prepare(statement, Naming::Optional).await?;
+            let mut prepared = self.prepare_as_of(statement, Naming::Optional, None, turn.memory_bytes).await?;
             let limit = usize::try_from(max_rows).unwrap_or(usize::MAX);
             prepared.plan = LogicalPlanBuilder::from(prepared.plan)
                 .limit(0, Some(limit))
                 .and_then(LogicalPlanBuilder::build)
                 .map_err(|error| prepared.errors.planning(error))?;
-            let _place = threads::place(Standing::Asked).await?;
             let running = start(&prepared).await?;
-            let batches = collected(running.rows, &prepared.errors, self.sessions.memory_bytes).await?;
+            let batches = collected(running.rows, &prepared.errors, turn.memory_bytes).await?;
             as_ipc(&prepared.schema, &batches)
         })
         .await
@@ -132,18 +136,18 @@ impl Engine {
         }
         let time = query.time.unwrap_or(self.sessions.time).min(self.sessions.time);
         let memory_bytes = query.memory_bytes.unwrap_or(self.sessions.memory_bytes).min(self.sessions.memory_bytes);
+        let turn = asked(memory_bytes).await?;
         self.within(time, async {
             let mut prepared =
-                self.prepare_as_of(&query.statement, Naming::Optional, query.as_of, memory_bytes).await?;
+                self.prepare_as_of(&query.statement, Naming::Optional, query.as_of, turn.memory_bytes).await?;
             let (offset, limit) = (query.offset as usize, query.max_rows as usize);
             // One more tells whether there are more.
             prepared.plan = LogicalPlanBuilder::from(prepared.plan)
                 .limit(offset, Some(limit.saturating_add(1)))
                 .and_then(LogicalPlanBuilder::build)
                 .map_err(|error| prepared.errors.planning(error))?;
-            let _place = threads::place(Standing::Asked).await?;
             let running = start(&prepared).await?;
-            let mut batches = collected(running.rows, &prepared.errors, memory_bytes).await?;
+            let mut batches = collected(running.rows, &prepared.errors, turn.memory_bytes).await?;
             let found: usize = batches.iter().map(RecordBatch::num_rows).sum();
             let mut left = limit;
             for batch in &mut batches {
@@ -184,9 +188,9 @@ impl Engine {
         if let Some(written) = self.tables.committed(&write.table, key).await? {
             return Ok(written);
         }
-        let prepared = self.prepare(statement, Naming::Required).await?;
-        let _place = self.waiting(progress).await?;
+        let turn = self.behind(progress).await?;
         self.in_time(async {
+            let prepared = self.prepare_as_of(statement, Naming::Required, None, turn.memory_bytes).await?;
             let running = start(&prepared).await?;
             let operators = Arc::clone(&running.operators);
             let counted = Arc::clone(&running.operators);
@@ -224,9 +228,9 @@ impl Engine {
         location: &str,
         progress: &watch::Sender<Progress>,
     ) -> Result<Written> {
-        let prepared = self.prepare(statement, Naming::Required).await?;
-        let _place = self.waiting(progress).await?;
+        let turn = self.behind(progress).await?;
         self.in_time(async {
+            let prepared = self.prepare_as_of(statement, Naming::Required, None, turn.memory_bytes).await?;
             let running = start(&prepared).await?;
             let operators = Arc::clone(&running.operators);
             let work = parquet::write(&self.tables.inner.stores, location, running.rows);
@@ -245,10 +249,11 @@ impl Engine {
         .await
     }
 
-    /// Waits in line, and says so.
-    async fn waiting(&self, progress: &watch::Sender<Progress>) -> Result<tokio::sync::SemaphorePermit<'static>> {
+    /// Waits in line as long as it takes, and says so. Nothing is read before: snapshots are kept for as long as a statement runs, not
+    /// for as long as it waits.
+    async fn behind(&self, progress: &watch::Sender<Progress>) -> Result<Turn<'static>> {
         progress.send_replace(Progress { message: "waiting for other statements to end".to_owned(), fraction: None });
-        threads::place(Standing::Behind).await
+        threads::turn(Standing::Behind, self.sessions.memory_bytes).await
     }
 
     async fn in_time<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
@@ -267,6 +272,18 @@ impl Engine {
                 ),
             )),
         }
+    }
+}
+
+/// Waits in line for as long as somebody waits for the answer.
+async fn asked(memory_bytes: u64) -> Result<Turn<'static>> {
+    match tokio::time::timeout(ASKED_WAITS, threads::turn(Standing::Asked, memory_bytes)).await {
+        Ok(turn) => turn,
+        Err(_) => Err(Error::unavailable(format!(
+            "the statement did not begin within {} s: the host runs as many others as it has cores and memory for, so ask \
+             again later",
+            ASKED_WAITS.as_secs()
+        ))),
     }
 }
 

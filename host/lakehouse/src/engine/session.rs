@@ -1,7 +1,7 @@
 //! What a statement runs with: its own memory, its own folder for what does not fit, and settings.
 //!
 //! Memory is per statement: operators that can (sorts, aggregations) spill to disk when it is used up, others end the
-//! statement with an error that names the limit. Footers of Parquet files are cached for all statements together; data
+//! statement with an error that names the limit. What all statements have together is in [`super::threads`]. Footers of Parquet files are cached for all statements together; data
 //! files never change once they are written.
 
 use std::sync::Arc;

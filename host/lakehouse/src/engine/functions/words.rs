@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Int64Array, NullArray, StringArray, StringBuilder,
+    Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListBuilder, NullArray, StringArray, StringBuilder,
 };
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::utils::datafusion_strsim::levenshtein;
 use datafusion::common::{Result, exec_err};
+use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::text::value;
 use super::type_word;
@@ -299,6 +300,19 @@ fn spark_type(data_type: &DataType) -> Result<String> {
         },
         other => return exec_err!("typeof does not know {}", type_word(other)),
     })
+}
+
+/// Spark's `sentences`: the words of each sentence, by Unicode's boundaries (UAX 29), whichever language is named.
+pub(in crate::engine) fn sentences(arguments: &[ArrayRef], _to: &DataType) -> Result<ArrayRef> {
+    let mut out = ListBuilder::new(ListBuilder::new(StringBuilder::new()));
+    for text in arguments[0].as_string::<i32>() {
+        for sentence in text.into_iter().flat_map(str::split_sentence_bounds) {
+            let words = sentence.split_word_bounds().filter(|word| word.starts_with(char::is_alphanumeric));
+            out.values().append_value(words.map(Some));
+        }
+        out.append(text.is_some());
+    }
+    Ok(Arc::new(out.finish()))
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ use sqlparser::tokenizer::Span;
 
 use super::dialect::SqlDialect;
 use super::functions::{self, Kind, Returns};
-use super::rewrite::{call, name_of, place, refused};
+use super::rewrite::{call, name_of, place, refused, text};
 
 /// Functions of these names, for calls without a lambda, which are refused: with one, the function made for it takes their place.
 pub(super) fn without(
@@ -224,16 +224,32 @@ impl Taker {
                 format!("this lambda of `{name}` takes {takes} parameters, not {}", parameters.len()),
             );
         }
-        if matches!(*lambda.body, Expr::Tuple(_)) {
-            return refused(place(&lambda.body), "a row is not written as `(a, b)` here: name its fields");
-        }
-        let mut body = (*lambda.body).clone();
+        let mut body = match &*lambda.body {
+            Expr::Tuple(parts) if self.dialect.functions().scalars.contains_key("named_struct") => struct_of(parts),
+            Expr::Tuple(_) => {
+                return refused(place(&lambda.body), "a row is not written as `(a, b)` here: name its fields");
+            }
+            body => body.clone(),
+        };
         let mut names = Names { parameters: &parameters, captures };
         if let ControlFlow::Break(error) = body.visit(&mut names) {
             return Err(error);
         }
         Ok(Lambda { parameters: parameters.len(), body })
     }
+}
+
+/// Spark's `(a, b + 1)`: a struct, whose fields are called as the columns in it, or by their place.
+fn struct_of(parts: &[Expr]) -> Expr {
+    let fields = parts.iter().enumerate().flat_map(|(index, part)| {
+        let name = match part {
+            Expr::Identifier(name) => name.value.clone(),
+            Expr::CompoundIdentifier(names) => names.last().map(|name| name.value.clone()).unwrap_or_default(),
+            _ => format!("col{}", index + 1),
+        };
+        [text(name), part.clone()]
+    });
+    call("named_struct", Span::empty(), fields.collect())
 }
 
 /// The name of a parameter in a body.

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, PrimitiveArray};
+use datafusion::arrow::compute::kernels::arity::try_binary;
 use datafusion::arrow::datatypes::{DataType, Decimal128Type, i256};
+use datafusion::arrow::error::ArrowError;
 use datafusion::common::{Result, exec_err, internal_err, plan_err};
 use datafusion::logical_expr::Operator;
 
@@ -76,26 +78,39 @@ pub(super) fn evaluate(
     missing: Missing,
 ) -> Result<ArrayRef> {
     let DataType::Decimal128(precision, scale) = *to else { return internal_err!("decimals make decimals") };
-    let sum = Sum { operator, left: left.scale(), right: right.scale(), to: scale };
+    let sum = Sum::new(operator, left.scale(), right.scale(), scale);
     let most = power(u32::from(precision));
-    let mut values = Vec::with_capacity(left.len());
-    for (left, right) in left.iter().zip(right) {
-        let (Some(left), Some(right)) = (left, right) else {
-            values.push(None);
-            continue;
-        };
-        if right == 0 && matches!(operator, Operator::Divide | Operator::Modulo) && missing == Missing::Error {
-            return zero();
+    // 10^38 is less than 2^127.
+    let narrow_most = 10_u128.pow(u32::from(precision));
+    let of = |left: i128, right: i128| match sum.narrow(left, right) {
+        Some(value) => (value.unsigned_abs() < narrow_most).then_some(value),
+        None => sum
+            .of(i256::from_i128(left), i256::from_i128(right))
+            .filter(|value| value.wrapping_abs() < most)
+            .and_then(i256::to_i128),
+    };
+    let divides = matches!(operator, Operator::Divide | Operator::Modulo);
+    let values: PrimitiveArray<Decimal128Type> = match missing {
+        Missing::Null => {
+            left.iter().zip(right).map(|(left, right)| of(left?, right?)).collect::<PrimitiveArray<Decimal128Type>>()
         }
-        let value = sum.of(i256::from_i128(left), i256::from_i128(right));
-        let value = value.filter(|value| value.wrapping_abs() < most).and_then(i256::to_i128);
-        if value.is_none() && missing == Missing::Error {
-            return exec_err!("a number is too large for decimal({precision},{scale})");
+        Missing::Error => {
+            let found = try_binary(left, right, |left, right| match of(left, right) {
+                Some(value) => Ok(value),
+                None if divides && right == 0 => Err(ArrowError::DivideByZero),
+                None => Err(ArrowError::ArithmeticOverflow(String::new())),
+            });
+            match found {
+                Ok(values) => values,
+                Err(ArrowError::DivideByZero) => return zero(),
+                Err(ArrowError::ArithmeticOverflow(_)) => {
+                    return exec_err!("a number is too large for decimal({precision},{scale})");
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
-        values.push(value);
-    }
-    let values = PrimitiveArray::<Decimal128Type>::from_iter(values).with_precision_and_scale(precision, scale)?;
-    Ok(Arc::new(values))
+    };
+    Ok(Arc::new(values.with_precision_and_scale(precision, scale)?))
 }
 
 /// One operation on unscaled numbers.
@@ -104,9 +119,31 @@ struct Sum {
     left: i8,
     right: i8,
     to: i8,
+    /// What makes each operand's scale the wider of the two; none where it is no 128-bit number.
+    factors: Option<(i128, i128)>,
 }
 
 impl Sum {
+    fn new(operator: Operator, left: i8, right: i8, to: i8) -> Self {
+        let common = left.max(right);
+        let factor = |scale: i8| 10_i128.checked_pow(u32::try_from(common.checked_sub(scale)?).ok()?);
+        let factors = factor(left).zip(factor(right));
+        Self { operator, left, right, to, factors }
+    }
+
+    /// The most frequent operations, where all of it fits in 128 bits: several times as fast as 256. None: it does not.
+    fn narrow(&self, left: i128, right: i128) -> Option<i128> {
+        match self.operator {
+            Operator::Multiply if self.left.checked_add(self.right)? == self.to => product(left, right),
+            Operator::Plus | Operator::Minus if self.left.max(self.right) == self.to => {
+                let (by_left, by_right) = self.factors?;
+                let (left, right) = (product(left, by_left)?, product(right, by_right)?);
+                if self.operator == Operator::Plus { left.checked_add(right) } else { left.checked_sub(right) }
+            }
+            _ => None,
+        }
+    }
+
     /// None: too large, or a division by zero.
     fn of(&self, left: i256, right: i256) -> Option<i256> {
         let (s1, s2, to) = (i32::from(self.left), i32::from(self.right), i32::from(self.to));
@@ -127,6 +164,14 @@ impl Sum {
             }
             _ => rescaled(scaled(left, common - s1)?.checked_rem(scaled(right, common - s2)?)?, common, to),
         }
+    }
+}
+
+/// Most numbers have 64 bits, and the product of such is one instruction.
+fn product(left: i128, right: i128) -> Option<i128> {
+    match (i64::try_from(left), i64::try_from(right)) {
+        (Ok(left), Ok(right)) => Some(i128::from(left) * i128::from(right)),
+        _ => left.checked_mul(right),
     }
 }
 
@@ -180,12 +225,35 @@ mod tests {
 
     #[test]
     fn quotients_are_rounded_half_away_from_zero() {
-        let divide = Sum { operator: Operator::Divide, left: 1, right: 0, to: 1 };
+        let divide = Sum::new(Operator::Divide, 1, 0, 1);
         let by =
             |left: i128, right: i128| divide.of(i256::from_i128(left), i256::from_i128(right)).and_then(i256::to_i128);
         assert_eq!(by(30, 4), Some(8));
         assert_eq!(by(-30, 4), Some(-8));
         assert_eq!(by(10, 4), Some(3));
         assert_eq!(by(10, 0), None);
+    }
+
+    #[test]
+    fn narrow_and_wide_arithmetic_agree() {
+        let numbers =
+            [0, 1, -1, 7, -995, i128::from(i64::MAX), i128::from(i64::MIN), 10_i128.pow(37), -(10_i128.pow(37))];
+        let mut narrow = 0;
+        for (operator, scales) in [
+            (Operator::Plus, (2, 5, 5)),
+            (Operator::Minus, (5, 2, 5)),
+            (Operator::Plus, (5, 5, 4)),
+            (Operator::Multiply, (2, 3, 5)),
+            (Operator::Multiply, (2, 3, 4)),
+        ] {
+            let sum = Sum::new(operator, scales.0, scales.1, scales.2);
+            for (left, right) in numbers.iter().flat_map(|left| numbers.map(|right| (*left, right))) {
+                let Some(value) = sum.narrow(left, right) else { continue };
+                narrow += 1;
+                let wide = sum.of(i256::from_i128(left), i256::from_i128(right));
+                assert_eq!(wide, Some(i256::from_i128(value)), "{left} {operator} {right} {scales:?}");
+            }
+        }
+        assert!(narrow > 100, "{narrow}");
     }
 }

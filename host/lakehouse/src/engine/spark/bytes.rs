@@ -1,6 +1,6 @@
 //! Spark's functions of text and binary, ciphers and hashes.
 
-use datafusion::arrow::datatypes::DataType::{Binary, Boolean, Int32, Int64, Utf8};
+use datafusion::arrow::datatypes::DataType::{self, Binary, Boolean, Int32, Int64, Utf8};
 
 use super::functions::function;
 use crate::engine::dialect::Functions;
@@ -51,6 +51,11 @@ pub(super) fn register(all: &mut Functions) {
         (&["mask"], function("mask", &[Text; 5], Utf8, masks::masked).optional(4)),
         (&["soundex"], function("soundex", &[Text], Utf8, words::soundex)),
         (&["quote"], function("quote", &[Text], Utf8, words::quoted)),
+        (
+            &["sentences"],
+            function("sentences", &[Text; 3], DataType::new_list(text_list.clone(), true), words::sentences)
+                .optional(2),
+        ),
         (&["split_part"], function("split_part", &[Text, Text, Whole], Utf8, words::part)),
         (&["find_in_set"], function("find_in_set", &[Text, Text], Int32, words::place_in_set)),
         (&["locate", "position"], function("locate", &[Text, Text, Whole], Int32, words::located).optional(1)),
@@ -70,14 +75,9 @@ pub(super) fn register(all: &mut Functions) {
         (&["typeof"], Function::new("typeof", &[Any], Returns::Always(Utf8), words::type_name)),
         (
             &["assert_true"],
-            function("assert_true", &[Any, Text], datafusion::arrow::datatypes::DataType::Null, words::asserted)
-                .optional(1)
-                .volatile(),
+            function("assert_true", &[Any, Text], DataType::Null, words::asserted).optional(1).volatile(),
         ),
-        (
-            &["raise_error"],
-            function("raise_error", &[Text], datafusion::arrow::datatypes::DataType::Null, words::raised).volatile(),
-        ),
+        (&["raise_error"], function("raise_error", &[Text], DataType::Null, words::raised).volatile()),
     ] {
         all.scalar(names, &function.build());
     }

@@ -104,6 +104,10 @@ impl SqlDialect for Spark {
         true
     }
 
+    fn sees_columns_before(&self) -> bool {
+        true
+    }
+
     fn keeps_case(&self) -> bool {
         true
     }

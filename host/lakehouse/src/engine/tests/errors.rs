@@ -60,6 +60,18 @@ async fn a_message_has_the_place_and_the_nearest_name() {
             "line 2, column 12: `varchr` is no type of Trino, as far as it is supported here: did you mean `varchar`?",
         ),
         (Dialect::Spark, "SELECT CAST(1 AS strng)", "did you mean `string`?"),
+        (
+            Dialect::Trino,
+            "SELECT *\n FROM silver.orders MATCH_RECOGNIZE (
+                PARTITION BY operator_id ORDER BY order_id MEASURES A.order_id AS started ONE ROW PER MATCH
+                AFTER MATCH SKIP PAST LAST ROW PATTERN (A B+) DEFINE B AS B.order_id > 1)",
+            "line 2, column 7: MATCH_RECOGNIZE is not supported",
+        ),
+        (
+            Dialect::Trino,
+            "SELECT * FROM silver.orders PIVOT (count(*) FOR operator_id IN ('x'))",
+            "line 1, column 15: Trino has no PIVOT",
+        ),
     ];
     for (dialect, sql, expected) in cases {
         let message = test.wrong(dialect, sql).await;

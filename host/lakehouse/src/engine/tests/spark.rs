@@ -41,6 +41,8 @@ async fn expressions_have_spark_s_values() {
         ("substring('hello', 2, 3), substring('hello', -3), instr('hello', 'l'), length('héllo')", "ell | llo | 3 | 5"),
         ("split('a1b2c', '[0-9]'), substring_index('a.b.c', '.', 2), lpad('7', 3, '0')", "[a, b, c] | a.b | 007"),
         ("'a' = 'A', 'abc' LIKE 'a%', 'a_c' LIKE 'a\\_c'", "false | true | true"),
+        // Columns of the select that stand before.
+        ("1 AS a, a + 1 AS b, A + b, (SELECT max(c) FROM VALUES (5) AS t(c)) + a", "1 | 2 | 3 | 6"),
         // Choice.
         ("nvl(NULL, 1), coalesce(NULL, NULL, 'x'), if(1 > 2, 'a', 'b'), nullif(1, 1)", "1 | x | b | NULL"),
         ("NULL <=> NULL, 1 <=> NULL, isnull(NULL), greatest(1, NULL, 3)", "true | false | true | 3"),

@@ -122,9 +122,11 @@ impl Rewriter for Rewrites {
 
     fn table(&self, table: &mut TableFactor) -> Result<()> {
         match table {
-            TableFactor::MatchRecognize { .. } => refused(None, "MATCH_RECOGNIZE is not supported"),
-            TableFactor::Pivot { .. } | TableFactor::Unpivot { .. } => {
-                refused(None, "Trino has no PIVOT: use CASE or FILTER with aggregates")
+            TableFactor::MatchRecognize { table: rows, .. } => {
+                refused(Place::of(rows.span().start), "MATCH_RECOGNIZE is not supported: use window functions")
+            }
+            TableFactor::Pivot { table: rows, .. } | TableFactor::Unpivot { table: rows, .. } => {
+                refused(Place::of(rows.span().start), "Trino has no PIVOT: use CASE or FILTER with aggregates")
             }
             TableFactor::Table { name, args: Some(_), .. } | TableFactor::Function { name, .. } => {
                 refused(Place::of(name.span().start), format!("the table function `{name}` is not supported"))

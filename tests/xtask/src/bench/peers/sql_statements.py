@@ -41,8 +41,10 @@ class DuckDB:
 class Spark:
     """Spark, and what speaks its protocol."""
 
-    def __init__(self, session):
+    def __init__(self, session, server=None):
         self.session = session
+        # It ends with its last reference.
+        self.server = server
         for name, files in plan["tables"].items():
             session.read.parquet(*files).createOrReplaceTempView(name)
 
@@ -77,7 +79,7 @@ def opened():
         server = SparkConnectServer("127.0.0.1", 0)
         server.start(background=True)
         _, port = server.listening_address
-        return Spark(SparkSession.builder.remote(f"sc://127.0.0.1:{port}").getOrCreate())
+        return Spark(SparkSession.builder.remote(f"sc://127.0.0.1:{port}").getOrCreate(), server)
     sys.path.append(str(pathlib.Path(__file__).parents[4] / "interop"))
     from spark import session
 

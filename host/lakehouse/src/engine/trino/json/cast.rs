@@ -170,6 +170,8 @@ fn json_of(values: &ArrayRef, row: usize) -> Result<Json> {
             if number.is_floating() {
                 let value = arrow_cast(&one, &DataType::Float64)?.as_primitive::<Float64Type>().value(0);
                 if value.is_finite() { Json::Number(value_text(&one)?) } else { Json::Text(value_text(&one)?) }
+            } else if number.is_decimal() {
+                Json::Decimal(value_text(&one)?)
             } else {
                 Json::Number(value_text(&one)?)
             }

@@ -176,7 +176,7 @@ impl<'a> Paths<'a> {
 fn scalar(json: &Json) -> Option<String> {
     match json {
         Json::Text(text) => Some(text.clone()),
-        Json::Number(digits) => Some(digits.clone()),
+        Json::Number(digits) | Json::Decimal(digits) => Some(digits.clone()),
         Json::Truth(truth) => Some(truth.to_string()),
         Json::Null | Json::List(_) | Json::Object(_) => None,
     }

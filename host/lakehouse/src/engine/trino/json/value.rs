@@ -8,6 +8,8 @@ pub(super) enum Json {
     Null,
     Truth(bool),
     Number(String),
+    /// Of a decimal, which keeps all its digits.
+    Decimal(String),
     Text(String),
     List(Vec<Json>),
     /// As written: a key may come twice.
@@ -72,6 +74,7 @@ impl Json {
             Self::Null => out.push_str("null"),
             Self::Truth(truth) => out.push_str(if *truth { "true" } else { "false" }),
             Self::Number(digits) => out.push_str(&number(digits)),
+            Self::Decimal(digits) => out.push_str(digits),
             Self::Text(text) => write_text(text, out),
             Self::List(items) => {
                 out.push('[');
