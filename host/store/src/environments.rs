@@ -19,6 +19,15 @@ pub struct EnvironmentRevision {
     pub created_at: DateTime<Utc>,
 }
 
+/// Which revision of an environment is true now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CurrentRevision {
+    pub environment: String,
+    pub revision: i64,
+    /// An environment that was removed and made again has the same numbers, and other times.
+    pub created_at: DateTime<Utc>,
+}
+
 #[derive(FromRow)]
 struct Row {
     environment: String,
@@ -55,12 +64,24 @@ impl Store {
         Ok(rows.into_iter().map(|(name,)| name).collect())
     }
 
-    /// The revision of each environment that is true now.
+    /// The revision of each environment that is true now, without its document.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn environment_revision_numbers(&self) -> StoreResult<Vec<(String, i64)>> {
-        Ok(sqlx::query_as("SELECT name, revision FROM environments ORDER BY name").fetch_all(self.readers()).await?)
+    pub async fn current_revisions(&self) -> StoreResult<Vec<CurrentRevision>> {
+        let rows: Vec<(String, i64, i64)> = sqlx::query_as(
+            "SELECT r.environment, r.revision, r.created_at
+             FROM environments e JOIN environment_revisions r ON r.environment = e.name AND r.revision = e.revision
+             ORDER BY e.name",
+        )
+        .fetch_all(self.readers())
+        .await?;
+        let current = |(environment, revision, created_at)| CurrentRevision {
+            environment,
+            revision,
+            created_at: time::from_millis(created_at),
+        };
+        Ok(rows.into_iter().map(current).collect())
     }
 
     /// The revision that is true now.
@@ -154,27 +175,38 @@ impl Store {
         Ok(write)
     }
 
-    /// Makes a document the next revision of its environment; an environment that did not exist starts at 1.
+    /// Makes a document the revision of its environment that comes after `seen`; 0 = there is no such environment yet.
     ///
     /// # Errors
-    /// Those of the database.
+    /// [`StoreError::Conflict`] when the environment is at another revision, whichever host made it.
     pub async fn put_environment(
         &self,
         document: &Environment,
+        seen: i64,
         author: &str,
         note: &str,
     ) -> StoreResult<EnvironmentRevision> {
         let text = serde_json::to_string(document)
             .map_err(|error| StoreError::unreadable(format!("environment `{}`", document.name), error))?;
         let created_at = time::now();
+        let revision = seen + 1;
         let mut write = self.write().await?;
-        let (revision,): (i64,) = sqlx::query_as(
-            "INSERT INTO environments (name, revision) VALUES ($1, 1)
-             ON CONFLICT (name) DO UPDATE SET revision = environments.revision + 1 RETURNING revision",
-        )
-        .bind(&document.name)
-        .fetch_one(&mut *write)
-        .await?;
+        let moved = if seen == 0 {
+            sqlx::query("INSERT INTO environments (name, revision) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
+                .bind(&document.name)
+                .bind(revision)
+        } else {
+            sqlx::query("UPDATE environments SET revision = $1 WHERE name = $2 AND revision = $3")
+                .bind(revision)
+                .bind(&document.name)
+                .bind(seen)
+        };
+        if moved.execute(&mut *write).await?.rows_affected() == 0 {
+            return Err(StoreError::Conflict(format!(
+                "environment `{}` is not at revision {seen} any more: look at what changed and try again",
+                document.name
+            )));
+        }
         sqlx::query(
             "INSERT INTO environment_revisions (environment, revision, document, author, note, created_at)
              VALUES ($1, $2, $3, $4, $5, $6)",

@@ -3,8 +3,11 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sqlx::FromRow;
+use sqlx::any::AnyArguments;
+use sqlx::query::Query;
+use sqlx::{Any, FromRow};
 
+use crate::tasks::{NewTask, Task};
 use crate::{Store, StoreError, StoreResult, time};
 
 /// What kind of thing a resource is.
@@ -53,6 +56,46 @@ pub struct Resource<T> {
     pub updated_at: DateTime<Utc>,
 }
 
+/// Where a body is to be stored.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry<'a> {
+    pub environment: &'a str,
+    pub kind: ResourceKind,
+    pub id: &'a str,
+    pub name: &'a str,
+    /// Of the resource that was read and is changed; none for a new one.
+    pub revision: Option<i64>,
+}
+
+impl<'a> Entry<'a> {
+    /// Touches no row where the resource is not at its revision any more.
+    fn storing(self, body: String) -> Query<'a, Any, AnyArguments<'a>> {
+        match self.revision {
+            None => sqlx::query(
+                "INSERT INTO resources (environment, kind, id, name, body, revision, created_at, updated_at)
+                 VALUES ($1, $2, $3, $4, $5, 1, $6, $6)",
+            )
+            .bind(self.environment)
+            .bind(self.kind.as_str())
+            .bind(self.id)
+            .bind(self.name)
+            .bind(body)
+            .bind(time::now()),
+            Some(revision) => sqlx::query(
+                "UPDATE resources SET name = $1, body = $2, revision = revision + 1, updated_at = $3
+                 WHERE environment = $4 AND kind = $5 AND id = $6 AND revision = $7",
+            )
+            .bind(self.name)
+            .bind(body)
+            .bind(time::now())
+            .bind(self.environment)
+            .bind(self.kind.as_str())
+            .bind(self.id)
+            .bind(revision),
+        }
+    }
+}
+
 #[derive(FromRow)]
 struct Row {
     id: String,
@@ -91,19 +134,32 @@ impl Store {
         name: &str,
         body: &T,
     ) -> StoreResult<()> {
-        let stored = sqlx::query(
-            "INSERT INTO resources (environment, kind, id, name, body, revision, created_at, updated_at)
-             VALUES ($1, $2, $3, $4, $5, 1, $6, $6)",
-        )
-        .bind(environment)
-        .bind(kind.as_str())
-        .bind(id)
-        .bind(name)
-        .bind(json(kind, body)?)
-        .bind(time::now())
-        .execute(self.writer())
-        .await;
+        let entry = Entry { environment, kind, id, name, revision: None };
+        let stored = entry.storing(json(kind, body)?).execute(self.writer()).await;
         stored.map(drop).map_err(|error| taken(error, kind, name))
+    }
+
+    /// Stores a resource and a task that is about it, both or neither: of two requests for one resource, one has its task, and the
+    /// other is refused before any work begins. `body` makes the resource of the task.
+    ///
+    /// # Errors
+    /// As [`Store::put_new`] and [`Store::update`].
+    pub async fn put_with_task<T: Serialize>(
+        &self,
+        entry: Entry<'_>,
+        new: &NewTask,
+        body: &(dyn Fn(&Task) -> T + Send + Sync),
+    ) -> StoreResult<Task> {
+        let mut write = self.write().await?;
+        let task = self.insert(&mut write, new).await?;
+        let text = json(entry.kind, &body(&task))?;
+        let stored = entry.storing(text).execute(&mut *write).await;
+        if stored.map_err(|error| taken(error, entry.kind, entry.name))?.rows_affected() == 0 {
+            write.rollback().await?;
+            return Err(self.outdated(entry).await);
+        }
+        write.commit().await?;
+        Ok(task)
     }
 
     /// A resource by id.
@@ -194,30 +250,23 @@ impl Store {
         revision: i64,
         body: &T,
     ) -> StoreResult<()> {
-        let body = json(kind, body)?;
-        let changed = sqlx::query(
-            "UPDATE resources SET name = $1, body = $2, revision = revision + 1, updated_at = $3
-             WHERE environment = $4 AND kind = $5 AND id = $6 AND revision = $7",
-        )
-        .bind(name)
-        .bind(body)
-        .bind(time::now())
-        .bind(environment)
-        .bind(kind.as_str())
-        .bind(id)
-        .bind(revision)
-        .execute(self.writer())
-        .await
-        .map_err(|error| taken(error, kind, name))?;
-        if changed.rows_affected() == 1 {
-            return Ok(());
+        let entry = Entry { environment, kind, id, name, revision: Some(revision) };
+        let changed = entry.storing(json(kind, body)?).execute(self.writer()).await;
+        match changed.map_err(|error| taken(error, kind, name))?.rows_affected() {
+            0 => Err(self.outdated(entry).await),
+            _ => Ok(()),
         }
-        let title = kind.title();
-        match self.get::<serde_json::Value>(environment, kind, id).await? {
-            Some(_) => Err(StoreError::Conflict(format!(
+    }
+
+    /// Why a change of a resource changed nothing.
+    async fn outdated(&self, entry: Entry<'_>) -> StoreError {
+        let (title, id) = (entry.kind.title(), entry.id);
+        match self.get::<serde_json::Value>(entry.environment, entry.kind, id).await {
+            Ok(Some(_)) => StoreError::Conflict(format!(
                 "the {title} `{id}` was changed by another request meanwhile: read it again, then repeat the change"
-            ))),
-            None => Err(StoreError::NotFound(format!("there is no {title} `{id}` any more"))),
+            )),
+            Ok(None) => StoreError::NotFound(format!("there is no {title} `{id}` any more")),
+            Err(error) => error,
         }
     }
 

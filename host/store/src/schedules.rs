@@ -196,15 +196,15 @@ impl Store {
         Ok(next.map(time::from_millis))
     }
 
-    /// Fires a schedule as it was read, `times`, and sets when it fires next, in one transaction: however many hosts see it due,
-    /// one of them submits its tasks.
+    /// Fires a schedule as it was read, once for each of `moments`, and sets when it fires next, in one transaction: however many
+    /// hosts see it due, one of them submits its tasks.
     ///
     /// # Errors
     /// Those of the database.
     pub async fn fire_schedule(
         &self,
         due: &Schedule,
-        times: usize,
+        moments: &[DateTime<Utc>],
         next_at: Option<DateTime<Utc>>,
     ) -> StoreResult<Fired> {
         let mut write = self.write().await?;
@@ -216,11 +216,12 @@ impl Store {
             (Overlap::Skip, Some(task)) => Fired::StillRunning(task.id),
             (Overlap::Queue, _) if tasks::count_unfinished(&mut write, &due.task).await? > LONGEST_QUEUE => Fired::Full,
             (overlap, _) => {
-                let mut submitted = Vec::with_capacity(times);
-                for _ in 0..times {
+                let mut submitted = Vec::with_capacity(moments.len());
+                for moment in moments {
+                    let task = due.task.fired_at(*moment);
                     submitted.push(match overlap {
-                        Overlap::Queue => self.insert_behind(&mut write, &due.task).await?,
-                        Overlap::Skip | Overlap::Allow => self.insert(&mut write, &due.task).await?,
+                        Overlap::Queue => self.insert_behind(&mut write, &task).await?,
+                        Overlap::Skip | Overlap::Allow => self.insert(&mut write, &task).await?,
                     });
                 }
                 Fired::Submitted(submitted)

@@ -59,9 +59,9 @@ impl Clock<'_> {
         let (environment, id) = (&due.environment, &due.id);
         let firing = schedule::fire(due, now).unwrap_or_else(|error| {
             tracing::error!(environment, schedule = id, %error, "this schedule fires no more");
-            schedule::Firing { times: 0, next_at: None }
+            schedule::Firing { moments: Vec::new(), next_at: None }
         });
-        match self.tasks.store().fire_schedule(due, firing.times, firing.next_at).await? {
+        match self.tasks.store().fire_schedule(due, &firing.moments, firing.next_at).await? {
             Fired::Submitted(submitted) => {
                 for task in &submitted {
                     tracing::info!(environment, schedule = id, task = task.id, "scheduled");

@@ -22,6 +22,15 @@ pub trait Handler: Send + Sync {
     /// # Errors
     /// A retryable one is tried again; any other is kept on the task, which is cancelled nevertheless.
     async fn cancel(&self, task: &Task, context: &StepContext) -> Result<()>;
+
+    /// Takes away what the task keeps for a success that will not come: it failed for good, or was cancelled. No step is running, and
+    /// the end is stored after this. May be called again, and for a task that never began.
+    ///
+    /// # Errors
+    /// They are told in the task's log; it ends nevertheless.
+    async fn give_up(&self, _task: &Task) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// What a step came to. `details` that are null or empty say nothing new.

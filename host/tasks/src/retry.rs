@@ -54,13 +54,11 @@ impl RetryPolicy {
         let doubled = 2u32.saturating_pow(attempts.failures);
         let pause = self.first_pause.saturating_mul(doubled).min(self.longest_pause);
         let pause = pause.max(retry_after.unwrap_or_default());
-        if pause > self.patience || attempts.retries >= self.budget {
+        if failing.saturating_add(pause) > self.patience || attempts.retries >= self.budget {
             return None;
         }
-        let pause = pause.mul_f64(1.0 + JITTER * chance);
-        if failing.saturating_add(pause) > self.patience {
-            return None;
-        }
+        // Whether a task is given up is not for chance to say.
+        let pause = pause.mul_f64(1.0 + JITTER * chance).min(self.patience.saturating_sub(failing));
         let attempts = Attempts {
             failures: attempts.failures.saturating_add(1),
             failing_since: attempts.failing_since.or(Some(now)),
@@ -115,6 +113,18 @@ mod tests {
     fn a_backend_that_wants_more_than_our_patience_ends_the_task_at_once() {
         assert!(pauses(&policy(), Some(Duration::from_secs(3600)), 0.0).is_empty());
         assert!(pauses(&policy(), Some(Duration::MAX), 0.0).is_empty());
+    }
+
+    #[test]
+    fn chance_does_not_say_whether_a_task_is_given_up() {
+        for (seconds, times) in [(31, 1), (40, 1), (41, 0)] {
+            for chance in [0.0, 0.5, 1.0] {
+                let asked = Some(Duration::from_secs(seconds));
+                let pauses = pauses(&policy(), asked, chance);
+                assert_eq!(pauses.len(), times, "{seconds} s, {chance}: {pauses:?}");
+                assert!(pauses.iter().all(|pause| *pause <= 40_000), "{pauses:?}");
+            }
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@
 use std::time::Duration;
 
 use asgard_store::{CatchUp, Overlap, Schedule};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
@@ -61,6 +61,15 @@ pub fn validate_time_zone(name: &str) -> Result<(), UnknownTimeZone> {
     name.parse::<Tz>().map(drop).map_err(|_| UnknownTimeZone(name.to_owned()))
 }
 
+/// The day that a moment belongs to in a time zone.
+///
+/// # Errors
+/// [`UnknownTimeZone`].
+pub fn day_in(time_zone: &str, moment: DateTime<Utc>) -> Result<NaiveDate, UnknownTimeZone> {
+    let zone: Tz = time_zone.parse().map_err(|_| UnknownTimeZone(time_zone.to_owned()))?;
+    Ok(moment.with_timezone(&zone).date_naive())
+}
+
 /// Whether an expression can be read, and fires ever again.
 ///
 /// # Errors
@@ -81,23 +90,35 @@ pub fn next_after(
     time_zone: &str,
     after: DateTime<Utc>,
 ) -> Result<Option<DateTime<Utc>>, InvalidCron> {
-    let zone: Tz =
-        time_zone.parse().map_err(|_| invalid(expression, UnknownTimeZone(time_zone.to_owned()).to_string()))?;
+    let zone = zone_of(expression, time_zone)?;
     let next = parse(expression)?.find_next_occurrence(&after.with_timezone(&zone), false).ok();
     // Where a time comes twice, the second is after the first by the clock and not by the expression.
     Ok(next.map(|next| next.to_utc()).filter(|next| *next > after))
 }
 
+/// The last moment from `first` to `now` that an expression names in a time zone, where `first` is one that it names.
+fn newest(due: &Schedule, first: DateTime<Utc>, now: DateTime<Utc>) -> Result<DateTime<Utc>, InvalidCron> {
+    let zone = zone_of(&due.cron, &due.time_zone)?;
+    let newest = parse(&due.cron)?.find_previous_occurrence(&now.with_timezone(&zone), true).ok();
+    Ok(newest.map_or(first, |newest| newest.to_utc().max(first)))
+}
+
+fn zone_of(expression: &str, time_zone: &str) -> Result<Tz, InvalidCron> {
+    time_zone.parse().map_err(|_| invalid(expression, UnknownTimeZone(time_zone.to_owned()).to_string()))
+}
+
 /// A fire that comes later than this was missed: hosts look at least every second.
 const MISSED_AFTER: Duration = Duration::from_secs(60);
 
-/// Missed fires that are caught up with one by one: those of a schedule that fires each minute, of an hour and a half.
+/// Missed fires that are caught up with one by one, the oldest ones: those of a schedule that fires each minute, of an hour and a
+/// half.
 const MOST_AT_ONCE: usize = 100;
 
 /// What a schedule that is due comes to at `now`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Firing {
-    pub(crate) times: usize,
+    /// The moments that it fires for, oldest first.
+    pub(crate) moments: Vec<DateTime<Utc>>,
     pub(crate) next_at: Option<DateTime<Utc>>,
 }
 
@@ -105,23 +126,23 @@ pub(crate) struct Firing {
 pub(crate) fn fire(due: &Schedule, now: DateTime<Utc>) -> Result<Firing, InvalidCron> {
     let next = |after| next_after(&due.cron, &due.time_zone, after);
     let next_at = next(now)?;
-    let Some(first) = due.next_at else { return Ok(Firing { times: 0, next_at }) };
-    let times = match due.catch_up {
-        CatchUp::Latest => 1,
+    let Some(first) = due.next_at else { return Ok(Firing { moments: Vec::new(), next_at }) };
+    let moments = match due.catch_up {
+        CatchUp::Latest => vec![newest(due, first, now)?],
+        // The last one may be in time though others were missed.
         CatchUp::Skip => {
-            let in_time = now - MISSED_AFTER;
-            // The last one may be in time though others were missed.
-            usize::from(first >= in_time || next(in_time)?.is_some_and(|last| last <= now))
+            Some(newest(due, first, now)?).filter(|last| *last >= now - MISSED_AFTER).into_iter().collect()
         }
         CatchUp::All => {
-            let (mut times, mut at) = (1, first);
-            while let Some(another) = next(at)?.filter(|another| *another <= now && times < MOST_AT_ONCE) {
-                (times, at) = (times + 1, another);
+            let (mut moments, mut another) = (Vec::new(), Some(first));
+            while let Some(moment) = another.filter(|moment| *moment <= now && moments.len() < MOST_AT_ONCE) {
+                moments.push(moment);
+                another = next(moment)?;
             }
-            times
+            moments
         }
     };
-    Ok(Firing { times, next_at })
+    Ok(Firing { moments, next_at })
 }
 
 /// When a schedule is to fire next at `now`, where that is sooner than what is stored: the clock was put back after it fired. What
@@ -267,6 +288,9 @@ mod tests {
             let next = next_after(expression, zone, at(after)).unwrap();
             assert_eq!(next, Some(at(expected)), "{expression} in {zone} after {after}");
         }
+        for (zone, day) in [(UTC, "2025-01-01"), ("Europe/Berlin", "2025-01-02"), ("America/New_York", "2025-01-01")] {
+            assert_eq!(day_in(zone, at("2025-01-01T23:30:00Z")).unwrap().to_string(), day, "{zone}");
+        }
         assert!(validate_time_zone("Europe/Berlin").is_ok());
         assert!(validate_time_zone("Berlin").unwrap_err().to_string().contains("Europe/Berlin"));
     }
@@ -281,7 +305,7 @@ mod tests {
             ("2025-01-01T00:00:00Z", 1, 1, 64),
             ("2024-01-01T00:00:00Z", 1, 1, MOST_AT_ONCE),
         ] {
-            let times = |policy| fire(&scheduled("*/10 * * * *", policy, next_at), now).unwrap().times;
+            let times = |policy| fire(&scheduled("*/10 * * * *", policy, next_at), now).unwrap().moments.len();
             assert_eq!(
                 [times(CatchUp::Skip), times(CatchUp::Latest), times(CatchUp::All)],
                 [skip, latest, all],
@@ -289,7 +313,10 @@ mod tests {
             );
         }
         let hourly = |policy| fire(&scheduled("0 * * * *", policy, "2025-01-01T09:00:00Z"), now).unwrap();
-        assert_eq!([hourly(CatchUp::Skip).times, hourly(CatchUp::Latest).times, hourly(CatchUp::All).times], [0, 1, 2]);
+        let [nine, ten] = ["2025-01-01T09:00:00Z", "2025-01-01T10:00:00Z"].map(at);
+        assert!(hourly(CatchUp::Skip).moments.is_empty());
+        assert_eq!(hourly(CatchUp::Latest).moments, [ten]);
+        assert_eq!(hourly(CatchUp::All).moments, [nine, ten]);
         assert_eq!(hourly(CatchUp::Skip).next_at, Some(at("2025-01-01T11:00:00Z")));
     }
 
@@ -298,7 +325,10 @@ mod tests {
         let mut hourly = scheduled("0 * * * *", CatchUp::Latest, "2025-01-01T11:00:00Z");
         // At 10:30 the clock says it is tomorrow: 11:00 fires, and what is between.
         let firing = fire(&hourly, at("2025-01-02T10:30:00Z")).unwrap();
-        assert_eq!((firing.times, firing.next_at), (1, Some(at("2025-01-02T11:00:00Z"))));
+        assert_eq!(
+            (firing.moments, firing.next_at),
+            (vec![at("2025-01-02T10:00:00Z")], Some(at("2025-01-02T11:00:00Z")))
+        );
         (hourly.last_at, hourly.next_at) = (hourly.next_at, firing.next_at);
         // At 10:31 it is right again.
         assert_eq!(sooner(&hourly, at("2025-01-01T10:31:00Z")).unwrap(), Some(at("2025-01-01T12:00:00Z")));

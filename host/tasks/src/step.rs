@@ -95,7 +95,7 @@ impl<'a> StepRun<'a> {
         let (ended, remains) = self.step(&*handler).await;
         match self.judge(ended).await {
             Verdict::Write(next) => {
-                self.write(remains, next).await;
+                self.conclude(&*handler, remains, next).await;
             }
             Verdict::Cancel => {
                 if self.write(remains, Next::GoesOn).await {
@@ -245,7 +245,7 @@ impl<'a> StepRun<'a> {
                 Next::Failed { error }
             }
         };
-        self.write(Remains::default(), next).await;
+        self.conclude(handler, Remains::default(), next).await;
     }
 
     /// Has the handler end what its backend still does, then ends the task.
@@ -268,7 +268,7 @@ impl<'a> StepRun<'a> {
         if matches!(next, Next::Cancelled { .. }) {
             log.event("Normal", "Cancelled", "the task was cancelled");
         }
-        self.write(Remains::default(), next).await;
+        self.conclude(handler, Remains::default(), next).await;
     }
 
     /// Has the handler end what its backend still does.
@@ -279,10 +279,24 @@ impl<'a> StepRun<'a> {
             Ok(None) => return Ok(()),
             Err(error) => tracing::warn!(task = self.task.id, %error, "cancelling from an earlier state"),
         }
+        self.in_time(handler.cancel(&self.task, &self.context)).await
+    }
+
+    /// Writes what comes next; before the end of a task that did not succeed, its handler gives up what it keeps for it.
+    async fn conclude(&self, handler: &dyn Handler, remains: Remains, next: Next) {
+        if matches!(next, Next::Failed { .. } | Next::Cancelled { .. })
+            && let Err(error) = self.in_time(handler.give_up(&self.task)).await
+        {
+            self.context.log().log(Level::Warn, &format!("what the task leaves could not be taken away: {error}"));
+        }
+        self.write(remains, next).await;
+    }
+
+    async fn in_time(&self, work: impl Future<Output = Result<()>>) -> Result<()> {
         let timeout = self.tasks.config().cancel_timeout;
-        let cancelling = AssertUnwindSafe(handler.cancel(&self.task, &self.context)).catch_unwind();
+        let work = AssertUnwindSafe(work).catch_unwind();
         tokio::select! {
-            ended = tokio::time::timeout(timeout, cancelling) => flat(ended, timeout),
+            ended = tokio::time::timeout(timeout, work) => flat(ended, timeout),
             () = self.out_of_time() => Err(Error::unavailable("the host stops")),
         }
     }

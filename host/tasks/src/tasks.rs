@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use asgard_store::Store;
 use asgard_store::tasks::Lease;
+use asgard_store::{Entry, Store};
+use serde::Serialize;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -88,6 +89,22 @@ impl Tasks {
     pub async fn submit(&self, new: NewTask) -> TasksResult<Task> {
         self.known(new.kind())?;
         let task = self.store.insert_task(&new).await?;
+        self.announce();
+        Ok(task)
+    }
+
+    /// As [`Tasks::submit`], together with the resource that the task is about, both or neither: see [`Store::put_with_task`].
+    ///
+    /// # Errors
+    /// As [`Tasks::submit`], and a conflict where the resource changed meanwhile or its name is taken.
+    pub async fn submit_with<T: Serialize>(
+        &self,
+        new: NewTask,
+        entry: Entry<'_>,
+        body: &(dyn Fn(&Task) -> T + Send + Sync),
+    ) -> TasksResult<Task> {
+        self.known(new.kind())?;
+        let task = self.store.put_with_task(entry, &new, body).await?;
         self.announce();
         Ok(task)
     }

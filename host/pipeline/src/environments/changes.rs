@@ -68,8 +68,9 @@ impl Pipeline {
     /// makes no revision.
     ///
     /// # Errors
-    /// `invalid-input` with the field of the document that is wrong, or with the binding whose plugin fails its check; `conflict`
-    /// when the environment is not at the expected revision. Nothing has changed then.
+    /// `invalid-input` with the field of the document that is wrong, or with the binding whose plugin fails its check; `unavailable`
+    /// while what a binding needs is being made ready; `conflict` when the environment is not at the expected revision. Nothing has
+    /// changed then.
     pub async fn apply_environment(&self, document: Environment, intent: &Intent) -> Result<Applied> {
         let environments = &self.environments;
         environments.validate(&document).await?;
@@ -197,7 +198,7 @@ impl Environments {
     }
 
     /// Stores the document, if it is news, and takes it into use.
-    async fn commit(
+    pub(super) async fn commit(
         &self,
         document: &Environment,
         intent: &Intent,
@@ -206,14 +207,16 @@ impl Environments {
         let _changing = self.changing.lock().await;
         // Somebody may have changed it while plugins were checked.
         let current = self.store.environment(&document.name).await?;
-        let expecting = Intent { expected: Some(seen.map_or(0, |seen| seen.revision)), ..intent.clone() };
+        let seen = seen.map_or(0, |seen| seen.revision);
+        let expecting = Intent { expected: Some(seen), ..intent.clone() };
         expected(&expecting, &document.name, current.as_ref())?;
-        let revision = match current.filter(|current| current.document == *document) {
-            Some(current) => current.revision,
-            None => self.store.put_environment(document, &intent.author, &intent.note).await?.revision,
-        };
+        let EnvironmentRevision { revision, created_at, .. } =
+            match current.filter(|current| current.document == *document) {
+                Some(current) => current,
+                None => self.store.put_environment(document, seen, &intent.author, &intent.note).await?,
+            };
         let active = self.ready(revision, document).await?;
-        let known = Known { revision, state: Ok(Arc::clone(&active)) };
+        let known = Known { revision, created_at, state: Ok(Arc::clone(&active)) };
         self.known.write().await.insert(document.name.clone(), known);
         Ok(active)
     }

@@ -23,11 +23,12 @@ use std::time::Duration;
 use asgard_capabilities::lender::Backing;
 use asgard_capabilities::processes::Supervisor;
 use asgard_capabilities::{Lender, SystemResolver};
-use asgard_contract::environment::{Catalog, Environment};
+use asgard_contract::environment::{self, Catalog, Environment, Limits};
 use asgard_contract::{Error, Result};
 use asgard_lakehouse::storage::Storage;
 use asgard_lakehouse::{CatalogConfig, Lakehouse, LakehouseConfig};
-use asgard_store::{EnvironmentRevision, Store};
+use asgard_store::{EnvironmentRevision, Store, StoreError};
+use chrono::{DateTime, Utc};
 use tokio::sync::{Mutex, RwLock};
 
 use crate::adapters::StoredKeyValues;
@@ -60,8 +61,27 @@ pub struct Active {
 /// What this host knows of an environment.
 struct Known {
     revision: i64,
+    /// When the revision was made.
+    created_at: DateTime<Utc>,
     /// Or why it cannot be used.
     state: Result<Arc<Active>>,
+}
+
+/// Which tables a lakehouse has.
+#[derive(PartialEq, Eq, Hash)]
+struct Place {
+    environment: String,
+    /// Of its catalog; none = those that the environment's document names.
+    branch: Option<String>,
+}
+
+/// A lakehouse, and what it was opened with.
+struct Opened {
+    section: environment::Lakehouse,
+    limits: Limits,
+    /// The catalog's secret may have changed, which the document does not show.
+    catalog: CatalogConfig,
+    lakehouse: Arc<Lakehouse>,
 }
 
 /// All environments of this host.
@@ -71,8 +91,9 @@ pub struct Environments {
     supervisor: Arc<Supervisor>,
     folder: PathBuf,
     known: RwLock<HashMap<String, Known>>,
-    /// A lakehouse outlives revisions: its catalog connections and caches are shared by old and new ones.
-    lakehouses: Mutex<HashMap<String, (CatalogConfig, Arc<Lakehouse>)>>,
+    /// A lakehouse outlives revisions that change nothing about it: its catalog connections and caches are shared by old and new
+    /// ones. Here is the newest of each place; an older one goes with the last that works with it.
+    lakehouses: Mutex<HashMap<Place, Opened>>,
     /// Held while a revision is stored and taken into use, so that both happen in one order.
     changing: Mutex<()>,
 }
@@ -100,8 +121,11 @@ impl Environments {
                 self.validate(&document).await?;
             }
             self.ready(0, &document).await?;
-            self.store.put_environment(&document, "asgard", "made at the first start").await?;
-            names.push(document.name);
+            match self.store.put_environment(&document, 0, "asgard", "made at the first start").await {
+                // Another host may have been first.
+                Ok(_) | Err(StoreError::Conflict(_)) => names = self.store.environments().await?,
+                Err(error) => return Err(error.into()),
+            }
         }
         for name in names {
             if let Some(revision) = self.store.environment(&name).await? {
@@ -124,23 +148,25 @@ impl Environments {
     }
 
     async fn look(&self) -> Result<()> {
-        let stored = self.store.environment_revision_numbers().await?;
+        let stored = self.store.current_revisions().await?;
         let known: Vec<String> = self.known.read().await.keys().cloned().collect();
-        for gone in known.iter().filter(|name| stored.iter().all(|(stored, _)| stored != *name)) {
+        for gone in known.iter().filter(|name| stored.iter().all(|stored| stored.environment != **name)) {
             let _changing = self.changing.lock().await;
             // It may have been made since.
             if self.store.environment(gone).await?.is_none() {
                 self.take_down(gone).await?;
             }
         }
-        for (name, revision) in stored {
-            let current = self.known.read().await.get(&name).map(|known| (known.revision, known.state.is_ok()));
-            // One that was removed and made again begins with 1.
-            if current.is_some_and(|(known, usable)| known == revision && usable) {
+        for stored in stored {
+            let name = &stored.environment;
+            let is_current = self.known.read().await.get(name).is_some_and(|known| {
+                (known.revision, known.created_at) == (stored.revision, stored.created_at) && known.state.is_ok()
+            });
+            if is_current {
                 continue;
             }
             let _changing = self.changing.lock().await;
-            if let Some(stored) = self.store.environment(&name).await?
+            if let Some(stored) = self.store.environment(name).await?
                 && let Some(active) = self.take_up(stored).await
             {
                 active.lender.start_services();
@@ -211,12 +237,17 @@ impl Environments {
     /// # Errors
     /// `invalid-input` with the field of the document that is wrong, and those of catalog and storage.
     async fn ready(&self, revision: i64, document: &Environment) -> Result<Arc<Active>> {
+        self.ready_at(revision, document, None).await
+    }
+
+    /// As [`Environments::ready`], on a branch of the catalog where one is named.
+    async fn ready_at(&self, revision: i64, document: &Environment, branch: Option<&str>) -> Result<Arc<Active>> {
         let document = Arc::new(document.clone());
         let folder = self.folder_of(&document.name);
         let secrets = self.secrets(&document);
         let storage = storage::of_environment(&secrets, &document).await?;
         let bucket = storage.as_ref().and_then(Storage::objects);
-        let lakehouse = self.lakehouse(&document, &secrets, &folder, storage).await?;
+        let lakehouse = self.lakehouse(&document, branch, &secrets, &folder, storage).await?;
         let backing = Backing {
             folder: folder.clone(),
             secrets: Arc::new(secrets.clone()),
@@ -236,17 +267,18 @@ impl Environments {
     ///
     /// # Errors
     /// Those of catalog and storage.
-    pub(crate) async fn on_branch(&self, active: &Active, address: &str) -> Result<Arc<Active>> {
+    pub(crate) async fn on_branch(&self, active: &Active, branch: &str, address: &str) -> Result<Arc<Active>> {
         let mut document = Environment::clone(&active.document);
         if let Catalog::Rest { uri, .. } = &mut document.lakehouse.catalog {
             address.clone_into(uri);
         }
-        self.ready(active.revision, &document).await
+        self.ready_at(active.revision, &document, Some(branch)).await
     }
 
     /// Forgets a branch, which will not be asked for again.
-    pub(crate) async fn leave_branch(&self, place: &Active) {
-        self.lakehouses.lock().await.remove(&lakehouse_key(&place.document));
+    pub(crate) async fn leave_branch(&self, environment: &str, branch: &str) {
+        let place = Place { environment: environment.to_owned(), branch: Some(branch.to_owned()) };
+        self.lakehouses.lock().await.remove(&place);
     }
 
     fn folder_of(&self, name: &str) -> PathBuf {
@@ -255,10 +287,10 @@ impl Environments {
 
     /// Takes a stored revision into use, or remembers why it cannot be.
     async fn take_up(&self, stored: EnvironmentRevision) -> Option<Arc<Active>> {
-        let (name, revision) = (stored.document.name.clone(), stored.revision);
+        let (name, revision, created_at) = (stored.document.name.clone(), stored.revision, stored.created_at);
         let state = self.ready(revision, &stored.document).await;
         let (usable, why) = (state.as_ref().ok().cloned(), state.as_ref().err().cloned());
-        let before = self.known.write().await.insert(name.clone(), Known { revision, state });
+        let before = self.known.write().await.insert(name.clone(), Known { revision, created_at, state });
         if let Some(error) = why
             // It is tried every few seconds: the same reason is told once.
             && before.and_then(|known| known.state.err()).as_ref() != Some(&error)
@@ -275,31 +307,35 @@ impl Environments {
     async fn lakehouse(
         &self,
         document: &Environment,
+        branch: Option<&str>,
         secrets: &EnvironmentSecrets,
         folder: &std::path::Path,
         storage: Option<Storage>,
     ) -> Result<Arc<Lakehouse>> {
         let mut lakehouses = self.lakehouses.lock().await;
-        let key = lakehouse_key(document);
+        let place = Place { environment: document.name.clone(), branch: branch.map(str::to_owned) };
         let catalog = catalog::of_environment(secrets, document).await?;
-        // The catalog's secret may have changed, which the document does not show.
-        if let Some((_, open)) = lakehouses.get(&key).filter(|(before, _)| *before == catalog) {
-            // So may the bucket's.
-            storage.iter().try_for_each(|storage| open.add_storage(storage))?;
-            return Ok(Arc::clone(open));
+        let same = |open: &&Opened| {
+            open.section == document.lakehouse && open.limits == document.limits && open.catalog == catalog
+        };
+        if let Some(Opened { lakehouse, .. }) = lakehouses.get(&place).filter(same) {
+            // The bucket's secret may have changed too.
+            storage.iter().try_for_each(|storage| lakehouse.add_storage(storage))?;
+            return Ok(Arc::clone(lakehouse));
         }
-        let limits = document.limits.clone();
-        let config = LakehouseConfig { folder: folder.join("lakehouse"), catalog: catalog.clone(), storage, limits };
-        let open = Lakehouse::open(config).await?;
-        storage::add_sinks(&self.store, &document.name, secrets, folder, &open).await?;
-        lakehouses.insert(key, (catalog, Arc::clone(&open)));
-        Ok(open)
+        let (section, limits) = (document.lakehouse.clone(), document.limits.clone());
+        let config = LakehouseConfig {
+            folder: folder.join("lakehouse"),
+            catalog: catalog.clone(),
+            storage,
+            limits: limits.clone(),
+        };
+        let lakehouse = Lakehouse::open(config).await?;
+        storage::add_sinks(&self.store, &document.name, secrets, folder, &lakehouse).await?;
+        let opened = Opened { section, limits, catalog, lakehouse: Arc::clone(&lakehouse) };
+        lakehouses.insert(place, opened);
+        Ok(lakehouse)
     }
-}
-
-/// What a lakehouse is made of.
-fn lakehouse_key(document: &Environment) -> String {
-    format!("{} {:?} {:?}", document.name, document.lakehouse, document.limits)
 }
 
 #[cfg(test)]

@@ -50,8 +50,7 @@ impl Environments {
     /// Forgets an environment that the store has no more, and ends what runs for it here.
     pub(super) async fn take_down(&self, name: &str) -> Result<()> {
         self.known.write().await.remove(name);
-        let key = format!("{name} ");
-        self.lakehouses.lock().await.retain(|lakehouse, _| !lakehouse.starts_with(&key));
+        self.lakehouses.lock().await.retain(|place, _| place.environment != name);
         self.supervisor.end_services_of(name).await
     }
 }

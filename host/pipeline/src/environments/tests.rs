@@ -39,8 +39,8 @@ async fn what_another_host_changed_is_taken_up() {
     let pipeline = pipeline(data.path()).await;
     let environments = pipeline.environments();
     let other = pipeline.store();
-    other.put_environment(&document("name = \"local\"\ndescription = \"changed\"\n"), "other", "").await.unwrap();
-    other.put_environment(&document("name = \"new\"\n"), "other", "").await.unwrap();
+    other.put_environment(&document("name = \"local\"\ndescription = \"changed\"\n"), 1, "other", "").await.unwrap();
+    other.put_environment(&document("name = \"new\"\n"), 0, "other", "").await.unwrap();
     assert_eq!(environments.get("local").await.unwrap().revision, 1);
     environments.look().await.unwrap();
     let local = environments.get("local").await.unwrap();
@@ -49,10 +49,60 @@ async fn what_another_host_changed_is_taken_up() {
 }
 
 #[tokio::test]
+async fn an_environment_that_was_made_anew_elsewhere_is_taken_up_though_its_number_is_the_same() {
+    let data = tempfile::tempdir().unwrap();
+    let pipeline = pipeline(data.path()).await;
+    let (environments, other) = (pipeline.environments(), pipeline.store());
+    for description in ["first", "second"] {
+        let anew = document(&format!("name = \"anew\"\ndescription = \"{description}\"\n"));
+        other.put_environment(&anew, 0, "other", "").await.unwrap();
+        environments.look().await.unwrap();
+        let anew = environments.get("anew").await.unwrap();
+        assert_eq!((anew.revision, anew.document.description.as_deref()), (1, Some(description)));
+        other.delete_environment("anew").await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_another_host_overtook_is_refused() {
+    let data = tempfile::tempdir().unwrap();
+    let pipeline = pipeline(data.path()).await;
+    let environments = pipeline.environments();
+    let seen = pipeline.store().environment("local").await.unwrap().unwrap();
+    let theirs = document("name = \"local\"\ndescription = \"theirs\"\n");
+    pipeline.store().put_environment(&theirs, seen.revision, "other", "").await.unwrap();
+    let intent = Intent { author: "test".to_owned(), note: String::new(), force: true, expected: None };
+    let ours = document("name = \"local\"\ndescription = \"ours\"\n");
+    let error = environments.commit(&ours, &intent, Some(&seen)).await.err().unwrap();
+    assert!(matches!(error, Error::Conflict { .. }), "{error:?}");
+    assert_eq!(pipeline.store().environment("local").await.unwrap().unwrap().document, theirs);
+}
+
+#[tokio::test]
+async fn an_environment_has_one_lakehouse_however_often_its_limits_change() {
+    let data = tempfile::tempdir().unwrap();
+    let pipeline = pipeline(data.path()).await;
+    let environments = pipeline.environments();
+    let intent = Intent { author: "test".to_owned(), note: String::new(), force: true, expected: None };
+    let mut before = environments.get("local").await.unwrap();
+    for seconds in [10, 20, 30] {
+        let limited = document(&format!("name = \"local\"\n[limits]\nquery_seconds = {seconds}\n"));
+        pipeline.apply_environment(limited.clone(), &intent).await.unwrap();
+        let now = environments.get("local").await.unwrap();
+        assert!(!Arc::ptr_eq(&before.lakehouse, &now.lakehouse), "its statements have other limits");
+        assert_eq!(environments.lakehouses.lock().await.len(), 1);
+        let described = Environment { description: Some(seconds.to_string()), ..limited };
+        pipeline.apply_environment(described, &intent).await.unwrap();
+        before = environments.get("local").await.unwrap();
+        assert!(Arc::ptr_eq(&before.lakehouse, &now.lakehouse), "nothing about it changed");
+    }
+}
+
+#[tokio::test]
 async fn an_environment_that_cannot_be_used_keeps_no_other_from_working_and_is_tried_again() {
     let data = tempfile::tempdir().unwrap();
     let broken = "name = \"broken\"\n[lakehouse]\nstorage = \"s3://bucket-of-tests\"\ns3 = { secret = \"keys\" }\n";
-    pipeline(data.path()).await.store().put_environment(&document(broken), "test", "").await.unwrap();
+    pipeline(data.path()).await.store().put_environment(&document(broken), 0, "test", "").await.unwrap();
     let pipeline = pipeline(data.path()).await;
     let environments = pipeline.environments();
     environments.get("local").await.unwrap();

@@ -1,7 +1,8 @@
 //! The task behind a run: one look at all steps per step of the task.
 //!
 //! What is under way is looked at, what may begin begins, what waits for something that failed is skipped; the others go on. A step
-//! that cannot begin for a reason that passes holds the run up and is tried again.
+//! that cannot begin for a reason that passes is tried again, beside the others; what keeps on failing fails the run only when no step
+//! is under way any more.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
@@ -10,7 +11,7 @@ use std::time::Duration;
 use asgard_contract::log::{Level, LogSink};
 use asgard_contract::{Error, Progress, Result};
 use asgard_store::ResourceKind;
-use asgard_tasks::{Handler, StepContext, StepOutcome, Task, TaskStatus};
+use asgard_tasks::{Handler, StepContext, StepOutcome, Task, TaskStatus, schedule};
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
@@ -26,11 +27,16 @@ pub(super) const KIND: &str = asgard_store::tasks::WAITING;
 /// Between two looks at steps that are under way.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
+/// Before what could not be done is tried again, while other steps are under way: a backend that is away is not asked twice a second.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
+
 /// What was asked; stored as the task's request.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Asked {
     pub(super) date: Option<NaiveDate>,
+    /// The moment of the schedule that asked; none for a person.
+    pub(super) fired_at: Option<DateTime<Utc>>,
     pub(super) parameters: BTreeMap<String, String>,
     /// The run that this one repeats, and what it came to.
     pub(super) repeats: Option<String>,
@@ -101,20 +107,7 @@ impl Handler for RunHandler {
     async fn step(&self, task: &Task, context: &StepContext) -> StepOutcome {
         let mut state: RunState = serde_json::from_value(task.state.clone()).unwrap_or_default();
         let looked = self.look(task, context, &mut state).await;
-        let stored = serde_json::to_value(&state).unwrap_or_default();
-        match looked {
-            Ok(Looked::Waiting(message, after)) => StepOutcome::Continue {
-                state: stored,
-                progress: Some(Progress { message, fraction: state.fraction() }),
-                details: Value::Null,
-                after,
-            },
-            Ok(Looked::Done) => match state.failure() {
-                None => StepOutcome::succeeded(stored),
-                Some(error) => StepOutcome::failed(stored, error),
-            },
-            Err(error) => StepOutcome::failed(stored, error),
-        }
+        outcome(&state, looked, context.log().as_ref())
     }
 
     async fn cancel(&self, task: &Task, _: &StepContext) -> Result<()> {
@@ -134,7 +127,30 @@ enum Looked {
     Done,
 }
 
+fn outcome(state: &RunState, looked: Result<Looked>, log: &dyn LogSink) -> StepOutcome {
+    let stored = serde_json::to_value(state).unwrap_or_default();
+    let (message, after) = match looked {
+        Ok(Looked::Waiting(message, after)) => (message, after),
+        Ok(Looked::Done) => {
+            return match state.failure() {
+                None => StepOutcome::succeeded(stored),
+                Some(error) => StepOutcome::failed(stored, error),
+            };
+        }
+        // The task's patience is not spent on it: the end of the run would leave those steps to nobody.
+        Err(error) if error.is_retryable() && state.of(StepStatus::Running).next().is_some() => {
+            log.log(Level::Warn, &error.to_string());
+            (format!("waiting to try again: {error}"), TRY_AGAIN)
+        }
+        Err(error) => return StepOutcome::failed(stored, error),
+    };
+    let progress = Some(Progress { message, fraction: state.fraction() });
+    StepOutcome::Continue { state: stored, progress, details: Value::Null, after }
+}
+
 impl RunHandler {
+    /// # Errors
+    /// The first of those that steps had; the others have been looked at all the same.
     async fn look(&self, task: &Task, context: &StepContext, state: &mut RunState) -> Result<Looked> {
         let pipeline = stepping::running(&self.pipeline)?;
         let active = pipeline.environments.get(&task.environment).await?;
@@ -149,24 +165,32 @@ impl RunHandler {
         parameters.extend(asked.parameters);
         let names = Names::of(state.date.unwrap_or_default(), &parameters);
         let log = context.log();
+        let mut held_up = None;
         for step in &definition.steps {
             let Some(status) = state.steps.get(&step.id).map(|step| step.status) else { continue };
-            match status {
-                StepStatus::Running => pipeline.look_at_step(state.steps.entry(step.id.clone()).or_default()).await?,
+            let looked_at = match status {
+                StepStatus::Running => pipeline.look_at_step(state.steps.entry(step.id.clone()).or_default()).await,
                 StepStatus::Pending => match readiness(step, state) {
-                    Readiness::Waits => {}
+                    Readiness::Waits => Ok(()),
                     Readiness::Never => {
                         let skipped = state.steps.entry(step.id.clone()).or_default();
                         skipped.status = StepStatus::Skipped;
                         skipped.finished_at = Some(Utc::now());
+                        Ok(())
                     }
                     Readiness::Ready => {
                         let parent = format!("{}/{}", task.id, step.id);
-                        pipeline.begin_step(&active, step, &names, &parent, state, log.as_ref()).await?;
+                        pipeline.begin_step(&active, step, &names, &parent, state, log.as_ref()).await
                     }
                 },
-                _ => {}
+                _ => Ok(()),
+            };
+            if let Err(error) = looked_at {
+                held_up.get_or_insert(error.about(&format!("step `{}`", step.id)));
             }
+        }
+        if let Some(error) = held_up {
+            return Err(error);
         }
         if state.steps.values().all(|step| !matches!(step.status, StepStatus::Pending | StepStatus::Running)) {
             return Ok(Looked::Done);
@@ -196,7 +220,7 @@ fn readiness(step: &StepDefinition, state: &RunState) -> Readiness {
 }
 
 impl RunState {
-    fn of(&self, status: StepStatus) -> impl Iterator<Item = &str> {
+    pub(super) fn of(&self, status: StepStatus) -> impl Iterator<Item = &str> {
         self.steps.iter().filter(move |(_, step)| step.status == status).map(|(id, _)| id.as_str())
     }
 
@@ -216,6 +240,13 @@ impl RunState {
             .collect();
         (!told.is_empty()).then(|| Error::conflict(told.join("; ")))
     }
+}
+
+/// The day that a run is for where nobody said: that for which the schedule fired, by its own clock; else the one on which it begins.
+fn day(asked: &Asked, definition: &Definition) -> Result<NaiveDate> {
+    let Some(fired_at) = asked.fired_at else { return Ok(Utc::now().date_naive()) };
+    let zone = definition.schedule.as_ref().and_then(|schedule| schedule.time_zone.as_deref());
+    schedule::day_in(zone.unwrap_or(schedule::UTC), fired_at).map_err(|error| Error::internal(error.to_string()))
 }
 
 /// All steps, with what they came to before where neither they nor what they need begin anew.
@@ -246,12 +277,13 @@ impl Pipeline {
         let resource = self.store.get::<Definition>(&active.name, ResourceKind::Pipeline, pipeline).await?;
         let definition = resource.ok_or_else(|| Error::not_found("the pipeline was removed"))?.body;
         let before = asked.before.clone().unwrap_or_default();
-        let date = before.date.or(asked.date).unwrap_or_else(|| Utc::now().date_naive());
+        let date = before.date.or(asked.date).map_or_else(|| day(asked, &definition), Ok)?;
         let steps = kept(&definition, &before);
         Ok(RunState { definition: Some(definition), date: Some(date), steps })
     }
 
-    async fn look_at_step(&self, step: &mut StepState) -> Result<()> {
+    /// Where a step is by now that was under way.
+    pub(super) async fn look_at_step(&self, step: &mut StepState) -> Result<()> {
         let Some(id) = &step.task else { return Ok(()) };
         let Some(task) = self.tasks.get(id).await? else {
             step.status = StepStatus::Failed;
@@ -317,6 +349,55 @@ impl Pipeline {
             StepWork::Gold(new) => self.gold_of(active, *new, parent).await,
             StepWork::Features(new) => self.features_of(active, *new, parent).await,
             StepWork::Deployment(new) => self.deployment_of(active, *new, parent).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use asgard_contract::log::Discard;
+    use serde_json::json;
+
+    use super::*;
+
+    fn state(steps: &[(&str, StepStatus)]) -> RunState {
+        let step = |(id, status): &(&str, StepStatus)| {
+            ((*id).to_owned(), StepState { status: *status, ..StepState::default() })
+        };
+        RunState { steps: steps.iter().map(step).collect(), ..RunState::default() }
+    }
+
+    #[test]
+    fn what_may_pass_ends_no_run_while_one_of_its_steps_is_under_way() {
+        let away = || Err(Error::unavailable("connection refused"));
+        let under_way = state(&[("a", StepStatus::Running), ("b", StepStatus::Pending)]);
+        let StepOutcome::Continue { state: stored, progress, .. } = outcome(&under_way, away(), &Discard) else {
+            panic!("the run ended")
+        };
+        assert_eq!(stored, serde_json::to_value(&under_way).unwrap());
+        assert!(progress.unwrap().message.contains("connection refused"));
+        let alone = state(&[("a", StepStatus::Succeeded), ("b", StepStatus::Pending)]);
+        assert!(matches!(outcome(&alone, away(), &Discard), StepOutcome::Failed { error, .. } if error.is_retryable()));
+        let defect = outcome(&under_way, Err(Error::internal("unreadable")), &Discard);
+        assert!(matches!(defect, StepOutcome::Failed { error: Error::Internal { .. }, .. }));
+    }
+
+    #[test]
+    fn a_run_that_a_schedule_began_is_for_the_day_on_which_it_fired_by_its_own_clock() {
+        let definition = |schedule: Value| -> Definition {
+            serde_json::from_value(json!({"description": null, "schedule": schedule, "parameters": {}, "steps": []}))
+                .unwrap()
+        };
+        let nightly = |zone: Value| {
+            definition(json!({"schedule_type": "cron", "cron_expression": "0 1 * * *", "time_zone": zone}))
+        };
+        let asked: Asked = serde_json::from_value(json!({"fired_at": "2024-03-01T23:30:00+00:00"})).unwrap();
+        for (definition, expected) in [
+            (nightly(json!("Europe/Berlin")), "2024-03-02"),
+            (nightly(Value::Null), "2024-03-01"),
+            (definition(Value::Null), "2024-03-01"),
+        ] {
+            assert_eq!(day(&asked, &definition).unwrap().to_string(), expected);
         }
     }
 }

@@ -7,7 +7,7 @@ use asgard_contract::{Error, Result};
 use asgard_tasks::{NewTask, Task, TaskFilter, TaskStatus};
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::run::{self, Asked, RunState};
+use super::run::{self, Asked, RunState, StepStatus};
 use crate::environments::Active;
 use crate::{Page, Paged, Pipeline};
 
@@ -96,7 +96,11 @@ impl Pipeline {
     pub async fn pipeline_runs(&self, active: &Active, name: &str, page: Page) -> Result<Paged<Run>> {
         let id = self.pipeline_record(active, name).await?.id;
         let (tasks, total) = self.tasks.list(&runs_of(active, &id), page.limit, page.offset).await?;
-        Ok(Paged { items: tasks.iter().map(shown).collect(), total })
+        let mut items = Vec::with_capacity(tasks.len());
+        for task in &tasks {
+            items.push(self.shown_run(task).await?);
+        }
+        Ok(Paged { items, total })
     }
 
     /// A run.
@@ -104,7 +108,7 @@ impl Pipeline {
     /// # Errors
     /// `not-found`.
     pub async fn pipeline_run(&self, active: &Active, name: &str, run: &str) -> Result<Run> {
-        Ok(shown(&self.run_task(active, name, run).await?))
+        self.shown_run(&self.run_task(active, name, run).await?).await
     }
 
     /// Cancels a run and the steps that are under way. What ended before stays.
@@ -113,13 +117,13 @@ impl Pipeline {
     /// `not-found`.
     pub async fn cancel_pipeline_run(&self, active: &Active, name: &str, run: &str) -> Result<Run> {
         let task = self.run_task(active, name, run).await?;
-        Ok(shown(&self.tasks.cancel(&task.id).await?))
+        self.shown_run(&self.tasks.cancel(&task.id).await?).await
     }
 
     /// Runs again what did not succeed in a run, and what was changed since. What succeeded is not repeated.
     ///
     /// # Errors
-    /// `not-found`; `conflict` for a run that has not ended, or has nothing to repeat.
+    /// `not-found`; `conflict` for a run that has not ended, or whose steps have not, or that has nothing to repeat.
     pub async fn rerun_pipeline(&self, active: &Arc<Active>, name: &str, run: &str) -> Result<Run> {
         let task = self.run_task(active, name, run).await?;
         if !task.status.is_final() {
@@ -128,7 +132,14 @@ impl Pipeline {
         if task.status == TaskStatus::Succeeded {
             return Err(Error::conflict("all steps of the run succeeded: start a new one"));
         }
-        let before = shown(&task);
+        let before = self.shown_run(&task).await?;
+        let under_way: Vec<&str> = before.state.of(StepStatus::Running).collect();
+        if !under_way.is_empty() {
+            return Err(Error::conflict(format!(
+                "the run has ended, and these steps of it are still under way: {}; cancel their tasks, or wait until they have ended",
+                under_way.join(", ")
+            )));
+        }
         let mut asked: Asked = serde_json::from_value(task.request.clone()).unwrap_or_default();
         asked.repeats = Some(task.id.clone());
         asked.before = Some(before.state);
@@ -148,6 +159,17 @@ impl Pipeline {
         let request = serde_json::to_value(asked).map_err(|error| Error::internal(error.to_string()))?;
         let task = NewTask::new(&active.name, run::KIND).subject(pipeline).request(request);
         Ok(shown(&self.tasks.submit_behind(task).await?))
+    }
+
+    /// A run with its steps as they are by now: one that was cancelled, or had no time left, ends before they do.
+    async fn shown_run(&self, task: &Task) -> Result<Run> {
+        let mut run = shown(task);
+        if run.status.is_final() {
+            for step in run.state.steps.values_mut().filter(|step| step.status == StepStatus::Running) {
+                self.look_at_step(step).await?;
+            }
+        }
+        Ok(run)
     }
 
     async fn run_task(&self, active: &Active, name: &str, run: &str) -> Result<Task> {

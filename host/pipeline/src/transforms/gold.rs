@@ -9,7 +9,7 @@ use asgard_contract::manifest::Role;
 use asgard_contract::transform::{GoldModel, IncrementalStrategy, Materialization, Outcome, Request};
 use asgard_contract::{Error, Result, TableName};
 use asgard_lakehouse::TableInfo;
-use asgard_store::ResourceKind;
+use asgard_store::{Entry, ResourceKind};
 use asgard_tasks::{NewTask, Task, TaskStatus};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -127,27 +127,26 @@ impl Pipeline {
             }
         }
         let id = existing.as_ref().map_or_else(new_id, |existing| existing.id.clone());
-        let task = self
-            .tasks
-            .submit(
-                NewTask::new(&active.name, GOLD)
-                    .subject(&id)
-                    .plugin(&asked.pin)
-                    .parent(parent)
-                    .request(serde_json::to_value(&asked).unwrap_or_default()),
-            )
-            .await?;
-        let record = Record { model: model.clone(), task: task.id.clone() };
-        match existing {
-            Some(existing) => {
-                self.store
-                    .update(&active.name, ResourceKind::Transformation, &id, &model.name, existing.revision, &record)
-                    .await?;
-            }
-            None => {
-                self.store.put_new(&active.name, ResourceKind::Transformation, &id, &model.name, &record).await?;
-            }
-        }
+        let new = NewTask::new(&active.name, GOLD)
+            .subject(&id)
+            .plugin(&asked.pin)
+            .parent(parent)
+            .request(serde_json::to_value(&asked).unwrap_or_default());
+        let entry = Entry {
+            environment: &active.name,
+            kind: ResourceKind::Transformation,
+            id: &id,
+            name: &model.name,
+            revision: existing.as_ref().map(|existing| existing.revision),
+        };
+        let record = |task: &Task| Record { model: model.clone(), task: task.id.clone() };
+        let task = self.tasks.submit_with(new, entry, &record).await.map_err(|error| match Error::from(error) {
+            Error::Conflict { .. } => Error::conflict(format!(
+                "another request began a run of transformation `{}` just now: wait until it has ended",
+                model.name
+            )),
+            other => other,
+        })?;
         Ok((id, task))
     }
 

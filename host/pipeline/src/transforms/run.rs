@@ -101,7 +101,7 @@ impl TransformHandler {
         let role = if task.kind == SILVER { Role::Silver } else { Role::Gold };
         let place = if asked.audit {
             let catalog = active.lakehouse.make_branch(&branch(task), asked.namespace()).await?;
-            pipeline.environments.on_branch(&active, &catalog).await?
+            pipeline.environments.on_branch(&active, &branch(task), &catalog).await?
         } else {
             Arc::clone(&active)
         };
@@ -142,13 +142,7 @@ impl Work {
                 let progress = Some(Progress { message, fraction: None });
                 StepOutcome::Continue { state: state.value(), progress, details, after: Duration::ZERO }
             }
-            StepOutcome::Failed { error, details, .. } => {
-                // What is tried again goes on with its branch.
-                if !matches!(error, Error::Unavailable { .. }) {
-                    self.give_up(task).await;
-                }
-                StepOutcome::Failed { state: state.value(), error, details }
-            }
+            StepOutcome::Failed { error, details, .. } => StepOutcome::Failed { state: state.value(), error, details },
             StepOutcome::Continue { progress, details, after, .. } => {
                 StepOutcome::Continue { state: state.value(), progress, details, after }
             }
@@ -158,39 +152,20 @@ impl Work {
 
     async fn check(&self, task: &Task, state: State) -> Result<StepOutcome> {
         let dialect = if self.role == Role::Silver { Dialect::Spark } else { Dialect::Trino };
-        let done = checks::run(&self.place.lakehouse, dialect, &self.asked.checks).await;
-        let done = match done {
-            Err(error) if !matches!(error, Error::Unavailable { .. }) => {
-                self.give_up(task).await;
-                return Err(error);
-            }
-            done => done?,
-        };
+        let done = checks::run(&self.place.lakehouse, dialect, &self.asked.checks).await?;
         let mut details = if state.details.is_object() { state.details.clone() } else { json!({}) };
         details["checks"] = json!(done);
         if let Some(verdict) = checks::verdict(&done) {
-            self.give_up(task).await;
             let published = if self.asked.audit { "; nothing was published" } else { "" };
             let error = Error::invalid("checks", format!("{verdict}{published}"));
             return Ok(StepOutcome::Failed { state: state.value(), error, details });
         }
         if self.asked.audit {
             self.active.lakehouse.merge_branch(&branch(task)).await?;
-            self.pipeline.environments.leave_branch(&self.place).await;
+            self.pipeline.environments.leave_branch(&task.environment, &branch(task)).await;
         }
         let outcome = state.written.clone().unwrap_or_default();
         Ok(StepOutcome::Succeeded { state: state.value(), outcome, details })
-    }
-
-    /// Takes the task's branch away, which nobody will publish.
-    async fn give_up(&self, task: &Task) {
-        if !self.asked.audit {
-            return;
-        }
-        self.pipeline.environments.leave_branch(&self.place).await;
-        if let Err(error) = self.active.lakehouse.delete_branch(&branch(task)).await {
-            tracing::warn!(task = task.id, %error, "the task's branch could not be deleted");
-        }
     }
 }
 
@@ -209,8 +184,20 @@ impl Handler for TransformHandler {
         let Some(plugin) = State::of(task)?.plugin else { return Ok(()) };
         let work = self.work(task).await?;
         let bound = work.bound().await?;
-        bound.plugin.transform(bound.call(&task.id, context.log()).await?).cancel(&stepping::read(&plugin)?).await?;
-        work.give_up(task).await;
-        Ok(())
+        bound.plugin.transform(bound.call(&task.id, context.log()).await?).cancel(&stepping::read(&plugin)?).await
+    }
+
+    /// Takes the task's branch away, which nobody will publish.
+    async fn give_up(&self, task: &Task) -> Result<()> {
+        let asked: TransformTask = stepping::asked(task)?;
+        if !asked.audit {
+            return Ok(());
+        }
+        let pipeline = stepping::running(&self.pipeline)?;
+        let branch = branch(task);
+        pipeline.environments.leave_branch(&task.environment, &branch).await;
+        let active = pipeline.environments.get(&task.environment).await?;
+        let deleted = active.lakehouse.delete_branch(&branch).await;
+        deleted.map_err(|error| error.about(&format!("branch `{branch}`")))
     }
 }

@@ -157,6 +157,15 @@ impl NewTask {
         self
     }
 
+    /// What a schedule submits for one of its moments: `fired_at` of the request says which, where the request has fields.
+    pub(crate) fn fired_at(&self, moment: DateTime<Utc>) -> Self {
+        let mut task = self.clone();
+        if let Value::Object(asked) = &mut task.request {
+            asked.insert("fired_at".to_owned(), moment.to_rfc3339().into());
+        }
+        task
+    }
+
     /// Which handler takes its steps.
     pub fn kind(&self) -> &str {
         &self.kind

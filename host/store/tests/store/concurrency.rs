@@ -1,7 +1,10 @@
 //! Many writers, in this process and beside it: nobody is turned away, nobody undoes another's work.
 
-use asgard_store::tasks::{NewTask, TaskFilter};
-use asgard_store::{CatchUp, Claim, Fired, Overlap, ResourceKind, Schedule, StoredAnswer, testing};
+use asgard_contract::environment::Environment;
+use asgard_store::tasks::{NewTask, Task, TaskFilter};
+use asgard_store::{
+    CatchUp, Claim, Entry, Fired, Overlap, Resource, ResourceKind, Schedule, Store, StoreError, StoredAnswer, testing,
+};
 use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -106,6 +109,61 @@ async fn of_many_claims_to_one_key_one_is_granted() {
     assert_eq!(store.forget_answers(Utc::now() + TimeDelta::seconds(1)).await.unwrap(), 1);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_changes_of_one_revision_one_is_made_whichever_host_asks() {
+    let folder = tempfile::tempdir().unwrap();
+    let stores = [testing::open(folder.path()).await.unwrap(), testing::open(folder.path()).await.unwrap()];
+    for seen in 0..3 {
+        let mut changes = JoinSet::new();
+        for n in 0..8 {
+            let store = stores[n % 2].clone();
+            let document: Environment =
+                serde_json::from_value(json!({"name": "raced", "description": n.to_string()})).unwrap();
+            changes.spawn(async move { store.put_environment(&document, seen, "ada", "").await });
+        }
+        let (made, refused): (Vec<_>, Vec<_>) = changes.join_all().await.into_iter().partition(Result::is_ok);
+        assert_eq!((made.len(), refused.len()), (1, 7));
+        assert!(refused.iter().all(|refused| matches!(refused, Err(StoreError::Conflict(_)))), "{refused:?}");
+        let current = stores[0].environment("raced").await.unwrap().unwrap();
+        assert_eq!(current.revision, seen + 1);
+        assert_eq!(&current, made[0].as_ref().unwrap());
+    }
+    assert_eq!(stores[0].environment_revisions("raced").await.unwrap().len(), 3);
+    let gone: Environment = serde_json::from_value(json!({"name": "gone"})).unwrap();
+    assert!(matches!(stores[0].put_environment(&gone, 1, "ada", "").await, Err(StoreError::Conflict(_))));
+    assert_eq!(stores[0].environment("gone").await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_requests_for_one_resource_one_has_its_task_and_the_others_leave_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let stores = [testing::open(folder.path()).await.unwrap(), testing::open(folder.path()).await.unwrap()];
+    for revision in [None, Some(1)] {
+        let mut requests = JoinSet::new();
+        for n in 0..8 {
+            let store = stores[n % 2].clone();
+            requests.spawn(async move {
+                let id = if revision.is_none() { n.to_string() } else { known(&store).await.id };
+                let kind = ResourceKind::Transformation;
+                let entry = Entry { environment: "local", kind, id: &id, name: "model", revision };
+                let body = |task: &Task| json!({"task": task.id});
+                store.put_with_task(entry, &NewTask::new("local", "gold").subject(&id), &body).await
+            });
+        }
+        let (begun, refused): (Vec<_>, Vec<_>) = requests.join_all().await.into_iter().partition(Result::is_ok);
+        assert_eq!((begun.len(), refused.len()), (1, 7));
+        assert!(refused.iter().all(|refused| matches!(refused, Err(StoreError::Conflict(_)))), "{refused:?}");
+        let task = begun[0].as_ref().unwrap();
+        let resource = known(&stores[0]).await;
+        assert_eq!((resource.body, Some(resource.id)), (json!({"task": task.id}), task.subject.clone()));
+    }
+    assert_eq!(stores[0].tasks(&TaskFilter::default(), 1, 0).await.unwrap().1, 2);
+}
+
+async fn known(store: &Store) -> Resource<Value> {
+    store.get_by_name("local", ResourceKind::Transformation, "model").await.unwrap().unwrap()
+}
+
 #[tokio::test]
 async fn a_due_schedule_fires_once_whoever_sees_it() {
     let folder = tempfile::tempdir().unwrap();
@@ -125,12 +183,13 @@ async fn a_due_schedule_fires_once_whoever_sees_it() {
     let seen = store.due_schedules(Utc::now()).await.unwrap();
     assert_eq!(seen.len(), 1);
     let next = Some(Utc::now() + TimeDelta::seconds(60));
-    assert!(matches!(store.fire_schedule(&seen[0], 1, next).await.unwrap(), Fired::Submitted(_)));
-    assert_eq!(store.fire_schedule(&seen[0], 1, next).await.unwrap(), Fired::Outdated);
+    let moments = [Utc::now()];
+    assert!(matches!(store.fire_schedule(&seen[0], &moments, next).await.unwrap(), Fired::Submitted(_)));
+    assert_eq!(store.fire_schedule(&seen[0], &moments, next).await.unwrap(), Fired::Outdated);
     assert!(store.due_schedules(Utc::now()).await.unwrap().is_empty());
 
     let early = store.schedule("local", "i1").await.unwrap().unwrap();
-    assert!(matches!(store.fire_schedule(&early, 1, None).await.unwrap(), Fired::StillRunning(_)));
+    assert!(matches!(store.fire_schedule(&early, &moments, None).await.unwrap(), Fired::StillRunning(_)));
     assert_eq!(store.next_schedule().await.unwrap(), None);
 }
 

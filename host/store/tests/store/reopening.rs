@@ -21,7 +21,7 @@ async fn everything_is_there_after_a_restart() {
     let answer = StoredAnswer { status: 201, content_type: Some("application/json".into()), body: b"{}".to_vec() };
 
     let store = testing::open(folder.path()).await.unwrap();
-    store.put_environment(&environment, "ada", "first").await.unwrap();
+    store.put_environment(&environment, 0, "ada", "first").await.unwrap();
     store.put_new("local", ResourceKind::Source, "s1", "erp", &json!({"type": "postgres"})).await.unwrap();
     store.set_secret("local", "erp", "hunter2").await.unwrap();
     let installation = store.installation().await.unwrap();
@@ -83,9 +83,9 @@ async fn revisions_of_an_environment_are_numbered_and_kept() {
     let folder = tempfile::tempdir().unwrap();
     let store = testing::open(folder.path()).await.unwrap();
     let mut document: Environment = serde_json::from_value(json!({"name": "dev"})).unwrap();
-    store.put_environment(&document, "ada", "first").await.unwrap();
+    store.put_environment(&document, 0, "ada", "first").await.unwrap();
     document.description = Some("changed".into());
-    store.put_environment(&document, "bob", "second").await.unwrap();
+    store.put_environment(&document, 1, "bob", "second").await.unwrap();
     assert_eq!(store.environment("dev").await.unwrap().unwrap().document, document);
     let all = store.environment_revisions("dev").await.unwrap();
     let shown: Vec<_> = all.iter().map(|r| (r.revision, r.author.as_str(), r.note.as_str())).collect();

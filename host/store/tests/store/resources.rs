@@ -64,7 +64,7 @@ async fn an_environment_goes_when_it_is_empty_and_leaves_the_others_as_they_are(
     let (_folder, store) = store().await;
     let document = |name: &str| serde_json::from_value(json!({"name": name})).unwrap();
     for name in ["live", "live2"] {
-        store.put_environment(&document(name), "test", "").await.unwrap();
+        store.put_environment(&document(name), 0, "test", "").await.unwrap();
         store.set_secret(name, "s", "value").await.unwrap();
         store.key_values_set(&format!("{name}/plugin"), "b", vec![("k".to_owned(), vec![1])]).await.unwrap();
     }

@@ -4,6 +4,7 @@
 mod cancelling;
 mod clocks;
 mod following;
+mod giving_up;
 mod host;
 mod hosts;
 mod limiting;

@@ -71,6 +71,39 @@ async fn fires_that_no_host_saw_come_as_one_at_the_start() {
 }
 
 #[tokio::test]
+async fn each_missed_fire_that_is_caught_up_with_knows_its_moment() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = asgard_store::testing::open(folder.path()).await.unwrap();
+    let midnight = Utc::now().date_naive().and_hms_opt(0, 0, 0).unwrap().and_utc();
+    let missed = |days| midnight - TimeDelta::days(days);
+    let schedule = Schedule {
+        environment: "local".into(),
+        id: "i1".into(),
+        cron: "0 0 * * *".into(),
+        time_zone: "UTC".into(),
+        catch_up: CatchUp::All,
+        overlap: Overlap::Queue,
+        last_at: None,
+        task: scheduled().request(json!({"asked": "for"})),
+        next_at: Some(missed(2)),
+    };
+    store.put_schedule(&schedule).await.unwrap();
+    let host = TestHost::start(folder.path(), Counting::to(1)).await;
+    let mut tasks = Vec::new();
+    for _ in 0..600 {
+        (tasks, _) = host.tasks.list(&TaskFilter::default().subject("i1"), 10, 0).await.unwrap();
+        if !tasks.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    tasks.reverse();
+    let requests: Vec<_> = tasks.into_iter().map(|task| task.request).collect();
+    let expected = [2, 1, 0].map(|days| json!({"asked": "for", "fired_at": missed(days).to_rfc3339()}));
+    assert_eq!(requests, expected);
+}
+
+#[tokio::test]
 async fn what_is_no_schedule_is_refused_and_nothing_is_stored() {
     let folder = tempfile::tempdir().unwrap();
     let host =

@@ -12,6 +12,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
         test(world, "models_refer_to_each_other_and_views_follow_their_tables", referring),
         test(world, "an_incremental_model_merges_by_its_key", incremental),
+        test(world, "of_requests_for_one_model_at_once_only_those_that_are_accepted_add_rows", raced),
         test(world, "a_merge_with_a_column_less_loses_no_values", lacking),
         test(world, "what_the_macros_of_dbt_and_dbt_utils_print_runs", macros),
         test(world, "anything_but_one_query_is_refused", refusals),
@@ -56,6 +57,32 @@ fn incremental(world: &World) {
     .unwrap();
     assert_eq!(check["row_count"], 2);
     assert_eq!(first["transformation_id"], second["transformation_id"]);
+}
+
+fn raced(world: &World) {
+    let client = world.light();
+    let model =
+        json!({"name": "raced_model", "materialization": "incremental", "sql_query": "SELECT 1 AS k, 'row' AS v"});
+    let mut accepted = 0;
+    // At first nobody knows the model, then everybody does.
+    for _ in 0..3 {
+        let answers: Vec<u16> = std::thread::scope(|scope| {
+            let asked = [(); 6].map(|()| {
+                let (client, model) = (world.light(), &model);
+                scope.spawn(move || client.send("POST", "/dbt/transform", Some(model), &[]).unwrap().status)
+            });
+            asked.map(|asked| asked.join().unwrap()).to_vec()
+        });
+        assert!(answers.iter().all(|status| [200, 409].contains(status)), "{answers:?}");
+        accepted += answers.iter().filter(|status| **status == 200).count();
+    }
+    assert!(accepted >= 3, "{accepted}");
+    let list = client.get("/dbt/transformations?page_size=1000").unwrap();
+    let known: Vec<_> =
+        list["transformations"].as_array().unwrap().iter().filter(|known| known["name"] == "raced_model").collect();
+    assert_eq!(known.len(), 1, "{known:?}");
+    let rows = client.get("/lakehouse/tables/gold/raced_model/rows").unwrap();
+    assert_eq!(rows["rows"].as_array().unwrap().len(), accepted, "{rows}");
 }
 
 fn lacking(world: &World) {

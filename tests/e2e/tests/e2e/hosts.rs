@@ -15,6 +15,7 @@ use crate::world::{World, ended_job, gold, ingest_from, refused, source_config, 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
         test(world, "what_one_host_is_told_the_other_knows", remembering),
+        test(world, "of_two_hosts_that_change_one_revision_of_an_environment_one_is_refused", changed_at_once),
         test(world, "a_sync_of_a_killed_host_is_ended_by_the_other_with_every_row_once", killed),
         test(world, "a_paused_host_that_goes_on_after_its_lease_adds_nothing", paused),
         test(world, "a_gold_model_of_a_paused_host_is_ended_by_the_other_and_adds_its_rows_once", paused_gold),
@@ -124,6 +125,26 @@ fn remembering(world: &World) {
     assert_eq!(one.post("/dbt/transform", &model).unwrap()["status"], "completed");
     let model = json!({"name": "read_by_other", "sql_query": "SELECT two FROM {{ ref('made_by_one') }}"});
     assert_eq!(other.post("/dbt/transform", &model).unwrap()["row_count"], 1);
+}
+
+fn changed_at_once(world: &World) {
+    let two = Two::start(world, "hosts-changed-at-once");
+    let local = two.hosts[0].client().get("/environments/local").unwrap();
+    let first = local["revision"].as_i64().unwrap();
+    for revision in first..first + 5 {
+        let path = format!("/environments/local?expected_revision={revision}");
+        let statuses = std::thread::scope(|scope| {
+            let changes = [0, 1].map(|host| {
+                let (client, path, mut document) = (two.hosts[host].client(), &path, local["document"].clone());
+                document["description"] = json!(format!("{revision}, by host {host}"));
+                scope.spawn(move || client.send("PUT", path, Some(&document), &[]).unwrap().status)
+            });
+            let mut statuses = changes.map(|change| change.join().unwrap());
+            statuses.sort_unstable();
+            statuses
+        });
+        assert_eq!(statuses, [200, 409], "from revision {revision}");
+    }
 }
 
 fn killed(world: &World) {

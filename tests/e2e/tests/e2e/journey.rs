@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use asgard_journey::steps::VIEW;
 use libtest_mimic::Trial;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::world::{World, test};
 
@@ -12,7 +13,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "the_journey_gives_the_walkthroughs_figures", figures),
         test(world, "a_deployed_model_is_in_the_registry_with_its_run_and_its_origin", registry),
         test(world, "the_lineage_of_a_model_names_the_snapshots_and_plugins_behind_it", lineage),
-        test(world, "the_run_has_metrics_and_feature_importances_in_mlflow", tracked),
+        test(world, "the_run_has_metrics_and_feature_importances_in_mlflow_and_the_version_its_origin", tracked),
         test(world, "the_served_model_has_health_and_docs_and_takes_instances", served),
         test(world, "the_log_of_a_deployment_has_what_the_script_printed", log),
     ]
@@ -42,9 +43,8 @@ fn registry(world: &World) {
     assert_eq!(lineage["deployment"]["subject"], deployment["deployment_id"], "{lineage}");
     let nodes = lineage["tables"].as_array().unwrap();
     for layer in ["gold.", "silver.", "bronze."] {
-        let made = |node: &&serde_json::Value| {
-            node["table"].as_str().unwrap().starts_with(layer) && node["made_by"]["id"].is_string()
-        };
+        let made =
+            |node: &&Value| node["table"].as_str().unwrap().starts_with(layer) && node["made_by"]["id"].is_string();
         assert!(nodes.iter().any(|node| made(&node)), "no table of {layer} is behind the model: {lineage}");
     }
     assert_eq!(client.get("/mlops/models/operator_efficiency_predictor").unwrap()["name"], model["name"]);
@@ -105,6 +105,22 @@ fn tracked(world: &World) {
     for metric in ["accuracy", "precision", "recall", "f1"] {
         assert!(metrics.iter().any(|name| name.starts_with(metric)), "{metric} is not among {metrics:?}");
     }
+    let version = deployment["model_version"].as_str().unwrap();
+    let of_version = format!("name=operator_efficiency_predictor&version={version}");
+    let answer = client.get(&format!("{uri}/api/2.0/mlflow/model-versions/get?{of_version}")).unwrap();
+    let tags = answer["model_version"]["tags"].as_array().unwrap();
+    let tag = |key: &str| tags.iter().find(|tag| tag["key"] == key).map(|tag| tag["value"].as_str().unwrap());
+    assert_eq!(tag("asgard.feature_views"), Some(VIEW), "{tags:?}");
+    for plugin in ["asgard.training_plugin", "asgard.features_plugin"] {
+        assert!(tag(plugin).is_some_and(|plugin| plugin.contains("sha256:")), "{plugin}: {tags:?}");
+    }
+    let lineage = client.get(&format!("/lineage/models/operator_efficiency_predictor/{version}")).unwrap();
+    let inputs = lineage["inputs"].as_array().unwrap();
+    assert!(!inputs.is_empty(), "{lineage}");
+    for input in inputs {
+        let key = format!("asgard.snapshot.{}", input["table"].as_str().unwrap());
+        assert_eq!(tag(&key), input["snapshot"].as_str(), "{tags:?}");
+    }
     let importances = metrics.iter().filter(|name| name.contains("importance")).count();
     assert!(importances >= 6, "{metrics:?}");
 }
@@ -129,7 +145,7 @@ fn served(world: &World) {
     let answer = client.post(predict, &json!({"instances": [instance]})).unwrap();
     assert_eq!(answer["predictions"].as_array().unwrap().len(), 1);
     let probabilities = answer["probabilities"][0].as_array().unwrap();
-    let sum: f64 = probabilities.iter().filter_map(serde_json::Value::as_f64).sum();
+    let sum: f64 = probabilities.iter().filter_map(Value::as_f64).sum();
     assert!((sum - 1.0).abs() < 1e-6, "{answer}");
     for bad in
         [json!({"features": [[1.0]]}), json!({"features": "x"}), json!({}), json!({"features": [["a", 1, 2, 3, 4, 5]]})]

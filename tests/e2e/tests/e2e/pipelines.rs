@@ -204,6 +204,11 @@ fn cancelled(world: &World) {
     assert_eq!(ended(&client, "cancelled", &run)["status"], "cancelled");
     let child = client.get(&format!("/tasks/{task}")).unwrap();
     assert_eq!(child["status"], "cancelled", "{child}");
+    assert_eq!(
+        statuses(&client.get(&path).unwrap())["endless"],
+        "cancelled",
+        "a run that has ended has no step that runs"
+    );
     let waiting = client.get(&format!("/pipelines/cancelled/runs/{}", second["id"].as_str().unwrap())).unwrap();
     assert!(matches!(waiting["status"].as_str(), Some("pending" | "running")), "{waiting}");
     assert_eq!(client.send("DELETE", "/pipelines/cancelled", None, &[]).unwrap().status, 204);

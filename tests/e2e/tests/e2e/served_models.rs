@@ -26,13 +26,14 @@ with mlflow.start_run():
     mlflow.sklearn.log_model(model, name='model', input_example=[[0.0]], pip_requirements=[])
 ";
 
-/// Knows which rows have one column and not the other, or a text backwards.
-const KINDS: &str = "import os, mlflow, pandas
+/// Knows which rows have one column and not the other, or a text backwards; thinks long about one.
+const KINDS: &str = "import os, time, mlflow, pandas
 from mlflow.models import infer_signature
 rows = pandas.DataFrame([(a, b) for a in (0.0, 1.0) for b in (0.0, 1.0)] * 50, columns=['a', 'b'])
 target = (rows.a > rows.b).astype(int)
 class Backwards(mlflow.pyfunc.PythonModel):
     def predict(self, context, model_input, params=None):
+        time.sleep(5 if 'slow' in list(model_input['text']) else 0)
         return pandas.DataFrame({'backwards': [text[::-1] for text in model_input['text']], 'rows': len(model_input)})
 with mlflow.start_run():
     logged = dict(name='model', pip_requirements=[], signature=infer_signature(rows, target))
@@ -144,6 +145,14 @@ fn kinds(world: &World) {
     });
     let wrong = client.send("POST", predict, Some(&json!({"instances": [{"text": 7}]})), &[]).unwrap();
     assert_eq!((wrong.status, &wrong.body["field"]), (422, &json!("instances[0].text")), "{}", wrong.body);
+    let health = python["endpoints"]["health"].as_str().unwrap();
+    std::thread::scope(|scope| {
+        let slow = scope.spawn(|| Client::new("").post(predict, &json!({"features": [["slow"]]})).unwrap());
+        std::thread::sleep(Duration::from_secs(1));
+        assert_eq!(client.get(health).unwrap()["status"], "healthy");
+        assert!(!slow.is_finished(), "its only worker answers probes while it computes");
+        assert_eq!(slow.join().unwrap()["predictions"], json!([{"backwards": "wols", "rows": 1}]));
+    });
 }
 
 /// Sixteen callers at once, each with questions of its own: each gets its own answers.
