@@ -104,7 +104,10 @@ impl<H: Host> Run<H> {
 
     fn look(&mut self) -> Result<()> {
         let client = Client::new(&self.host, &self.configuration);
-        let job: Job = client.get(&format!("/jobs/{}", self.job))?;
+        let Some(job) = client.find::<Job>(&format!("/jobs/{}", self.job))? else {
+            self.forget()?;
+            return Err(Error::NotFound(format!("job {} is no longer in Airbyte: its end is not known", self.job)));
+        };
         // What each stream came to, and why an attempt failed, only the server's own API tells.
         let info = client.ask::<JobInfo>("/jobs/get", &JobId { id: self.job });
         let attempts: Vec<Attempt> = match info {
@@ -123,15 +126,30 @@ impl<H: Host> Run<H> {
         }
         match job.status.as_str() {
             "succeeded" => {
-                self.host.forget(&bucket(&self.task))?;
+                self.forget()?;
                 self.is_done = true;
                 Ok(())
             }
-            "failed" => Err(self.failed(&attempts)),
-            "cancelled" => Err(Error::Conflict(format!("job {} was cancelled in Airbyte", self.job))),
+            "failed" => {
+                self.forget()?;
+                Err(self.failed(&attempts))
+            }
+            // The host knows of its own cancellations alone: to it, this is a sync that failed.
+            "cancelled" => {
+                self.forget()?;
+                Err(Error::Conflict(format!(
+                    "job {} was cancelled in Airbyte, not here: rows that it moved before stay, and another sync may be started",
+                    self.job
+                )))
+            }
             // Pending, queued, running; incomplete: another attempt follows.
             _ => Ok(()),
         }
+    }
+
+    /// The job has ended, and nothing is asked of it again.
+    fn forget(&self) -> Result<()> {
+        self.host.forget(&bucket(&self.task))
     }
 
     /// Rows and bytes as far as they changed. Without numbers of each stream, those of the job are the only stream's.

@@ -161,6 +161,10 @@ impl Historical {
                 Look::Goes(progress, pause) => Ok(Now::Running(progress, pause)),
                 Look::Failed(error) => self.fail(feast, error),
                 Look::Done => self.joined(feast),
+                Look::Elsewhere => {
+                    self.stage = Stage::Writing;
+                    Ok(running("Feast joined on another host, and joins again", 0))
+                }
             },
             Stage::Answering => match writes::go_on(feast.host, std::slice::from_mut(&mut self.answer))? {
                 writes::Look::Goes(progress) => Ok(Now::Running(progress, POLL_MS)),

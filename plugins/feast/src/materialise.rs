@@ -102,6 +102,9 @@ impl Materialisation {
                     known.keep(feast.host, &self.view)?;
                     Ok(self.enter(feast, Stage::Asking, "Feast has applied the view"))
                 }
+                Look::Elsewhere => {
+                    Ok(self.enter(feast, Stage::Writing, "Feast applied the view on another host, and does so again"))
+                }
             },
             Stage::Asking => self.ask(feast),
             Stage::Following => self.follow(feast),

@@ -53,6 +53,8 @@ pub enum Look {
     Goes(Progress, u32),
     Done,
     Failed(Error),
+    /// It is another host's process, which this one has taken the task over from. What the SDK is asked for may be done again.
+    Elsewhere,
 }
 
 /// The file with the answer to the join at that index.
@@ -76,7 +78,10 @@ impl Sdk {
     /// Those of the host.
     pub fn look(&mut self, host: &dyn Host, configuration: &Configuration) -> Result<Look> {
         // The status first: what the process wrote before its end is then in the output that is read after.
-        let status = host.status(&self.key)?;
+        let status = match host.status(&self.key) {
+            Err(Error::NotFound(_)) => return Ok(Look::Elsewhere),
+            status => status?,
+        };
         let ended = status != ProcessStatus::Running;
         let last = loop {
             let chunk = host.output(&self.key, self.offset, CHUNK)?;

@@ -38,6 +38,12 @@ struct State {
     end: Option<End>,
 }
 
+impl State {
+    fn job(&self) -> Job<'_> {
+        Job { namespace: &self.namespace, name: &self.job }
+    }
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 struct End {
     /// None when it failed.
@@ -123,9 +129,6 @@ impl<'a> Builder<'a> {
 
         let key = format!("deployments/{}/context.tar.gz", request.deployment_id);
         let place = Place::of(&self.host.location(&key)?)?;
-        if place != Place::Host {
-            self.host.put_object(&key, &archive)?;
-        }
         let name = names::name("build", &request.deployment_id);
         let build = Build {
             name: &name,
@@ -136,12 +139,7 @@ impl<'a> Builder<'a> {
             place: &place,
             login: &login,
         };
-        let job = Job { namespace: &configuration.namespace, name: &name };
-        job.start(self.host, work::plan(&build, configuration)?)?;
-        self.host.log(
-            Level::Info,
-            &format!("building {destination} in Job `{name}`, from a context of {} KiB", archive.len() >> 10),
-        );
+        let plan = work::plan(&build, configuration)?;
         let state = State {
             namespace: configuration.namespace.clone(),
             job: name.clone(),
@@ -153,6 +151,22 @@ impl<'a> Builder<'a> {
             seen: Seen::default(),
             end: None,
         };
+        if let Some(key) = &state.context {
+            self.host.put_object(key, &archive)?;
+        }
+        if let Err(error) = state.job().start(self.host, plan) {
+            // A step that is repeated goes on from what there is. After any other error nobody knows of it.
+            if !matches!(error, Error::Unavailable(_))
+                && let Err(left) = self.clean(&state)
+            {
+                self.host.log(Level::Warn, &format!("what the build was to be made from stays: {}", left.words()));
+            }
+            return Err(error);
+        }
+        self.host.log(
+            Level::Info,
+            &format!("building {destination} in Job `{name}`, from a context of {} KiB", archive.len() >> 10),
+        );
         running(&state, format!("building {destination}"), 1000)
     }
 
@@ -165,8 +179,8 @@ impl<'a> Builder<'a> {
         if let Some(end) = state.end.take() {
             return self.conclude(&state, end);
         }
-        let job = Job { namespace: &state.namespace, name: &state.job };
-        match job.look(self.host, CONTAINER)? {
+        let found = state.job().look(self.host, CONTAINER)?;
+        match found {
             job::State::Preparing { words, trouble } => self.prepare(state, words, trouble),
             job::State::Running { pod } => self.follow(state, &pod),
             job::State::Ended { pod, ending, failure } => {
@@ -233,8 +247,7 @@ impl<'a> Builder<'a> {
     fn read(&self, state: &mut State, pod: Option<&str>, ending: Option<&Ending>) -> Result<Option<String>> {
         let Some(pod) = pod else { return Ok(None) };
         let container = ending.map_or(CONTAINER, |ending| ending.container.as_str());
-        let job = Job { namespace: &state.namespace, name: &state.job };
-        let Some(text) = job.log(self.host, pod, container)? else { return Ok(None) };
+        let Some(text) = state.job().log(self.host, pod, container)? else { return Ok(None) };
         let mut log = |level, line: &str| self.host.log(level, line);
         Ok(state.seen.follow(pod, &text, ending.is_some(), &mut log))
     }
@@ -297,12 +310,11 @@ impl<'a> Builder<'a> {
         self.clean(&decode(state)?)
     }
 
+    /// Deletes Job and context, each even where the other stays.
     fn clean(&self, state: &State) -> Result<()> {
-        Job { namespace: &state.namespace, name: &state.job }.delete(self.host)?;
-        match &state.context {
-            Some(key) => self.host.delete_object(key),
-            None => Ok(()),
-        }
+        let job = state.job().delete(self.host);
+        let context = state.context.as_ref().map_or(Ok(()), |key| self.host.delete_object(key));
+        job.and(context)
     }
 }
 

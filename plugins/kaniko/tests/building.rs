@@ -31,6 +31,8 @@ struct Memory {
     output: RefCell<String>,
     objects: RefCell<BTreeMap<String, Vec<u8>>>,
     bucket: bool,
+    /// Why the cluster takes no resource, if it does not.
+    refuses: Option<fn() -> Error>,
     /// Operations of ECR, with their bodies.
     asked: RefCell<Vec<(String, Value)>>,
     repositories: RefCell<Vec<String>>,
@@ -53,6 +55,9 @@ enum Trouble {
 
 impl Cluster for Memory {
     fn apply(&self, manifest: &Value) -> Result<Value> {
+        if let Some(why) = self.refuses {
+            return Err(why());
+        }
         let mut made = manifest.clone();
         made["metadata"]["uid"] = json!("1-2-3");
         let name = format!("{}/{}", manifest["kind"].as_str().unwrap(), manifest["metadata"]["name"].as_str().unwrap());
@@ -308,6 +313,20 @@ fn the_context_is_an_object_where_objects_are_in_a_bucket() {
         !host.objects.borrow().contains_key("deployments/d-7/context.tar.gz"),
         "a cancelled build leaves no context"
     );
+}
+
+#[test]
+fn a_build_that_cannot_be_started_leaves_no_context() {
+    let away: fn() -> Error = || Error::unavailable("the API server did not answer");
+    let forbidden: fn() -> Error = || Error::Forbidden("the account may not patch Jobs".to_owned());
+    for (refuses, stays) in [(away, true), (forbidden, false)] {
+        let host = Memory { bucket: true, refuses: Some(refuses), ..host() };
+        let configuration = configuration(json!({ "storage": { "region": "us-east-1" } }));
+        let refused = Builder::new(&host, &configuration).start(&request());
+        assert_eq!(refused.map(|_| ()), Err(refuses()));
+        // A step that is repeated puts it there again; nobody comes after the other.
+        assert_eq!(host.objects.borrow().contains_key("deployments/d-7/context.tar.gz"), stays);
+    }
 }
 
 fn ecr(more: Value) -> Configuration {

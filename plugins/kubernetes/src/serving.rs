@@ -31,7 +31,7 @@ const REFUSED_MS: u64 = 60_000;
 const TAIL: u32 = 60;
 
 /// What a step knows of those before it, and what finds the served model again later.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct State {
     namespace: String,
     name: String,
@@ -144,21 +144,24 @@ impl<'a> Server<'a> {
             held_up_ms: None,
             beside,
         };
-        self.place(&mut state)?;
+        let placed = self.place(&mut state);
+        state.placed = self.or_give_back(&state, placed)?.is_none();
         Ok(state)
     }
 
-    /// Puts the wanted version in its place, unless the place is being cleared.
-    fn place(&self, state: &mut State) -> Result<()> {
+    /// Puts the wanted version in its place, or tells what that has to wait for.
+    fn place(&self, state: &mut State) -> Result<Option<&'static str>> {
         let existing = self.host.find(&Reference::new("apps/v1", "Deployment", &state.namespace, &state.name))?;
         let environment = self.host.environment();
         if !self.leave_a_share(state, &environment)? {
-            return Ok(());
+            return Ok(Some("the version beside it is not rolled out yet"));
         }
         let mut shared = None;
         let previous = match &existing {
             None => None,
-            Some(deployment) if !text(deployment, "/metadata/deletionTimestamp").is_empty() => return Ok(()),
+            Some(deployment) if !text(deployment, "/metadata/deletionTimestamp").is_empty() => {
+                return Ok(Some("an earlier Deployment of its name is being deleted"));
+            }
             Some(deployment) => {
                 let record = Record::of(deployment)?;
                 self.belongs(&record, &environment, state)?;
@@ -186,7 +189,7 @@ impl<'a> Server<'a> {
             self.place_served(state, environment, previous, shared, existing.as_ref())?
         };
         if !placed {
-            return Ok(());
+            return Ok(Some("the Deployment is changed by somebody else meanwhile"));
         }
         let Deployed { version, image, .. } = &state.wanted;
         self.host.log(
@@ -196,8 +199,7 @@ impl<'a> Server<'a> {
                 state.name, state.namespace
             ),
         );
-        state.placed = true;
-        Ok(())
+        Ok(None)
     }
 
     /// The model's own Deployment, with all that makes it reachable. False where it has changed since it was read.
@@ -320,16 +322,28 @@ impl<'a> Server<'a> {
     /// # Errors
     /// Those of the cluster.
     pub fn advance(&self, state: &[u8]) -> Result<Step> {
-        let mut state: State = decode(state)?;
-        if !state.placed {
-            self.place(&mut state)?;
-            let message = if state.placed {
-                "applied the model's Deployment"
-            } else {
-                "waiting for an earlier Deployment to end, or to be rolled out"
-            };
-            return running(&state, message.to_owned(), None, 1000);
+        let state: State = decode(state)?;
+        let step = if state.placed { self.follow(state.clone()) } else { self.place_later(state.clone()) };
+        self.or_give_back(&state, step)
+    }
+
+    fn place_later(&self, mut state: State) -> Result<Step> {
+        let Some(why) = self.place(&mut state)? else {
+            state.placed = true;
+            return running(&state, "applied the model's Deployment".to_owned(), None, 1000);
+        };
+        let seconds = self.configuration.rollout_timeout_seconds;
+        if self.host.now_ms().saturating_sub(state.started_ms) < seconds * 1000 {
+            return running(&state, format!("waiting: {why}"), None, 1000);
         }
+        let error = Error::Conflict(format!(
+            "Deployment `{}` in namespace `{}` could not be applied within {seconds} s: {why}; see what holds that up, and deploy again",
+            state.name, state.namespace
+        ));
+        finished(&state, Status::Failed(error))
+    }
+
+    fn follow(&self, state: State) -> Result<Step> {
         let (record, deployment) = match self.owned(&state)? {
             Owned::Ours(ours) => *ours,
             Owned::Not(superseded) => return finished(&state, Status::Failed(superseded)),
@@ -536,6 +550,27 @@ impl<'a> Server<'a> {
         finished(state, Status::Failed(error))
     }
 
+    /// Nobody comes again after an error that ends the task, and a Deployment that waits for its end holds up canaries beside it.
+    fn or_give_back<T>(&self, state: &State, taken: Result<T>) -> Result<T> {
+        if taken.as_ref().is_err_and(|error| !matches!(error, Error::Unavailable(_)))
+            && let Err(left) = self.take_back(state)
+        {
+            let message = format!("what was applied of Deployment `{}` stays: {}", state.name, left.words());
+            self.host.log(Level::Warn, &message);
+        }
+        taken
+    }
+
+    fn take_back(&self, state: &State) -> Result<()> {
+        match self.owned(state)? {
+            // One with nothing before it may have answered already, where its step is repeated.
+            Owned::Ours(ours) if ours.0.previous.is_some() || state.beside.is_some() => {
+                self.give_back(state, ours.0, &ours.1)
+            }
+            Owned::Ours(_) | Owned::Not(_) => Ok(()),
+        }
+    }
+
     /// Takes back a start that is under way.
     ///
     /// # Errors
@@ -591,7 +626,10 @@ impl<'a> Server<'a> {
         if !text(&deployment, "/metadata/deletionTimestamp").is_empty() {
             return Ok(gone());
         }
-        let record = Record::of(&deployment)?;
+        let record = match Record::of(&deployment) {
+            Err(foreign @ Error::Conflict(_)) => return Ok(Owned::Not(foreign)),
+            record => record?,
+        };
         Ok(if record.current.deployment == state.wanted.deployment {
             Owned::Ours(Box::new((record, deployment)))
         } else {

@@ -3,7 +3,6 @@
 use asgard_sdk::{Result, configuration, context, http, model_registry, objects, processes, training};
 use asgard_workloads::cluster;
 
-use crate::client::Client;
 use crate::configuration::Configuration;
 use crate::host::Host;
 use crate::registry::Registry;
@@ -59,7 +58,7 @@ fn with_trainer<T>(work: impl FnOnce(&Trainer) -> Result<T>) -> Result<T> {
 
 fn with_registry<T>(work: impl FnOnce(&Registry) -> Result<T>) -> Result<T> {
     let configuration: Configuration = configuration()?;
-    work(&Registry::new(Client::new(&Lent, &configuration)?))
+    work(&Registry::new(&Lent, &configuration)?)
 }
 
 impl training::Guest for Mlflow {

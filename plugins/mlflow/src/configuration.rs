@@ -25,6 +25,9 @@ pub struct Configuration {
     /// Of one request to the server.
     #[serde(default = "half_a_minute")]
     pub request_timeout_seconds: u32,
+    /// Empty for none.
+    #[serde(default = "candidate")]
+    pub model_alias: String,
     #[serde(default)]
     pub kubernetes: Option<Kubernetes>,
 }
@@ -63,6 +66,30 @@ pub struct Kubernetes {
 }
 
 impl Configuration {
+    /// What points at the version of a model that was registered last, if anything.
+    ///
+    /// # Errors
+    /// `invalid-input` for what MLflow takes for no alias.
+    pub fn model_alias(&self) -> Result<Option<&str>> {
+        let alias = self.model_alias.as_str();
+        if alias.is_empty() {
+            return Ok(None);
+        }
+        let plain = alias.len() <= 255 && alias.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
+        let number = alias.strip_prefix(['v', 'V']);
+        let is_version = number.is_some_and(|digits| !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit()));
+        if plain && !is_version && !alias.eq_ignore_ascii_case("latest") {
+            return Ok(Some(alias));
+        }
+        Err(Error::invalid(
+            "configuration.model_alias",
+            format!(
+                "`{alias}` is no alias of MLflow's: expected at most 255 letters, digits, `_` and `-`, such as `candidate`, and neither \
+                 `latest` nor `v` with a number; empty for none"
+            ),
+        ))
+    }
+
     /// How Jobs are made.
     ///
     /// # Errors
@@ -83,6 +110,10 @@ fn python() -> String {
 
 fn half_a_minute() -> u32 {
     30
+}
+
+fn candidate() -> String {
+    "candidate".to_owned()
 }
 
 fn asgard() -> String {

@@ -2,9 +2,11 @@
 
 use asgard_sdk::model_registry::{BackendInformation, Model, Registration, Version};
 use asgard_sdk::{Error, Result};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::client::{Client, quoted};
+use crate::configuration::Configuration;
+use crate::host::Host;
 use crate::wire::{
     DownloadUri, ModelVersion, ModelVersionAnswer, ModelVersions, RegisteredModel, RegisteredModelAnswer,
     RegisteredModels, Tag,
@@ -17,24 +19,36 @@ const PAGE: &str = "100";
 /// Named, versioned models of one server.
 pub struct Registry<'a> {
     client: Client<'a>,
+    /// Points at the version that was registered last.
+    alias: Option<String>,
 }
 
 impl<'a> Registry<'a> {
-    /// The server's registry.
-    pub fn new(client: Client<'a>) -> Self {
-        Self { client }
+    /// The registry of the configured server.
+    ///
+    /// # Errors
+    /// `invalid-input` when the tracking URI is none, or the alias.
+    pub fn new(host: &'a dyn Host, configuration: &Configuration) -> Result<Self> {
+        let alias = configuration.model_alias()?.map(str::to_owned);
+        Ok(Self { client: Client::new(host, configuration)?, alias })
     }
 
     /// Makes the next version, or finds the one that was made of the same run: by the deployment before a crash, or by the
-    /// script itself with `registered_model_name`.
+    /// script itself with `registered_model_name`. Then the alias points at it.
     ///
     /// # Errors
     /// Those of the server.
     pub fn register(&self, registration: &Registration) -> Result<Version> {
+        let version = match self.version_of_run(&registration.model_name, &registration.run_id)? {
+            Some(found) => self.tagged(found, &registration.tags)?,
+            None => self.create(registration)?,
+        };
+        self.point_alias(&version)?;
+        Ok(version.into())
+    }
+
+    fn create(&self, registration: &Registration) -> Result<ModelVersion> {
         let name = &registration.model_name;
-        if let Some(version) = self.version_of_run(name, &registration.run_id)? {
-            return Ok(version.into());
-        }
         match self.client.post::<RegisteredModelAnswer>("registered-models/create", &json!({ "name": name })) {
             Ok(_) | Err(Error::Conflict(_)) => {}
             Err(error) => return Err(error),
@@ -49,7 +63,37 @@ impl<'a> Registry<'a> {
             body["description"] = json!(description);
         }
         let answer: ModelVersionAnswer = self.client.post("model-versions/create", &body)?;
-        Ok(answer.model_version.into())
+        Ok(answer.model_version)
+    }
+
+    /// The version with those tags: one that the script registered knows nothing of where it came from.
+    fn tagged(&self, mut version: ModelVersion, tags: &[(String, String)]) -> Result<ModelVersion> {
+        for (key, value) in tags {
+            if version.tags.iter().any(|tag| tag.key == *key && tag.value == *value) {
+                continue;
+            }
+            let body = json!({ "name": version.name, "version": version.version, "key": key, "value": value });
+            self.client.post::<Value>("model-versions/set-tag", &body)?;
+            version.tags.retain(|tag| tag.key != *key);
+            version.tags.push(Tag { key: key.clone(), value: value.clone() });
+        }
+        Ok(version)
+    }
+
+    /// Points the alias at the version, unless it points at a newer one: another deployment may have registered that before a step of
+    /// this one is repeated.
+    fn point_alias(&self, version: &ModelVersion) -> Result<()> {
+        let Some(alias) = &self.alias else { return Ok(()) };
+        let name = version.name.as_str();
+        let model: RegisteredModelAnswer = self.client.get("registered-models/get", &[("name", name)])?;
+        let number = |text: &str| text.parse::<u64>().unwrap_or_default();
+        let points_at = model.registered_model.aliases.iter().find(|each| each.alias == *alias);
+        if points_at.is_some_and(|there| number(&there.version) >= number(&version.version)) {
+            return Ok(());
+        }
+        let body = json!({ "name": name, "alias": alias, "version": version.version });
+        self.client.post::<Value>("registered-models/alias", &body)?;
+        Ok(())
     }
 
     fn version_of_run(&self, name: &str, run: &str) -> Result<Option<ModelVersion>> {

@@ -18,6 +18,12 @@ use crate::host::Host;
 use crate::wire::Run;
 use crate::{experiments, output, process, runs};
 
+/// How long a server that is away is waited for once the script has ended: as long as one takes to start again.
+const TIDIED_WITHIN_MS: u64 = 120_000;
+
+/// Until it is looked for again.
+const AGAIN_MS: u32 = 2000;
+
 /// What a step knows of those before it.
 #[derive(Debug, Serialize, Deserialize)]
 struct State {
@@ -33,6 +39,9 @@ struct State {
     /// The Job, where the script is none of the host's processes.
     #[serde(default)]
     job: Option<Followed>,
+    /// When its end was seen.
+    #[serde(default)]
+    ended_ms: u64,
 }
 
 /// How the script ended.
@@ -52,6 +61,8 @@ pub(crate) enum How {
     Stopped,
     Signal,
     OutOfMemory,
+    /// It is another host's process, from which this one cannot learn.
+    Elsewhere,
     /// It never ran; the words are the cluster's.
     NotRun {
         field: Option<String>,
@@ -98,6 +109,7 @@ impl<'a> Trainer<'a> {
             offset: 0,
             end: None,
             job,
+            ended_ms: 0,
         };
         let message = format!("started `{}`", state.script);
         running(&state, message, poll_after_ms(0))
@@ -118,12 +130,19 @@ impl<'a> Trainer<'a> {
 
     fn follow(&self, mut state: State) -> Result<Step> {
         // The status first: what the process wrote before its end is then in the output that is read after.
-        let how = match self.host.status(process::KEY)? {
-            ProcessStatus::Running => None,
-            ProcessStatus::Exited(status) => Some(How::Exited(status)),
-            ProcessStatus::Ended(Ending::Timeout) => Some(How::Timeout),
-            ProcessStatus::Ended(Ending::Stopped) => Some(How::Stopped),
-            ProcessStatus::Ended(Ending::Signal) => Some(How::Signal),
+        let how = match self.host.status(process::KEY) {
+            Ok(ProcessStatus::Running) => None,
+            Ok(ProcessStatus::Exited(status)) => Some(How::Exited(status)),
+            Ok(ProcessStatus::Ended(Ending::Timeout)) => Some(How::Timeout),
+            Ok(ProcessStatus::Ended(Ending::Stopped)) => Some(How::Stopped),
+            Ok(ProcessStatus::Ended(Ending::Signal)) => Some(How::Signal),
+            // It may have ended well, or run still: a second one would make a second run.
+            Err(Error::NotFound(_)) => {
+                state.ended_ms = self.host.now_ms();
+                state.end = Some(End { how: How::Elsewhere, script_began: true, last_words: String::new() });
+                return running(&state, format!("`{}` ran on another host", state.script), 0);
+            }
+            Err(error) => return Err(error),
         };
         let seen = output::follow(self.host, process::KEY, state.offset, how.is_some())?;
         state.offset = seen.offset;
@@ -135,6 +154,7 @@ impl<'a> Trainer<'a> {
             let elapsed = self.host.now_ms().saturating_sub(state.started_ms);
             return running(&state, message, poll_after_ms(elapsed));
         };
+        state.ended_ms = self.host.now_ms();
         state.end = Some(End {
             how,
             script_began: self.host.read_file(process::KEY, process::STARTED).is_ok(),
@@ -152,6 +172,7 @@ impl<'a> Trainer<'a> {
                 running(&state, message, poll_after_ms(elapsed).max(1000))
             }
             Look::Ended(end) => {
+                state.ended_ms = self.host.now_ms();
                 state.end = Some(end);
                 running(&state, format!("`{}` has ended", state.script), 0)
             }
@@ -162,14 +183,27 @@ impl<'a> Trainer<'a> {
         let status = match end.how {
             How::Exited(0) => self.outcome(state)?,
             _ => {
-                self.close_runs(state);
+                if let Err(error) = self.close_runs(state) {
+                    if self.waits_for(state, &error) {
+                        return running(state, "waiting for MLflow, to close the script's run".to_owned(), AGAIN_MS);
+                    }
+                    self.warn_of_open_run(&error);
+                }
                 Status::Failed(failure(state, end))
             }
         };
         if let Err(error) = self.remove(state) {
+            if self.waits_for(state, &error) {
+                return running(state, "waiting to remove what the script ran in".to_owned(), AGAIN_MS);
+            }
             self.host.log(Level::Warn, &format!("what the script ran in stays: {error:?}"));
         }
         Ok(Step { state: encode(state)?, status })
+    }
+
+    /// Whether who is away is given time to come back, so that nothing is left behind: what the training came to is no worse without.
+    fn waits_for(&self, state: &State, error: &Error) -> bool {
+        matches!(error, Error::Unavailable(_)) && self.host.now_ms().saturating_sub(state.ended_ms) < TIDIED_WITHIN_MS
     }
 
     fn remove(&self, state: &State) -> Result<()> {
@@ -204,16 +238,19 @@ impl<'a> Trainer<'a> {
     pub fn cancel(&self, state: &[u8]) -> Result<()> {
         let state: State = decode(state)?;
         self.remove(&state)?;
-        self.close_runs(&state);
+        // A run that stays open in MLflow is a blemish, not a reason to fail otherwise.
+        if let Err(error) = self.close_runs(&state) {
+            self.warn_of_open_run(&error);
+        }
         Ok(())
     }
 
-    /// A run that stays open in MLflow is a blemish, not a reason to fail otherwise.
-    fn close_runs(&self, state: &State) {
-        let closed = self.runs(state).and_then(|found| runs::close(&self.client, &found));
-        if let Err(error) = closed {
-            self.host.log(Level::Warn, &format!("the script's run stays open in MLflow: {error:?}"));
-        }
+    fn close_runs(&self, state: &State) -> Result<()> {
+        runs::close(&self.client, &self.runs(state)?)
+    }
+
+    fn warn_of_open_run(&self, error: &Error) {
+        self.host.log(Level::Warn, &format!("the script's run stays open in MLflow: {error:?}"));
     }
 }
 
@@ -241,6 +278,12 @@ fn failure(state: &State, end: &End) -> Error {
     let (field, message) = match &end.how {
         How::NotRun { field: Some(field), why } => return Error::invalid(field.clone(), why.clone()),
         How::NotRun { field: None, why } => return Error::unavailable(why.clone()),
+        How::Elsewhere => {
+            return Error::Conflict(format!(
+                "{what} ran as a process of another host, from which this one has taken the deployment over: how it ended is not known, \
+                 and it is not run a second time. Deploy again; with `runner = \"kubernetes\"` any host follows a script"
+            ));
+        }
         How::OutOfMemory => {
             ("script_content", format!("{what} needed more memory than the limit of its container and was ended"))
         }

@@ -142,9 +142,18 @@ pub struct RegisteredModel {
     #[serde(default)]
     pub latest_versions: Vec<ModelVersion>,
     #[serde(default)]
+    pub aliases: Vec<Alias>,
+    #[serde(default)]
     pub creation_timestamp: u64,
     #[serde(default)]
     pub last_updated_timestamp: u64,
+}
+
+/// Where an alias points.
+#[derive(Debug, Deserialize)]
+pub struct Alias {
+    pub alias: String,
+    pub version: String,
 }
 
 #[derive(Debug, Deserialize)]

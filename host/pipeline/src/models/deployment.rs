@@ -311,7 +311,7 @@ impl Work<'_> {
         }
     }
 
-    /// The request's tags, and what the model comes from: snapshots and plugins.
+    /// The request's tags, and what the model comes from: feature views, snapshots and plugins.
     fn lineage(&self, state: &State) -> Vec<(String, String)> {
         let mut tags = self.asked.tags.clone();
         tags.push(("asgard.deployment_id".to_owned(), self.id()));
@@ -319,6 +319,10 @@ impl Work<'_> {
         tags.push(("asgard.training_plugin".to_owned(), self.asked.pins.training.clone()));
         if let Some(features) = &self.asked.pins.features {
             tags.push(("asgard.features_plugin".to_owned(), features.clone()));
+        }
+        if let Some(features) = &self.asked.features {
+            let views: Vec<&str> = features.selections.iter().map(|selection| selection.view.name.as_str()).collect();
+            tags.push(("asgard.feature_views".to_owned(), views.join(", ")));
         }
         for (table, snapshot) in &state.snapshots {
             tags.push((format!("asgard.snapshot.{table}"), snapshot.to_string()));

@@ -73,6 +73,16 @@ fn why_the_last_attempt_failed_is_told() {
         }
         other => panic!("{other:?}"),
     }
+    assert!(server.0.values.borrow().is_empty());
+}
+
+#[test]
+fn a_job_that_is_gone_from_airbyte_ends_the_sync() {
+    let (server, configuration) = provisioned();
+    let mut run = open(&server, &configuration, "t1").unwrap();
+    server.0.jobs.borrow_mut().clear();
+    assert!(matches!(run.next_event(), Err(Error::NotFound(message)) if message.contains("no longer in Airbyte")));
+    assert!(server.0.values.borrow().is_empty());
 }
 
 #[test]
@@ -152,7 +162,8 @@ fn cancelling_may_be_repeated_and_cancels_what_was_started_before_a_crash() {
     jobs::cancel(&server, &configuration, &ingestion(), "t2").unwrap();
     let mut run = open(&server, &configuration, "t3").unwrap();
     set(&server, "cancelled", 0);
-    assert!(matches!(run.next_event(), Err(Error::Conflict(_))));
+    assert!(matches!(run.next_event(), Err(Error::Conflict(message)) if message.contains("cancelled in Airbyte")));
+    assert!(server.0.values.borrow().is_empty());
 }
 
 #[test]

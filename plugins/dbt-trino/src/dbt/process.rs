@@ -1,7 +1,7 @@
 //! dbt as a process of this machine.
 
-use asgard_sdk::Result;
 use asgard_sdk::processes::{Content, Ending, File, ProcessStatus, Spec};
+use asgard_sdk::{Error, Result};
 
 use super::project::{RUNNER, SECRET};
 use super::{How, Results, results};
@@ -51,20 +51,29 @@ pub(super) fn environment() -> Vec<(String, String)> {
 
 /// How it ended, if it has.
 pub(super) fn ended(host: &dyn Host) -> Result<Option<How>> {
-    Ok(match host.status(KEY)? {
-        ProcessStatus::Running => None,
-        ProcessStatus::Exited(status) => Some(How::Exited(status)),
-        ProcessStatus::Ended(Ending::Timeout) => Some(How::Timeout),
-        ProcessStatus::Ended(Ending::Stopped) => Some(How::Killed("it was stopped".to_owned())),
-        ProcessStatus::Ended(Ending::Signal) => {
-            Some(How::Killed("it was ended by a signal: it ran out of memory, or the machine was restarted".to_owned()))
+    let killed = |why: &str| Some(How::Killed(why.to_owned()));
+    Ok(match host.status(KEY) {
+        Ok(ProcessStatus::Running) => None,
+        Ok(ProcessStatus::Exited(status)) => Some(How::Exited(status)),
+        Ok(ProcessStatus::Ended(Ending::Timeout)) => Some(How::Timeout),
+        Ok(ProcessStatus::Ended(Ending::Stopped)) => killed("it was stopped"),
+        Ok(ProcessStatus::Ended(Ending::Signal)) => {
+            killed("it was ended by a signal: it ran out of memory, or the machine was restarted")
         }
+        // It may have committed: a second one would append twice.
+        Err(Error::NotFound(_)) => {
+            killed("it is a process of another host, from which this one has taken the run over")
+        }
+        Err(error) => return Err(error),
     })
 }
 
-/// What it wrote from `offset`, as far as lines are whole, and where to read on.
+/// What it wrote from `offset`, as far as lines are whole, and where to read on. Of another host's process, nothing.
 pub(super) fn output(host: &dyn Host, offset: u64, ended: bool) -> Result<(String, u64)> {
-    let chunk = host.output(KEY, offset, CHUNK)?;
+    let chunk = match host.output(KEY, offset, CHUNK) {
+        Err(Error::NotFound(_)) => return Ok((String::new(), offset)),
+        chunk => chunk?,
+    };
     let whole = match chunk.data.iter().rposition(|byte| *byte == b'\n') {
         _ if ended => chunk.data.len(),
         Some(end) => end + 1,

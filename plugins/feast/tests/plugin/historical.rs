@@ -79,6 +79,18 @@ fn feast_is_not_asked_for_rows_that_nobody_has() {
 }
 
 #[test]
+fn a_join_that_another_host_began_is_made_again() {
+    let host = Recorded::new(&[]);
+    host.elsewhere.set(true);
+    let Status::Succeeded(outcome) = ended(&host).status else { panic!("it failed") };
+    assert_eq!((outcome.rows, outcome.snapshots), (3, vec![("gold.rows".to_owned(), 7)]));
+    let asked = host.requests();
+    assert_eq!((asked.len(), &asked[0]), (2, &asked[1]));
+    assert_eq!(host.written.borrow().len(), 4, "what was written is there for every host");
+    assert!(host.objects.borrow().is_empty(), "{:?}", host.objects.borrow().keys());
+}
+
+#[test]
 fn what_the_sdk_said_last_is_told_and_a_server_that_is_away_is_tried_again() {
     let host = Recorded::new(&[]);
     *host.output.borrow_mut() = b"Traceback (most recent call last):\nValueError: no such column\n".to_vec();

@@ -41,6 +41,20 @@ fn a_view_is_applied_once_materialised_and_tried_until_the_server_knows_it() {
 }
 
 #[test]
+fn a_view_that_another_host_applied_is_applied_again() {
+    let host = Recorded::new(&[
+        (STATE, answer!(200, "view-generated.json")),
+        (MATERIALISE, (200, "null".to_owned())),
+        (READ, answer!(200, "online.json")),
+    ]);
+    host.elsewhere.set(true);
+    assert!(matches!(ended(&host), Status::Succeeded(_)));
+    let asked = host.requests();
+    assert_eq!((asked.len(), &asked[0]), (2, &asked[1]));
+    assert_eq!(host.bodies("/materialize").len(), 1);
+}
+
+#[test]
 fn a_materialisation_that_outlasts_its_request_is_followed_in_the_registry() {
     let host = Recorded::new(&[
         (STATE, answer!(200, "view-generated.json")),

@@ -43,6 +43,8 @@ pub(crate) struct Recorded {
     /// Processes that were started, in order, and how they end.
     pub(crate) specs: RefCell<Vec<(String, Spec)>>,
     pub(crate) status: Cell<ProcessStatus>,
+    /// Another host goes on, which knows nothing of the process: at the next look.
+    pub(crate) elsewhere: Cell<bool>,
     pub(crate) output: RefCell<Vec<u8>>,
     pub(crate) removed: RefCell<Vec<String>>,
     pub(crate) now_ms: Cell<u64>,
@@ -82,6 +84,7 @@ impl Recorded {
             objects: RefCell::default(),
             specs: RefCell::default(),
             status: Cell::new(ProcessStatus::Exited(0)),
+            elsewhere: Cell::default(),
             output: RefCell::default(),
             removed: RefCell::default(),
             now_ms: Cell::new(1_770_000_000_000),
@@ -235,8 +238,8 @@ impl Host for Recorded {
         self.specs.borrow_mut().push((key.to_owned(), spec.clone()));
         Ok(())
     }
-    fn status(&self, _: &str) -> Result<ProcessStatus> {
-        Ok(self.status.get())
+    fn status(&self, key: &str) -> Result<ProcessStatus> {
+        if self.elsewhere.take() { Err(Error::NotFound(key.to_owned())) } else { Ok(self.status.get()) }
     }
     fn output(&self, _: &str, offset: u64, max: u32) -> Result<Chunk> {
         let output = self.output.borrow();

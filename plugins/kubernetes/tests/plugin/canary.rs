@@ -162,6 +162,31 @@ fn a_canary_waits_for_a_rollout_and_is_refused_beside_nothing() {
 }
 
 #[test]
+fn a_canary_does_not_wait_for_ever_beside_a_rollout_that_nobody_ends() {
+    let host = Memory::default();
+    served(&host, "d-1", "1");
+    start(&host, "d-2", "2");
+    let mut canary = begin(&host, "d-3", "3", 50);
+    assert!(matches!(advance(&host, &mut canary), Status::Running(_)));
+    host.now_ms.set(600_000);
+    let failed = advance(&host, &mut canary);
+    assert!(matches!(&failed, Status::Failed(Error::Conflict(why)) if why.contains("beside it")), "{failed:?}");
+    assert_eq!(containers(&host, CANARY), None);
+    assert_eq!(host.image().as_deref(), Some("registry:5000/predictor@sha256:2"), "the rollout is another's");
+}
+
+#[test]
+fn a_canary_whose_step_fails_for_good_takes_nothing_away() {
+    let host = Memory::default();
+    served(&host, "d-1", "1");
+    let state = begin(&host, "d-2", "2", 50);
+    host.forbidden.set(Some("list Pod"));
+    let failed = with_server(&host, json!({}), |server| server.advance(&state));
+    assert!(matches!(&failed, Err(Error::Forbidden(_))), "{failed:?}");
+    assert_eq!((containers(&host, DEPLOYMENT), containers(&host, CANARY)), (Some(json!(2)), None));
+}
+
+#[test]
 fn the_same_version_served_again_is_scaled_and_starts_no_container_anew() {
     let host = Memory::default();
     served(&host, "d-1", "1");

@@ -25,6 +25,8 @@ pub(crate) struct Memory {
     pub(crate) versions: Cell<u64>,
     /// What somebody else does just before a Deployment of this name is applied.
     pub(crate) meanwhile: RefCell<Option<(&'static str, Meanwhile)>>,
+    /// What the cluster does not let the host do, such as `list Pod`.
+    pub(crate) forbidden: Cell<Option<&'static str>>,
 }
 
 type Meanwhile = Box<dyn FnOnce(&Memory)>;
@@ -42,6 +44,13 @@ impl Memory {
         if let Some(service) = resources.get_mut("Service/model-predictor") {
             service["status"] = json!({ "loadBalancer": { "ingress": [{ "ip": "198.51.100.10" }] } });
         }
+    }
+    fn permit(&self, act: &str, kind: &str) -> Result<()> {
+        let act = format!("{act} {kind}");
+        if self.forbidden.get() == Some(act.as_str()) {
+            return Err(Error::Forbidden(format!("the account may not {act}")));
+        }
+        Ok(())
     }
     pub(crate) fn image(&self) -> Option<String> {
         let resources = self.resources.borrow();
@@ -91,10 +100,12 @@ impl Cluster for Memory {
         let found = self.resources.borrow().get(&format!("{}/{}", reference.kind, reference.name)).cloned();
         found.ok_or_else(|| Error::NotFound(reference.name.clone()))
     }
-    fn list(&self, _: &str, _: &str, _: &str, _: &str) -> Result<Vec<Value>> {
+    fn list(&self, _: &str, kind: &str, _: &str, _: &str) -> Result<Vec<Value>> {
+        self.permit("list", kind)?;
         Ok(self.pods.borrow().clone())
     }
     fn delete(&self, reference: &Reference) -> Result<()> {
+        self.permit("delete", &reference.kind)?;
         self.resources.borrow_mut().remove(&format!("{}/{}", reference.kind, reference.name));
         Ok(())
     }

@@ -206,6 +206,48 @@ fn a_deployment_that_is_being_deleted_is_waited_for() {
 }
 
 #[test]
+fn a_place_that_is_not_cleared_is_not_waited_for_for_ever() {
+    let host = Memory::default();
+    served(&host, "d-1", "1");
+    host.resources.borrow_mut().get_mut(DEPLOYMENT).unwrap()["metadata"]["deletionTimestamp"] =
+        json!("2026-11-28T03:00:00Z");
+    let mut state = start(&host, "d-2", "2");
+    host.now_ms.set(599_000);
+    assert!(matches!(advance(&host, &mut state), Status::Running(_)));
+    host.now_ms.set(600_000);
+    let failed = advance(&host, &mut state);
+    assert!(
+        matches!(&failed, Status::Failed(Error::Conflict(why)) if why.contains("600 s") && why.contains("being deleted")),
+        "{failed:?}"
+    );
+}
+
+#[test]
+fn a_version_whose_step_fails_for_good_gives_its_place_back() {
+    let host = Memory::default();
+    served(&host, "d-1", "1");
+    let state = start(&host, "d-2", "2");
+    host.forbidden.set(Some("list Pod"));
+    let failed = with_server(&host, json!({}), |server| server.advance(&state));
+    assert!(matches!(&failed, Err(Error::Forbidden(_))), "{failed:?}");
+    assert_eq!(host.image().as_deref(), Some("registry:5000/predictor@sha256:1"));
+    with_server(&host, json!({}), |server| server.cancel(&state)).unwrap();
+    assert_eq!(host.image().as_deref(), Some("registry:5000/predictor@sha256:1"), "once");
+
+    // The first step, of which there is no state.
+    let host = Memory::default();
+    let ingress = json!({ "service": { "type": "Ingress", "host": "{model}.example.com" } });
+    let old = with_server(&host, ingress.clone(), |server| server.start(request("d-1", "1"))).unwrap().state;
+    host.roll_out();
+    let step = with_server(&host, ingress, |server| server.advance(&old)).unwrap();
+    assert!(matches!(step.status, Status::Succeeded(_)), "{:?}", step.status);
+    host.forbidden.set(Some("delete Ingress"));
+    let failed = with_server(&host, json!({}), |server| server.start(request("d-2", "2")));
+    assert!(matches!(&failed, Err(Error::Forbidden(_))), "{failed:?}");
+    assert_eq!(host.image().as_deref(), Some("registry:5000/predictor@sha256:1"));
+}
+
+#[test]
 fn what_is_not_this_models_is_left_alone() {
     let host = Memory::default();
     host.resources.borrow_mut().insert(DEPLOYMENT.to_owned(), json!({ "metadata": { "name": "model-predictor" } }));

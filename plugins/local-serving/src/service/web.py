@@ -17,8 +17,8 @@ from columns import Unacceptable, rows_of
 # A hundred thousand rows of dozens of numbers fit.
 MAX_BODY = 32 << 20
 
-# More rows go to a thread, so that probes and small requests are answered meanwhile.
-INLINE_ROWS = 256
+# More rows go to a thread of their own, so that small requests are answered meanwhile.
+BATCH_ROWS = 256
 
 
 def application(model):
@@ -26,7 +26,7 @@ def application(model):
     health = encode({"status": "healthy", "model": model.name, "version": model.version})
     page = docs(model)
     classes = model.classes()
-    batches = Batches(model.predict, INLINE_ROWS) if model.by_row else None
+    batches = Batches(model.predict, BATCH_ROWS if model.by_row else 0)
 
     async def get_health(_request):
         return Response(health, media_type="application/json")
@@ -38,9 +38,9 @@ def application(model):
         return RedirectResponse("docs")
 
     async def predicted(rows):
-        if len(rows) > INLINE_ROWS:
+        if len(rows) > BATCH_ROWS:
             return await run_in_threadpool(model.predict, rows)
-        return model.predict(rows) if batches is None else await batches.ask(rows)
+        return await batches.ask(rows)
 
     async def post_predict(request):
         try:

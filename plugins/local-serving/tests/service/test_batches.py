@@ -1,4 +1,5 @@
 import asyncio
+import threading
 import unittest
 
 from batches import Batches
@@ -53,6 +54,59 @@ class Together(unittest.TestCase):
             return await there
 
         self.assertEqual(asyncio.run(ask()), ([4], [[2]]))
+
+    def test_a_model_that_looks_at_all_rows_is_asked_for_one_request_at_a_time(self):
+        model = Model()
+        answers(model, [[1], [2, 3], [4]], 0)
+        self.assertEqual(model.asked, [1, 2, 1])
+
+
+class Meanwhile(unittest.TestCase):
+    def test_the_event_loop_goes_on_while_the_model_computes(self):
+        model = Held()
+
+        async def ask():
+            batches = Batches(model.predict, 256)
+            first = batches.ask([1])
+            await asyncio.to_thread(model.began.wait, 10)
+            others = [batches.ask([row]) for row in (2, 3)]
+            gone = batches.ask([4])
+            gone.cancel()
+            # What a probe needs.
+            await asyncio.sleep(0)
+            self.assertFalse(first.done())
+            model.released.set()
+            return [found[0] for found in [await first, *[await other for other in others]]]
+
+        self.assertEqual(asyncio.run(ask()), [[2], [4], [6]])
+        self.assertEqual(model.asked, [1, 2], "who came meanwhile is the next batch")
+
+    def test_who_goes_while_the_model_computes_harms_no_other(self):
+        model = Held()
+
+        async def ask():
+            batches = Batches(model.predict, 256)
+            gone, there = batches.ask([1]), batches.ask([2])
+            await asyncio.to_thread(model.began.wait, 10)
+            gone.cancel()
+            model.released.set()
+            return [await there, await batches.ask([3])]
+
+        self.assertEqual([found[0] for found in asyncio.run(ask())], [[4], [6]])
+
+
+class Held(Model):
+    """Does not answer before it is released."""
+
+    def __init__(self):
+        super().__init__()
+        self.began, self.released = threading.Event(), threading.Event()
+
+    def predict(self, rows):
+        self.began.set()
+        if not self.released.wait(10):
+            raise TimeoutError("the event loop waits for the model")
+        return super().predict(rows)
 
 
 class Sum:

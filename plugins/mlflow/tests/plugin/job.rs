@@ -140,6 +140,32 @@ fn the_run_of_a_job_is_found_and_the_job_is_deleted() {
 }
 
 #[test]
+fn a_job_that_cannot_be_deleted_at_once_is_deleted_later() {
+    let ended_well = || {
+        let host = host();
+        let mut state = started(&host, request());
+        end_with(&host, "CompletionsReached", terminated(0, "Completed", "started"));
+        host.keeps.set(true);
+        for _ in 0..5 {
+            let step = with_trainer(&host, |trainer| trainer.advance(&state)).unwrap();
+            assert!(matches!(step.status, Status::Running(_)), "{:?}", step.status);
+            state = step.state;
+        }
+        (host, state)
+    };
+    let (host, state) = ended_well();
+    host.keeps.set(false);
+    assert!(matches!(ended(&host, state), Status::Succeeded(_)));
+    assert!(!host.resources.borrow().contains_key("Job/train-d-7"));
+
+    // A cluster that stays away takes nothing from what was trained.
+    let (host, state) = ended_well();
+    host.now_ms.set(600_000);
+    assert!(matches!(ended(&host, state), Status::Succeeded(_)));
+    assert!(host.log.borrow().iter().any(|line| line.starts_with("what the script ran in stays")));
+}
+
+#[test]
 fn a_script_that_fails_in_a_pod_fails_with_its_last_lines() {
     let host = host();
     let state = started(&host, request());

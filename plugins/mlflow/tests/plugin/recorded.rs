@@ -43,6 +43,8 @@ pub(crate) struct Recorded {
     pub(crate) patches: RefCell<Vec<Value>>,
     /// What the cluster says of pods.
     pub(crate) pods: RefCell<Vec<Value>>,
+    /// The cluster takes no deletion for now.
+    pub(crate) keeps: Cell<bool>,
 }
 
 impl Recorded {
@@ -68,6 +70,7 @@ pub(crate) fn configuration() -> Configuration {
         program: "python".to_owned(),
         memory_mb: None,
         request_timeout_seconds: 30,
+        model_alias: "candidate".to_owned(),
     }
 }
 
@@ -98,6 +101,9 @@ impl Cluster for Recorded {
         Ok(self.pods.borrow().clone())
     }
     fn delete(&self, reference: &Reference) -> Result<()> {
+        if self.keeps.get() {
+            return Err(Error::unavailable("the API server did not answer"));
+        }
         self.resources.borrow_mut().remove(&format!("{}/{}", reference.kind, reference.name));
         Ok(())
     }

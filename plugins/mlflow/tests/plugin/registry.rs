@@ -1,7 +1,8 @@
-use asgard_plugin_mlflow::client::Client;
+use asgard_plugin_mlflow::configuration::Configuration;
 use asgard_plugin_mlflow::registry::Registry;
-use asgard_sdk::Error;
 use asgard_sdk::model_registry::Registration;
+use asgard_sdk::{Error, Result};
+use serde_json::{Value, json};
 
 use crate::recorded::{Recorded, URI, answer, configuration};
 
@@ -9,7 +10,24 @@ const RUN: &str = "e206327e57b54ec083195434e6a0981a";
 const MODEL: &str = "m-54facb128efd4af1856e450f0a5d8883";
 
 fn registry(host: &Recorded) -> Registry<'_> {
-    Registry::new(Client::new(host, &configuration()).unwrap())
+    Registry::new(host, &configuration()).unwrap()
+}
+
+/// The model, and where its alias `candidate` points.
+fn model(version: Option<&str>) -> (u16, String) {
+    let aliases: Vec<Value> =
+        version.iter().map(|version| json!({ "alias": "candidate", "version": version })).collect();
+    (200, json!({ "registered_model": { "name": "predictor", "aliases": aliases } }).to_string())
+}
+
+fn nothing() -> (u16, String) {
+    (200, "{}".to_owned())
+}
+
+/// What was sent with requests that start like this.
+fn bodies(host: &Recorded, start: &str) -> Vec<Value> {
+    let body = |asked: &String| serde_json::from_str(asked.strip_prefix(start).unwrap()).unwrap();
+    host.requests(start).iter().map(body).collect()
 }
 
 fn registration() -> Registration {
@@ -30,6 +48,9 @@ fn a_run_is_registered_once_however_often_it_is_asked() {
         // The model is there from an earlier version: a 400 in MLflow's words.
         ("POST registered-models/create", answer!(400, "model-exists.json")),
         ("POST model-versions/create", answer!(200, "version-created.json")),
+        ("GET registered-models/get", model(None)),
+        ("GET registered-models/get", model(Some("1"))),
+        ("POST registered-models/alias", nothing()),
     ]);
     let first = registry(&host).register(&registration()).unwrap();
     let again = registry(&host).register(&registration()).unwrap();
@@ -45,6 +66,63 @@ fn a_run_is_registered_once_however_often_it_is_asked() {
         searched.contains(&format!("filter=name%20%3D%20%27predictor%27%20and%20run_id%20%3D%20%27{RUN}%27")),
         "{searched}"
     );
+    let alias = json!({ "name": "predictor", "alias": "candidate", "version": "1" });
+    assert_eq!(bodies(&host, "POST registered-models/alias"), [alias]);
+}
+
+#[test]
+fn a_version_that_the_script_registered_gets_the_tags_that_it_lacks() {
+    let host = Recorded::new(&[
+        ("GET model-versions/search", answer!(200, "versions.json")),
+        ("POST model-versions/set-tag", nothing()),
+        ("GET registered-models/get", model(None)),
+        ("POST registered-models/alias", nothing()),
+    ]);
+    let origin = ("asgard.feature_views".to_owned(), "operators".to_owned());
+    let mut asked = registration();
+    asked.tags.push(origin.clone());
+    let version = registry(&host).register(&asked).unwrap();
+    assert_eq!(version.tags, [("team".to_owned(), "factory".to_owned()), origin]);
+    let tag = json!({ "name": "predictor", "version": "1", "key": "asgard.feature_views", "value": "operators" });
+    assert_eq!(bodies(&host, "POST model-versions/set-tag"), [tag]);
+    assert_eq!(bodies(&host, "POST registered-models/alias").len(), 1);
+}
+
+#[test]
+fn an_alias_never_points_back() {
+    for (there, moved) in [(None, true), (Some("0"), true), (Some("1"), false), (Some("10"), false)] {
+        let host = Recorded::new(&[
+            ("GET model-versions/search", answer!(200, "versions.json")),
+            ("GET registered-models/get", model(there)),
+            ("POST registered-models/alias", nothing()),
+        ]);
+        registry(&host).register(&registration()).unwrap();
+        assert_eq!(host.requests("POST registered-models/alias").len(), usize::from(moved), "{there:?}");
+    }
+}
+
+#[test]
+fn an_alias_is_the_bindings_to_choose() {
+    let registered = |alias: &str| -> Result<Vec<Value>> {
+        let host = Recorded::new(&[
+            ("GET model-versions/search", answer!(200, "versions.json")),
+            ("GET registered-models/get", model(None)),
+            ("POST registered-models/alias", nothing()),
+        ]);
+        let configuration = Configuration { model_alias: alias.to_owned(), ..configuration() };
+        Registry::new(&host, &configuration)?.register(&registration())?;
+        Ok(bodies(&host, "POST registered-models/alias"))
+    };
+    assert_eq!(registered("").unwrap().len(), 0);
+    assert_eq!(registered("blue-green_2").unwrap()[0]["alias"], "blue-green_2");
+    assert_eq!(registered("version").unwrap().len(), 1);
+    for alias in ["latest", "Latest", "v1", "V22", "a b", "a.b", "a".repeat(256).as_str()] {
+        let refused = registered(alias);
+        assert!(
+            matches!(&refused, Err(Error::InvalidInput(why)) if why.field.as_deref() == Some("configuration.model_alias")),
+            "{refused:?}"
+        );
+    }
 }
 
 #[test]

@@ -255,6 +255,21 @@ fn a_run_that_mlflows_client_made_twice_is_deleted_and_no_other() {
 }
 
 #[test]
+fn a_script_of_another_host_is_not_run_again_and_its_run_is_closed() {
+    let mut answers = mlflow();
+    answers.retain(|(request, _)| *request != "POST runs/search");
+    answers.push(("POST runs/search", answer!(200, "runs-open.json")));
+    answers.push(("POST runs/update", (200, "{}".to_owned())));
+    let host = Recorded::new(&answers);
+    let state = started(&host);
+    host.status.set(None);
+    let failed = ended(&host, state);
+    assert!(matches!(&failed, Status::Failed(Error::Conflict(why)) if why.contains("another host")), "{failed:?}");
+    assert_eq!(host.status.get(), None, "nothing was started");
+    assert!(host.requests("POST runs/update")[0].contains("KILLED"));
+}
+
+#[test]
 fn a_cancelled_training_leaves_no_process() {
     let host = Recorded::new(&mlflow());
     let state = started(&host);
