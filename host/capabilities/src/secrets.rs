@@ -18,6 +18,9 @@ pub const MASK: &str = "**********";
 /// Shorter values are no secrets, and masking each of their letters would leave no text.
 const SHORTEST: usize = 4;
 
+/// Of the lines of a secret that has several. Shorter ones are such as `{`, and stand in many a text.
+const SHORTEST_LINE: usize = 8;
+
 /// Where secrets are kept.
 #[async_trait]
 pub trait Secrets: Send + Sync {
@@ -84,11 +87,15 @@ struct Noted {
 }
 
 impl Used {
-    fn note(&self, name: &str, value: &str) {
+    /// From now on the value is kept out of all texts.
+    pub fn note(&self, name: &str, value: &str) {
         let mut noted = self.0.write().unwrap_or_else(PoisonError::into_inner);
         // An S3 key is two in one, and the second half is the secret one.
         let parts = [value.trim(), value.split_once(':').map_or("", |(_, secret)| secret.trim())];
-        noted.values.extend(parts.into_iter().filter(|part| part.len() >= SHORTEST).map(str::to_owned));
+        let parts = parts.into_iter().filter(|part| part.len() >= SHORTEST);
+        // What prints a key in PEM has it masked line by line.
+        let lines = value.lines().map(str::trim).filter(|line| line.len() >= SHORTEST_LINE);
+        noted.values.extend(parts.chain(lines).map(str::to_owned));
         noted.names.insert(name.to_owned());
     }
 
@@ -125,7 +132,8 @@ impl Used {
         Step { status: self.conceal_status(step.status), details, ..step }
     }
 
-    /// As [`conceal_step`](Self::conceal_step).
+    /// As [`conceal_step`](Self::conceal_step). An outcome is left as it is: it has no words, and the address of an image or of a model
+    /// that a mask stood in would be another.
     #[must_use]
     pub fn conceal_status<T>(&self, status: Status<T>) -> Status<T> {
         match status {
@@ -225,7 +233,8 @@ mod tests {
     #[test]
     fn secrets_that_were_used_are_masked_wherever_they_stand() {
         let used = Used::default();
-        for value in ["hunter2", "hunter2-longer", "AKIA:wJalr/key", "abc", " \n"] {
+        let pem = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg\n}\n-----END PRIVATE KEY-----\n";
+        for value in ["hunter2", "hunter2-longer", "AKIA:wJalr/key", "abc", " \n", pem] {
             used.note(value, value);
         }
         for (text, expected) in [
@@ -234,6 +243,9 @@ mod tests {
             ("hunter2-longer", "**********"),
             ("signed with wJalr/key", "signed with **********"),
             ("abc stays", "abc stays"),
+            ("it begins with MIIEvQIBADANBg and", "it begins with ********** and"),
+            ("-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg\n}\n-----END PRIVATE KEY-----", "**********"),
+            ("{}", "{}"),
         ] {
             assert_eq!(used.conceal(text), expected);
         }

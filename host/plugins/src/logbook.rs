@@ -192,8 +192,46 @@ mod tests {
     }
 
     fn logbook(limit: u32) -> (Arc<Lines>, Logbook) {
+        logbook_of(limit, Used::default())
+    }
+
+    fn logbook_of(limit: u32, secrets: Used) -> (Arc<Lines>, Logbook) {
         let lines = Arc::new(Lines::default());
-        (lines.clone(), Logbook::new(lines, limit, Used::default()))
+        (lines.clone(), Logbook::new(lines, limit, secrets))
+    }
+
+    #[test]
+    fn secrets_are_masked_whichever_way_they_are_written_also_when_they_have_several_lines() {
+        let key = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg\nAQEFAASCBKcwgg\n-----END PRIVATE KEY-----\n";
+        let secrets = Used::default();
+        secrets.note("password", "hunter2-hunter2");
+        let (lines, book) = logbook_of(20, secrets.clone());
+        // Looked up after the call began.
+        secrets.note("key", key);
+        book.log(Level::Info, "login with hunter2-hunter2");
+        book.log(Level::Info, &format!("key: {key}"));
+        book.event("Warning", "Denied", "hunter2-hunter2 is wrong");
+        book.write(Channel::Output, format!("hunter2-hunter2, {key}").as_bytes());
+        book.write(Channel::Error, key.as_bytes());
+        book.write(Channel::Error, b"hunter2-hunter2 without an end of line");
+        book.finish();
+        let mask = asgard_capabilities::secrets::MASK;
+        let line = |level: &str| format!("{level} {mask}");
+        let expected = [
+            format!("Info login with {mask}"),
+            format!("Info key: {mask}\n"),
+            format!("Warning Denied {mask} is wrong"),
+            format!("Info {mask}, {mask}"),
+            line("Info"),
+            line("Info"),
+            line("Info"),
+            line("Warn"),
+            line("Warn"),
+            line("Warn"),
+            line("Warn"),
+            format!("Warn {mask} without an end of line"),
+        ];
+        assert_eq!(*lines.0.lock().unwrap(), expected);
     }
 
     #[test]

@@ -7,7 +7,8 @@ use kube::Api;
 use kube::api::PostParams;
 
 use super::policy::Policy;
-use super::{Connection, failure};
+use super::sweep::is_swept;
+use super::{Connection, Reference, failure};
 
 /// What is granted to a plugin, and the host itself may not do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +33,7 @@ pub async fn missing_access(connection: &Connection, grants: &[KubernetesGrant])
             continue;
         }
         let (client, resource) = connection.resource(&reference).await?;
-        for &needed in needed(verb) {
+        for &needed in needed(verb, &reference) {
             let review = SelfSubjectAccessReview {
                 spec: SelfSubjectAccessReviewSpec {
                     resource_attributes: Some(ResourceAttributes {
@@ -52,21 +53,26 @@ pub async fn missing_access(connection: &Connection, grants: &[KubernetesGrant])
             let status = answer.map_err(|error| failure::of(error, &reference))?.status;
             let status = status.ok_or_else(|| Error::internal("the API server's review says nothing"))?;
             if !status.allowed {
-                missing.push(Missing { namespace: namespace.clone(), kind: kind.clone(), verb: needed });
+                let each = Missing { namespace: namespace.clone(), kind: kind.clone(), verb: needed };
+                // Two grants may need the same.
+                if !missing.contains(&each) {
+                    missing.push(each);
+                }
             }
         }
     }
     Ok(missing)
 }
 
-/// Server-side apply is a patch that may create.
-fn needed(verb: Verb) -> &'static [&'static str] {
+/// Server-side apply is a patch that may create. What a plugin may delete, the sweep looks for.
+fn needed(verb: Verb, kind: &Reference) -> &'static [&'static str] {
     match verb {
         Verb::Apply => &["patch", "create"],
         Verb::Get | Verb::Logs => &["get"],
         Verb::List => &["list"],
         Verb::Watch => &["get", "watch"],
         Verb::Patch => &["patch"],
+        Verb::Delete if is_swept(kind) => &["delete", "list"],
         Verb::Delete => &["delete"],
     }
 }

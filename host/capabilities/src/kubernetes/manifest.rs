@@ -70,7 +70,7 @@ pub(super) async fn fill_secrets(
     secrets: Option<&dyn Secrets>,
     holder: &Holder,
 ) -> Result<()> {
-    if (reference.api_version.as_str(), reference.kind.as_str()) != ("v1", "Secret") {
+    if !reference.is_secret() {
         return Ok(());
     }
     let Some(Value::Object(data)) = manifest.get_mut("stringData") else { return Ok(()) };

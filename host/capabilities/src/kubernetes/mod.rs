@@ -67,6 +67,10 @@ impl Reference {
         }
     }
 
+    fn is_secret(&self) -> bool {
+        self.api_version == "v1" && self.kind == "Secret"
+    }
+
     fn shown(&self) -> String {
         format!("{}/{} {}/{}", self.api_version, self.kind, self.namespace, self.name)
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use asgard_capabilities::kubernetes::{LogOptions, Reference, Resources, sweep};
+use asgard_capabilities::kubernetes::{Left, LogOptions, Missing, Reference, Resources, missing_access, sweep};
 use asgard_contract::Error;
 use asgard_contract::environment::KubernetesGrant;
 use serde_json::{Value, json};
@@ -33,6 +33,16 @@ impl Cluster {
             || (404, json!({"kind": "Status", "status": "Failure", "code": 404, "message": "it is not there"}));
         match (method, path) {
             ("GET", "/api/v1") => (200, kinds()),
+            // The cluster's own rules let nobody list.
+            ("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews") => {
+                let mut review: Value = serde_json::from_slice(&request.body).unwrap();
+                let allowed = review["spec"]["resourceAttributes"]["verb"] != "list";
+                review["status"] = json!({"allowed": allowed});
+                (201, review)
+            }
+            ("GET", path) if path.starts_with("/api/v1/namespaces/closed/") => {
+                (403, json!({"kind": "Status", "status": "Failure", "code": 403, "message": "it is not allowed"}))
+            }
             ("GET", path) if path.ends_with("/log") => {
                 let body = json!({"status": "Failure", "code": 400, "message": "container \"c\" is waiting to start: ContainerCreating"});
                 if path.contains("starting") { (400, body) } else { (200, json!("line 1\nline 2\n")) }
@@ -238,14 +248,11 @@ async fn the_sweep_deletes_what_nobody_needs_and_leaves_what_lasts_to_the_select
     for name in ["gone", "kept"] {
         resources.apply(&manifest("Pod", name, &json!({}))).await.unwrap();
     }
-    let grants: Vec<KubernetesGrant> = toml::from_str::<BTreeMap<String, Vec<KubernetesGrant>>>(
-        r#"g = [{ namespaces = ["jobs"], kinds = ["v1/Pod"], verbs = ["delete"] }]"#,
-    )
-    .unwrap()
-    .remove("g")
-    .unwrap();
+    // The namespace that cannot be looked at comes first.
+    let grants =
+        grants(r#"[{ namespaces = ["closed", "jobs"], kinds = ["v1/Pod", "v1/Secret"], verbs = ["delete"] }]"#);
     let (connection, owner) = host.lender.cluster().unwrap();
-    let gone = |left: asgard_capabilities::kubernetes::Left| async move {
+    let gone = |left: Left| async move {
         assert_eq!(left.task, "task-1");
         Ok(left.resource.ends_with("/gone"))
     };
@@ -258,4 +265,25 @@ async fn the_sweep_deletes_what_nobody_needs_and_leaves_what_lasts_to_the_select
         asked.contains("asgard.dev%2Flasts%21%3Dtrue") && asked.contains("asgard.dev%2Fowner%3Da-store"),
         "{asked}"
     );
+    assert!(asked.contains("/namespaces/closed/pods") && !asked.contains("/secrets"), "{asked}");
+}
+
+#[tokio::test]
+async fn what_may_be_deleted_has_to_be_listed_too_but_for_secrets() {
+    let (_server, _cluster, host, _resources) = lent(GRANT).await;
+    let grants = grants(
+        r#"[
+            { namespaces = ["jobs"], kinds = ["v1/Pod"], verbs = ["list", "delete"] },
+            { namespaces = ["jobs"], kinds = ["v1/ConfigMap", "v1/Secret"], verbs = ["apply", "delete"] },
+        ]"#,
+    );
+    let (connection, _) = host.lender.cluster().unwrap();
+    let missing = missing_access(connection, &grants).await.unwrap();
+    let list = |kind: &str| Missing { namespace: "jobs".to_owned(), kind: kind.to_owned(), verb: "list" };
+    assert_eq!(missing, [list("v1/ConfigMap"), list("v1/Pod")]);
+}
+
+fn grants(list: &str) -> Vec<KubernetesGrant> {
+    let document: BTreeMap<String, Vec<KubernetesGrant>> = toml::from_str(&format!("grants = {list}")).unwrap();
+    document.into_values().flatten().collect()
 }

@@ -172,7 +172,14 @@ fn has_only_the_rights_of_its_bindings(world: &World) {
         // It ends with an error for `no`.
         world.kubernetes().kubectl(&asked).is_ok_and(|answer| answer.trim() == "yes")
     };
-    for (verb, what) in [("create", "jobs"), ("patch", "deployments"), ("delete", "services"), ("get", "pods/log")] {
+    for (verb, what) in [
+        ("create", "jobs"),
+        ("list", "jobs"),
+        ("patch", "deployments"),
+        ("list", "deployments"),
+        ("delete", "services"),
+        ("get", "pods/log"),
+    ] {
         assert!(may(verb, what, MODELS), "{verb} {what}");
         assert!(!may(verb, what, NAMESPACE), "{verb} {what} where it lives itself");
     }

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use asgard_journey::client::Client;
+use asgard_journey::faults::{Fault, Faults};
 use asgard_live::bindings;
 use asgard_live::rows::Answer;
 use asgard_live::trino::Trino;
@@ -53,7 +54,10 @@ impl Mode {
 }
 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
-    let mut trials = vec![test(world, "gold_is_swapped_between_sql_and_dbt_trino_while_the_host_stays_up", swapped)];
+    let mut trials = vec![
+        test(world, "gold_is_swapped_between_sql_and_dbt_trino_while_the_host_stays_up", swapped),
+        test(world, "dbt_trino_by_statements_appends_once_over_a_network_that_fails", network),
+    ];
     for mode in Mode::ALL {
         let mut add = |sentence: &str, body: fn(&World, Mode)| {
             let name = format!("dbt_trino_by_{}_{sentence}", mode.name());
@@ -306,6 +310,41 @@ fn killed(world: &World, mode: Mode) {
     assert_eq!(rows(&lake, &format!("gold.{name}")).rows, [[json!(1)]]);
     completed(&lake, &request("SELECT BIGINT '2' AS n"));
     assert_eq!(rows(&lake, &format!("gold.{name}")).rows, [[json!(1)], [json!(2)]]);
+}
+
+/// Each befalls the statement that writes, and then what is asked about it.
+const FAULTS: [Fault; 6] = [
+    Fault::LostRequest,
+    Fault::LostAnswer,
+    Fault::HalfBody,
+    Fault::Status(502),
+    Fault::RetryAfter(429, 2),
+    Fault::RetryAt(503, 2),
+];
+
+fn network(world: &World) {
+    let faults = Faults::before(world.trino().url()).unwrap();
+    let lake = world.branch_with("gold-network", &binding(world, Mode::Statements, faults.url())).unwrap();
+    let append = |id: usize| {
+        completed(
+            &lake,
+            &json!({"name": "over_the_network", "sql_query": format!("SELECT {id} AS id"),
+                "materialization": "incremental", "incremental_strategy": "append"}),
+        )
+    };
+    append(0);
+    for (id, fault) in (1..).zip(FAULTS) {
+        faults.mend();
+        // One that is asked again is the next of them.
+        for (method, which) in [("POST", 0), ("GET", 0), ("GET", 2)] {
+            faults.fail_after("INSERT INTO", method, "/v1/statement", which..which + 1, fault);
+        }
+        append(id);
+        let met = faults.mend().into_iter().filter(|each| each.fault == Some(fault)).count();
+        assert_eq!(met, 3, "{fault:?}");
+        let expected: Vec<Vec<Value>> = (0..=id).map(|id| vec![json!(id)]).collect();
+        assert_eq!(rows(&lake, "gold.over_the_network").rows, expected, "{fault:?}");
+    }
 }
 
 fn dropped(world: &World, mode: Mode) {
