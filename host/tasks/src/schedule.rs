@@ -58,7 +58,7 @@ pub struct UnknownTimeZone(pub String);
 /// # Errors
 /// [`UnknownTimeZone`].
 pub fn validate_time_zone(name: &str) -> Result<(), UnknownTimeZone> {
-    name.parse::<Tz>().map(drop).map_err(|_| UnknownTimeZone(name.to_owned()))
+    zone(name).map(drop)
 }
 
 /// The day that a moment belongs to in a time zone.
@@ -66,8 +66,11 @@ pub fn validate_time_zone(name: &str) -> Result<(), UnknownTimeZone> {
 /// # Errors
 /// [`UnknownTimeZone`].
 pub fn day_in(time_zone: &str, moment: DateTime<Utc>) -> Result<NaiveDate, UnknownTimeZone> {
-    let zone: Tz = time_zone.parse().map_err(|_| UnknownTimeZone(time_zone.to_owned()))?;
-    Ok(moment.with_timezone(&zone).date_naive())
+    Ok(moment.with_timezone(&zone(time_zone)?).date_naive())
+}
+
+fn zone(name: &str) -> Result<Tz, UnknownTimeZone> {
+    name.parse().map_err(|_| UnknownTimeZone(name.to_owned()))
 }
 
 /// Whether an expression can be read, and fires ever again.
@@ -104,7 +107,7 @@ fn newest(due: &Schedule, first: DateTime<Utc>, now: DateTime<Utc>) -> Result<Da
 }
 
 fn zone_of(expression: &str, time_zone: &str) -> Result<Tz, InvalidCron> {
-    time_zone.parse().map_err(|_| invalid(expression, UnknownTimeZone(time_zone.to_owned()).to_string()))
+    zone(time_zone).map_err(|error| invalid(expression, error.to_string()))
 }
 
 /// A fire that comes later than this was missed: hosts look at least every second.

@@ -8,11 +8,8 @@ use std::ops::ControlFlow;
 use datafusion::common::{DataFusionError, SchemaError};
 use sqlparser::ast::{Expr, Ident, Query, Select, SelectItem, SetExpr, VisitMut, VisitorMut, visit_expressions};
 
+use super::rewrite::is_of_chance;
 use super::text::Place;
-
-/// What is computed twice is another the second time.
-const OF_CHANCE: [&str; 8] =
-    ["rand", "randn", "random", "randstr", "shuffle", "uniform", "uuid", "monotonically_increasing_id"];
 
 /// Longer ones come of columns that name each other twice, again and again.
 const LONGEST: usize = 64 << 10;
@@ -98,11 +95,10 @@ impl Selects {
     }
 }
 
+/// What is computed twice and left to chance is another the second time.
 fn may_be_repeated(value: &Expr) -> bool {
     let by_chance = visit_expressions(value, |expr| match expr {
-        Expr::Function(call) if OF_CHANCE.iter().any(|name| call.name.to_string().eq_ignore_ascii_case(name)) => {
-            ControlFlow::Break(())
-        }
+        Expr::Function(function) if is_of_chance(function) => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),
     });
     by_chance.is_continue() && value.to_string().len() <= LONGEST

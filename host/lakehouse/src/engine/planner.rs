@@ -49,16 +49,19 @@ pub(super) fn plan(
         .map_err(|error| errors.planning(error))
 }
 
-/// A query's plan, planned anew for each name of a column that stands beside it.
+/// A query's plan; where the dialect has columns that see those before them, planned anew for each name of such a one.
 fn resolved(
     planner: &SqlToRel<'_, Context<'_>>,
     dialect: &dyn SqlDialect,
     mut query: Query,
 ) -> PlanResult<LogicalPlan> {
+    let plan = |query| planner.sql_statement_to_plan(Statement::Query(Box::new(query)));
+    if !dialect.sees_columns_before() {
+        return plan(query);
+    }
     loop {
-        let planned = planner.sql_statement_to_plan(Statement::Query(Box::new(query.clone())));
-        match planned {
-            Err(error) if dialect.sees_columns_before() && lateral_aliases::resolve(&mut query, &error) => {}
+        match plan(query.clone()) {
+            Err(error) if lateral_aliases::resolve(&mut query, &error) => {}
             planned => return planned,
         }
     }

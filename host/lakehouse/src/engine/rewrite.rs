@@ -190,6 +190,11 @@ pub(super) fn name_of(function: &Function) -> String {
     parts.map(|part| part.value.to_lowercase()).collect::<Vec<_>>().join(".")
 }
 
+/// Whether a function's value changes from call to call.
+pub(super) fn is_of_chance(function: &Function) -> bool {
+    ["rand", "random", "randn", "uuid", "shuffle"].contains(&name_of(function).as_str())
+}
+
 /// The last part of a name, in lower case.
 pub(super) fn last_part(name: &ObjectName) -> String {
     name.0.last().and_then(|part| part.as_ident()).map(|part| part.value.to_lowercase()).unwrap_or_default()

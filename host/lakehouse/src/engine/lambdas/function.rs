@@ -20,17 +20,12 @@ use sqlparser::ast::{Expr, visit_expressions};
 use super::{Lambda, Lambdas, Shape, Taken, capture, lists, maps, parameter};
 use crate::engine::functions::{Kind, over_rows, type_word};
 use crate::engine::planner;
-use crate::engine::rewrite::name_of;
-
-/// Functions whose value changes from call to call.
-const CHANGING: [&str; 5] = ["rand", "random", "randn", "uuid", "shuffle"];
+use crate::engine::rewrite::{is_of_chance, name_of};
 
 pub(super) fn made(name: &str, call: &Arc<Taken>, session: &Arc<SessionState>, all: &Arc<Lambdas>) -> Arc<ScalarUDF> {
     let changes = call.lambdas.iter().any(|lambda| {
         visit_expressions(&lambda.body, |expr| match expr {
-            Expr::Function(function)
-                if CHANGING.contains(&name_of(function).as_str()) || name_of(function).starts_with("$lambda") =>
-            {
+            Expr::Function(function) if is_of_chance(function) || name_of(function).starts_with("$lambda") => {
                 std::ops::ControlFlow::Break(())
             }
             _ => std::ops::ControlFlow::Continue(()),

@@ -79,15 +79,11 @@ pub(super) fn evaluate(
 ) -> Result<ArrayRef> {
     let DataType::Decimal128(precision, scale) = *to else { return internal_err!("decimals make decimals") };
     let sum = Sum::new(operator, left.scale(), right.scale(), scale);
-    let most = power(u32::from(precision));
     // 10^38 is less than 2^127.
-    let narrow_most = 10_u128.pow(u32::from(precision));
-    let of = |left: i128, right: i128| match sum.narrow(left, right) {
-        Some(value) => (value.unsigned_abs() < narrow_most).then_some(value),
-        None => sum
-            .of(i256::from_i128(left), i256::from_i128(right))
-            .filter(|value| value.wrapping_abs() < most)
-            .and_then(i256::to_i128),
+    let most = 10_u128.pow(u32::from(precision));
+    let of = |left: i128, right: i128| {
+        let wide = || sum.of(i256::from_i128(left), i256::from_i128(right)).and_then(i256::to_i128);
+        sum.narrow(left, right).or_else(wide).filter(|value| value.unsigned_abs() < most)
     };
     let divides = matches!(operator, Operator::Divide | Operator::Modulo);
     let values: PrimitiveArray<Decimal128Type> = match missing {
