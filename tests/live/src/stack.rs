@@ -119,11 +119,6 @@ impl Stack {
         bindings::sink(&self.s3)
     }
 
-    /// Where runs and models are looked at.
-    pub fn tracker(&self) -> &str {
-        self.tracker.url()
-    }
-
     /// How `kubectl` logs in.
     pub fn kubeconfig(&self) -> PathBuf {
         self.kubernetes.kubeconfig()

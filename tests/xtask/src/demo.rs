@@ -17,7 +17,7 @@ use clap::{Args, ValueEnum};
 
 use crate::build::{self, Profile};
 use crate::live;
-use crate::shell::{root, say};
+use crate::shell::{emptied, say};
 
 /// The first start makes a Python environment of 600 MB; a slow registry must not end the demo.
 const PREPARED_WITHIN: Duration = Duration::from_secs(1200);
@@ -68,7 +68,7 @@ impl Demo {
 
     fn local(self) -> Result<()> {
         let built = build::everything(Profile::Dev)?;
-        let folder = emptied(".asgard/demo")?;
+        let folder = emptied("demo")?;
         // The host first: it starts its MLflow server while the source is filled.
         say(&format!("starting the host on http://127.0.0.1:{}", self.port));
         let host = Host::start(&built, &folder.join("host"), self.port)?;
@@ -84,7 +84,7 @@ impl Demo {
 
     fn production(self) -> Result<()> {
         let built = build::everything(Profile::Dev)?;
-        let folder = emptied(".asgard/production")?;
+        let folder = emptied("production")?;
         say("starting PostgreSQL and filling it with the factory's rows");
         let factory = FactorySource::start(&folder.join("postgres"))?;
         say("starting the stack of production");
@@ -138,15 +138,6 @@ fn provided() -> Result<()> {
 fn weed() -> Result<PathBuf> {
     let python = std::env::var_os("ASGARD_TEST_PYTHON").context("ASGARD_TEST_PYTHON is not set")?;
     Ok(Path::new(&python).with_file_name("weed"))
-}
-
-/// An empty folder below the repository's root.
-fn emptied(path: &str) -> Result<PathBuf> {
-    let folder = root().join(path);
-    if folder.exists() {
-        std::fs::remove_dir_all(&folder).with_context(|| format!("{} cannot be removed", folder.display()))?;
-    }
-    Ok(folder)
 }
 
 /// Waits for the environment's MLflow server. The host makes its Python environment when it is first needed.

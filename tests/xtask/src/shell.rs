@@ -27,6 +27,15 @@ pub(crate) fn root() -> PathBuf {
     package.and_then(|package| package.ancestors().nth(2).map(Path::to_owned)).unwrap_or_else(|| ".".into())
 }
 
+/// An empty folder in the clone, for what one chore makes.
+pub(crate) fn emptied(name: &str) -> Result<PathBuf> {
+    let folder = root().join(".asgard").join(name);
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).with_context(|| format!("{} cannot be removed", folder.display()))?;
+    }
+    Ok(folder)
+}
+
 /// What is kept between runs and clones: Python environments, servers.
 pub(crate) fn cache() -> Result<PathBuf> {
     let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);

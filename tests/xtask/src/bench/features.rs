@@ -15,7 +15,7 @@ use super::process::Costs;
 use super::{Measurement, process, quantile};
 use crate::build::{self, Profile};
 use crate::live;
-use crate::shell::{root, say};
+use crate::shell::{emptied, say};
 
 /// Digits of the number of rows of features, and of entity rows: a million.
 const DIGITS: u32 = 6;
@@ -40,10 +40,7 @@ const WITHIN: Duration = Duration::from_secs(1800);
 pub(super) fn measure() -> Result<Vec<Measurement>> {
     let built = build::everything(Profile::Release)?;
     let python = live::feast()?;
-    let folder = root().join(".asgard/bench-features");
-    if folder.exists() {
-        std::fs::remove_dir_all(&folder)?;
-    }
+    let folder = emptied("bench-features")?;
     let host = Host::start_light(&built, &folder.join("host"), 0)?;
     let client = host.client();
     make_rows(&client)?;

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{Measurement, quantile};
 use crate::build::{self, Profile};
-use crate::shell::root;
+use crate::shell::emptied;
 
 /// Guests that are hostile at the same time.
 const HOSTILE: usize = 4;
@@ -30,10 +30,7 @@ const MANIFEST: &str = "name = \"hostile\"\nversion = \"0.1.0\"\nsummary = \"Har
 pub(super) fn measure() -> Result<Vec<Measurement>> {
     let built = build::everything(Profile::Release)?;
     let component = std::fs::read(build::fixture("hostile")?)?;
-    let folder = root().join(".asgard/bench-hostile");
-    if folder.exists() {
-        std::fs::remove_dir_all(&folder)?;
-    }
+    let folder = emptied("bench-hostile")?;
     let host = Host::start_light(&built, &folder, 0)?;
     let client = host.client();
     client.post("/plugins", &json!({"manifest": MANIFEST, "component": STANDARD.encode(component)}))?;

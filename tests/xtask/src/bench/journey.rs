@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{Measurement, memory};
 use crate::build::{self, Profile};
 use crate::python;
-use crate::shell::{root, say};
+use crate::shell::{emptied, root, say};
 
 /// What the script imports; MLflow and scikit-learn as the built-in environment has them.
 const REQUIREMENTS: [&str; 8] = [
@@ -29,10 +29,7 @@ const REQUIREMENTS: [&str; 8] = [
 pub(super) fn measure() -> Result<Vec<Measurement>> {
     let built = build::everything(Profile::Release)?;
     let python = python::environment("journey-peer", &REQUIREMENTS)?;
-    let folder = root().join(".asgard/bench-journey");
-    if folder.exists() {
-        std::fs::remove_dir_all(&folder)?;
-    }
+    let folder = emptied("bench-journey")?;
     let host = Host::start(&built, &folder.join("host"), 0)?;
     let factory = FactorySource::start(&folder.join("postgres"))?;
     super::super::demo::prepared(&host)?;

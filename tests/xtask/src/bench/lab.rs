@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use crate::build::{self, Profile};
-use crate::shell::root;
+use crate::shell::{emptied, root};
 
 /// Far finer than what is measured.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -29,10 +29,7 @@ impl Lab {
     /// Starts both, with data of their own. `settings` as in `postgresql.conf`.
     pub(super) fn start(name: &str, settings: &[(&str, &str)]) -> Result<Self> {
         let built = build::everything(Profile::Release)?;
-        let folder = root().join(".asgard").join(name);
-        if folder.exists() {
-            std::fs::remove_dir_all(&folder)?;
-        }
+        let folder = emptied(name)?;
         let host = Host::start_light(&built, &folder.join("host"), 0)?;
         let runtime = Runtime::new().context("no threads for the source's server")?;
         let server = runtime.block_on(PostgresServer::start_with(&folder.join("postgres"), settings))?;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{Measurement, quantile};
 use crate::build::{self, Profile};
-use crate::shell::root;
+use crate::shell::emptied;
 
 const WARM_UP: usize = 50;
 /// Of all clients together.
@@ -30,10 +30,7 @@ const ROUNDS: usize = 5;
 
 pub(super) fn measure() -> Result<Vec<Measurement>> {
     let built = build::everything(Profile::Release)?;
-    let folder = root().join(".asgard/bench-predict");
-    if folder.exists() {
-        std::fs::remove_dir_all(&folder)?;
-    }
+    let folder = emptied("bench-predict")?;
     let host = Host::start(&built, &folder.join("host"), 0)?;
     let factory = FactorySource::start(&folder.join("postgres"))?;
     super::super::demo::prepared(&host)?;

@@ -10,17 +10,14 @@ use asgard_journey::host::{Host, free_port};
 
 use super::{Measurement, memory};
 use crate::build::{self, Profile};
-use crate::shell::root;
+use crate::shell::emptied;
 
 /// Until memory that the start needed has gone back.
 const IDLE: Duration = Duration::from_secs(3);
 
 pub(super) fn measure() -> Result<Vec<Measurement>> {
     let built = build::everything(Profile::Release)?;
-    let folder = root().join(".asgard/bench-serve");
-    if folder.exists() {
-        std::fs::remove_dir_all(&folder)?;
-    }
+    let folder = emptied("bench-serve")?;
     // The first start makes the store; the second is what a restart costs.
     let first = Instant::now();
     let host = Host::start(&built, &folder, 0)?;

@@ -21,7 +21,7 @@ use super::Measurement;
 use super::lab::{gold, script};
 use super::process::{self, Costs};
 use crate::build::{self, Profile};
-use crate::shell::{root, say};
+use crate::shell::{emptied, say};
 use crate::{live, python};
 
 const SCALE: u32 = 1;
@@ -67,10 +67,7 @@ pub(super) fn measure() -> Result<Vec<Measurement>> {
     let sail = python::environment("bench-sail", &SAIL)?;
     let spark = live::spark()?;
     let built = build::everything(Profile::Release)?;
-    let folder = root().join(".asgard/bench-sql");
-    if folder.exists() {
-        std::fs::remove_dir_all(&folder)?;
-    }
+    let folder = emptied("bench-sql")?;
     let generated = folder.join("tpch");
     std::fs::create_dir_all(&generated)?;
     say(&format!("generating TPC-H at scale factor {SCALE}"));
