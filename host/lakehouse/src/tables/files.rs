@@ -1,8 +1,8 @@
 //! Data files: Parquet with field ids, of a sensible size, with what manifests say about them.
 //!
-//! Encoding is work for a processor, so it runs beside the asynchronous tasks. Memory is bounded: a file that is open holds
-//! one row group, and of the files that are open at once (one for each partition that rows came for) the largest is closed
-//! when there are too many. Rows of a sorted table are collected up to a limit, sorted, and written as one file.
+//! Memory is bounded: a file that is open holds one row group, and of the files that are open at once (one for each partition that
+//! rows came for) the largest is closed when there are too many. Rows of a sorted table are collected up to a limit, sorted, and
+//! written as one file.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,20 +17,13 @@ use iceberg::spec::{
     DataContentType, DataFile, DataFileBuilder, DataFileFormat, NullOrder, PartitionSpecRef, SchemaRef, SortDirection,
     SortOrder, Struct,
 };
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::basic::Compression;
 use parquet::file::metadata::ParquetMetaData;
-use parquet::file::properties::WriterProperties;
 
-use super::chunks::Chunks;
+use super::encoder::Encoder;
 use super::layout::Layout;
 use super::metrics;
 use super::undo::Uncommitted;
 use crate::{error, types};
-
-/// A row group is held in memory while it is written, and is the unit that readers skip by.
-const ROW_GROUP_BYTES: usize = 16 << 20;
 
 /// Encoded bytes that are collected before they are handed to storage.
 const FLUSH_BYTES: usize = 1 << 20;
@@ -70,14 +63,14 @@ impl Open {
     fn bytes(&self) -> usize {
         match self {
             Self::Unsorted { bytes, .. } => *bytes,
-            Self::File(file) => file.encoder.in_progress_size() + file.encoder.inner().bytes(),
+            Self::File(file) => file.encoder.held(),
         }
     }
 }
 
 struct OpenFile {
     location: String,
-    encoder: ArrowWriter<Chunks>,
+    encoder: Box<Encoder>,
     output: Box<dyn FileWrite>,
 }
 
@@ -162,14 +155,14 @@ impl FileWriter {
         let known = self.open().remove(&partition);
         let open = if self.layout.order.is_unsorted() {
             let file = match known {
-                Some(Open::File(file)) => *file,
-                _ => self.start().await?,
+                Some(Open::File(file)) => self.with_room(&partition, *file).await?,
+                _ => None,
             };
-            let file = file.write(batch).await?;
-            if file.encoder.bytes_written() + file.encoder.in_progress_size() >= self.layout.file_bytes {
-                return self.finish_file(&partition, file).await;
-            }
-            Open::File(Box::new(file))
+            let file = match file {
+                Some(file) => file,
+                None => self.start().await?,
+            };
+            Open::File(Box::new(file.write(batch).await?))
         } else {
             let (mut batches, mut bytes) = match known {
                 Some(Open::Unsorted { batches, bytes }) => (batches, bytes),
@@ -184,6 +177,17 @@ impl FileWriter {
         };
         self.open().insert(partition, open);
         self.close_largest().await
+    }
+
+    /// Finishes a file that is large enough. How large it is, is known once its last rows are encoded, so nobody asks before the
+    /// next ones come.
+    async fn with_room(&mut self, partition: &Struct, mut file: OpenFile) -> Result<Option<OpenFile>> {
+        file.encoder.settle().await?;
+        if file.encoder.bytes() < self.layout.file_bytes {
+            return Ok(Some(file));
+        }
+        self.finish_file(partition, file).await?;
+        Ok(None)
     }
 
     /// Closes files until what is open is within its limits.
@@ -236,28 +240,15 @@ impl FileWriter {
         self.written.add(&self.io, location.clone());
         let output = self.io.new_output(&location).map_err(error::iceberg("opening a data file"))?;
         let output = output.writer().await.map_err(error::iceberg("opening a data file"))?;
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::SNAPPY)
-            .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
-            .set_created_by(concat!("asgard version ", env!("CARGO_PKG_VERSION")).to_owned())
-            .build();
-        // Without Arrow's own schema beside it, the file reads the same whoever wrote it.
-        let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
-        let encoder = ArrowWriter::try_new_with_options(Chunks::default(), Arc::clone(&self.arrow), options)
-            .map_err(error::parquet("opening a data file"))?;
+        let encoder = Encoder::new(&self.arrow)?;
         Ok(OpenFile { location, encoder, output })
     }
 
-    async fn finish_file(&mut self, partition: &Struct, mut open: OpenFile) -> Result<()> {
-        let (mut open, footer) = tokio::task::spawn_blocking(move || {
-            let footer = open.encoder.finish();
-            (open, footer)
-        })
-        .await
-        .map_err(error::join)?;
-        let footer = footer.map_err(error::parquet("finishing a data file"))?;
+    async fn finish_file(&mut self, partition: &Struct, open: OpenFile) -> Result<()> {
+        let (encoder, footer) = open.encoder.finish().await?;
+        let mut open = OpenFile { encoder, ..open };
         open.flush().await?;
-        let size = open.encoder.bytes_written();
+        let size = open.encoder.bytes();
         let OpenFile { location, mut output, .. } = open;
         // Closing waits for the disk.
         let closed = tokio::task::spawn_blocking(move || futures::executor::block_on(output.close()));
@@ -284,22 +275,16 @@ impl FileWriter {
 }
 
 impl OpenFile {
-    async fn write(mut self, batch: RecordBatch) -> Result<Self> {
-        let (mut file, encoded) = tokio::task::spawn_blocking(move || {
-            let encoded = self.encoder.write(&batch);
-            (self, encoded)
-        })
-        .await
-        .map_err(error::join)?;
-        encoded.map_err(error::parquet("encoding rows"))?;
-        if file.encoder.inner().bytes() >= FLUSH_BYTES {
+    async fn write(self, batch: RecordBatch) -> Result<Self> {
+        let mut file = Self { encoder: self.encoder.write(batch).await?, ..self };
+        if file.encoder.ready().bytes() >= FLUSH_BYTES {
             file.flush().await?;
         }
         Ok(file)
     }
 
     async fn flush(&mut self) -> Result<()> {
-        for chunk in std::mem::take(self.encoder.inner_mut()).into_chunks() {
+        for chunk in std::mem::take(self.encoder.ready()).into_chunks() {
             self.output.write(chunk.into()).await.map_err(error::iceberg("writing a data file"))?;
         }
         Ok(())

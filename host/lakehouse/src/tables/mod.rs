@@ -13,6 +13,7 @@ mod alter;
 mod chunks;
 mod commit;
 mod drop;
+mod encoder;
 mod evolution;
 mod files;
 mod keyed;
