@@ -104,6 +104,7 @@ impl Bench {
             configuration: self.lender.resolve(&configuration).await?,
             environment: ENVIRONMENT.to_owned(),
             task_id: task.to_owned(),
+            resets: 0,
             lent: self.lender.lend(caller, &manifest.capabilities, &self.grants)?,
             limits: self.setup.limits.clone(),
             log: Arc::new(Discard),

@@ -14,6 +14,7 @@ mod bench;
 mod canary;
 mod component;
 mod connector;
+mod explain;
 mod feature_push;
 mod feature_source;
 mod image_build;
@@ -65,6 +66,7 @@ pub async fn run(subject: Subject) -> Result<Report, RuntimeError> {
         match interface {
             Interface::Connector => connector::check(&mut suite, &bench).await,
             Interface::Transform => transform::check(&mut suite, &bench).await,
+            Interface::Explain => explain::check(&mut suite, &bench).await,
             Interface::FeatureSource => feature_source::check(&mut suite, &bench).await,
             Interface::FeaturePush => feature_push::check(&mut suite, &bench).await,
             Interface::Training => training::training(&mut suite, &bench).await,

@@ -111,6 +111,9 @@ pub struct Ingestion {
     pub sink: Sink,
     pub streams: Vec<StreamSelection>,
     pub handle: Option<Vec<u8>>,
+    /// How often it was reset.
+    #[serde(default)]
+    pub resets: u32,
     /// As a sync: how many [`Part`]s the host would read beside it.
     #[serde(default)]
     pub parts: u32,

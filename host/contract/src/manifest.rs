@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub enum Interface {
     Connector,
     Transform,
+    /// Beside `transform`.
+    Explain,
     FeatureSource,
     /// Beside `feature-source`.
     FeaturePush,
@@ -30,6 +32,7 @@ impl Interface {
         match self {
             Self::Connector => "connector",
             Self::Transform => "transform",
+            Self::Explain => "explain",
             Self::FeatureSource => "feature-source",
             Self::FeaturePush => "feature-push",
             Self::Training => "training",

@@ -182,6 +182,14 @@ impl Lakehouse {
         self.engine.ask(query).await
     }
 
+    /// This engine's plan of a statement and the tables that it would read, as text.
+    ///
+    /// # Errors
+    /// `invalid-input` for `sql`, with line and column.
+    pub async fn explain(&self, statement: &Statement) -> Result<String> {
+        self.engine.explain(statement).await
+    }
+
     async fn loaded(&self, table: &TableName, as_of: Option<AsOf>) -> Result<Loaded> {
         match as_of {
             Some(as_of) => self.tables.load_as_of(table, as_of).await,

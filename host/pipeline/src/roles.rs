@@ -41,6 +41,7 @@ impl Bound {
             configuration: self.active.lender.resolve(&configuration).await?,
             environment: self.active.name.clone(),
             task_id: task.to_owned(),
+            resets: 0,
             lent: self.active.lender.lend(caller, &manifest.capabilities, &self.binding.grants)?,
             limits: self.active.document.limits.clone(),
             log,
@@ -54,6 +55,19 @@ impl Bound {
         let configuration = self.plugin.validate_configuration(&self.binding.configuration)?;
         Ok(asks && !self.binding.grants.lakehouse.write.is_empty()
             || configuration.to_string().contains("${lakehouse.catalog.uri}"))
+    }
+
+    /// Whether its statements can run on the host's own engine alone: it is lent the lakehouse, and no way to another program.
+    pub(crate) fn runs_here(&self) -> bool {
+        let asks = &self.plugin.manifest().capabilities;
+        let elsewhere = [
+            Capability::Http,
+            Capability::Sockets,
+            Capability::Processes,
+            Capability::Services,
+            Capability::Kubernetes,
+        ];
+        asks.contains(&Capability::Lakehouse) && !elsewhere.iter().any(|capability| asks.contains(capability))
     }
 
     /// `name@version`.

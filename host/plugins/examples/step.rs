@@ -38,6 +38,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         configuration: json!({}),
         environment: "local".to_owned(),
         task_id: "bench".to_owned(),
+        resets: 0,
         lent: Lent::default(),
         limits: Limits::default(),
         log: Arc::new(Discard),

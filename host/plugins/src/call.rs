@@ -15,6 +15,8 @@ pub struct Call {
     pub environment: String,
     /// The task's id, or the request's.
     pub task_id: String,
+    /// How often the ingestion was reset that this is about; [`crate::Connector`] fills it in.
+    pub resets: u32,
     /// What is not in here is denied.
     pub lent: Lent,
     /// Of each call.

@@ -4,9 +4,10 @@
 use asgard_contract::manifest::{Capability, Interface};
 
 /// The interfaces with the names under which components export them, less the version.
-pub(crate) const INTERFACES: [(Interface, &str); 10] = [
+pub(crate) const INTERFACES: [(Interface, &str); 11] = [
     (Interface::Connector, "asgard:connector/connector"),
     (Interface::Transform, "asgard:transform/transform"),
+    (Interface::Explain, "asgard:explain/explain"),
     (Interface::FeatureSource, "asgard:feature-source/feature-source"),
     (Interface::FeaturePush, "asgard:feature-push/feature-push"),
     (Interface::Training, "asgard:deployer/training"),

@@ -50,6 +50,7 @@ pub use refusal::{RefusedPlugin, RuntimeError};
 pub use runtime::{Runtime, RuntimeConfig};
 pub use v0_1_0::canary::Canary;
 pub use v0_1_0::connector::{Connector, Room, Sync};
+pub use v0_1_0::explain::Explain;
 pub use v0_1_0::feature_push::FeaturePush;
 pub use v0_1_0::feature_source::FeatureSource;
 pub use v0_1_0::image_build::ImageBuild;

@@ -12,8 +12,8 @@ use crate::call::Call;
 use crate::runtime::Shared;
 use crate::schema::Schema;
 use crate::v0_1_0::{
-    self, canary, connector, feature_push, feature_source, image_build, model_registry, readiness, serving, training,
-    transform,
+    self, canary, connector, explain, feature_push, feature_source, image_build, model_registry, readiness, serving,
+    training, transform,
 };
 
 /// One version of a plugin. Cheap to clone.
@@ -66,6 +66,11 @@ impl Plugin {
     /// Its interface `transform`.
     pub fn transform(&self, call: Call) -> transform::Transform {
         transform::Transform::new(self, call)
+    }
+
+    /// Its interface `explain`.
+    pub fn explain(&self, call: Call) -> explain::Explain {
+        explain::Explain::new(self, call)
     }
 
     /// Its interface `feature-source`.

@@ -30,6 +30,9 @@ impl Host for Lent {
     fn forget(&self, bucket: &str) -> Result<()> {
         key_value::delete_bucket(bucket)
     }
+    fn resets(&self) -> u32 {
+        context::resets()
+    }
     fn log(&self, level: context::Level, message: &str) {
         context::log(level, message);
     }

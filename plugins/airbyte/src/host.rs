@@ -29,6 +29,9 @@ pub trait Host {
     /// `forbidden` without the grant.
     fn forget(&self, bucket: &str) -> Result<()>;
 
+    /// How often the ingestion that this is about was reset.
+    fn resets(&self) -> u32;
+
     /// A line of the task's log.
     fn log(&self, level: Level, message: &str);
 }

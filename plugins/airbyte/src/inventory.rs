@@ -11,6 +11,7 @@ use crate::client::Client;
 use crate::configuration::Configuration;
 use crate::destinations::{self, NAMESPACE};
 use crate::host::Host;
+use crate::reset;
 use crate::sources::{self, Translated};
 use crate::trial;
 use crate::wire::{
@@ -20,6 +21,9 @@ use crate::wire::{
 
 /// Things in one answer of a list.
 const PAGE: usize = 100;
+
+/// The status of a connection that somebody deleted: by its id, it is told all the same.
+const DELETED: &str = "deprecated";
 
 /// What the host keeps for a source.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -148,14 +152,21 @@ impl<'a> Inventory<'a> {
 
     fn known_connection(&self, ingestion: &Ingestion) -> Result<Option<Connection>> {
         if let Some(handle) = handle::<IngestionHandle>(ingestion.handle.as_deref())?
-            && let Some(found) = self.client.find(&format!("/connections/{}", escape(&handle.connection)))?
+            && let Some(found) =
+                self.client.find::<Connection>(&format!("/connections/{}", escape(&handle.connection)))?
+            && found.status != DELETED
         {
             return Ok(Some(found));
         }
-        Ok(self.all::<Connection>("connections")?.into_iter().find(|other| is_of(&other.name, &ingestion.id)))
+        let is_it = |other: &Connection| other.status != DELETED && is_of(&other.name, &ingestion.id);
+        Ok(self.all::<Connection>("connections")?.into_iter().find(is_it))
     }
 
-    fn ingestion(&self, ingestion: &Ingestion) -> Result<IngestionHandle> {
+    /// Makes an ingestion's connection and what it needs, or brings them up to date.
+    ///
+    /// # Errors
+    /// Those of the server.
+    pub fn ingestion(&self, ingestion: &Ingestion) -> Result<IngestionHandle> {
         let prefix = prefix(&ingestion.streams)?;
         let source = self.source(&ingestion.source)?;
         let destination = self.destination(&ingestion.sink)?;
@@ -181,10 +192,23 @@ impl<'a> Inventory<'a> {
             None => {
                 request.source_id = Some(&source);
                 request.destination_id = Some(&destination);
-                self.client.send("POST", "/connections", &request)?
+                let made = self.client.send("POST", "/connections", &request)?;
+                reset::done(self.client.host(), ingestion)?;
+                made
             }
         };
         Ok(IngestionHandle { connection: connection.connection_id, destination })
+    }
+
+    /// Makes an ingestion's connection anew: what Airbyte keeps for one goes with it, and its tables stay.
+    ///
+    /// # Errors
+    /// Those of the server.
+    pub fn renew(&self, ingestion: &Ingestion) -> Result<()> {
+        if let Some(known) = self.known_connection(ingestion)? {
+            self.client.delete(&format!("/connections/{}", escape(&known.connection_id)))?;
+        }
+        self.ingestion(ingestion).map(drop)
     }
 
     /// The destination goes with the last connection that has it.
@@ -192,12 +216,16 @@ impl<'a> Inventory<'a> {
         if let Some(known) = self.known_connection(ingestion)? {
             self.client.delete(&format!("/connections/{}", escape(&known.connection_id)))?;
         }
+        reset::forget(self.client.host(), ingestion)?;
         let all = self.all::<Destination>("destinations")?;
         let Some(destination) = all.into_iter().find(|other| is_of(&other.name, &ingestion.sink.id)) else {
             return Ok(());
         };
         let id = destination.destination_id;
-        let is_used = self.all::<Connection>("connections")?.iter().any(|other| other.destination_id == id);
+        let is_used = self
+            .all::<Connection>("connections")?
+            .iter()
+            .any(|other| other.destination_id == id && other.status != DELETED);
         if is_used { Ok(()) } else { self.client.delete(&format!("/destinations/{}", escape(&id))) }
     }
 

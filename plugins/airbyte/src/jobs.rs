@@ -18,6 +18,7 @@ use crate::client::Client;
 use crate::configuration::Configuration;
 use crate::host::Host;
 use crate::inventory::Inventory;
+use crate::reset;
 use crate::trial::words;
 use crate::wire::{Attempt, Job, JobId, JobInfo, NewJob, Page};
 
@@ -41,9 +42,28 @@ fn recall(host: &dyn Host, task: &str) -> Result<Option<Noted>> {
     host.recall(&bucket(task), KEY)?.map(|bytes| asgard_sdk::decode(&bytes)).transpose()
 }
 
-fn newest(client: &Client<'_>, connection: &str) -> Result<Option<Job>> {
-    let path = format!("/jobs?connectionId={}&jobType=sync&limit=1&orderBy=createdAt%7CDESC", escape(connection));
+/// The newest job of a connection of one kind, `sync` or `reset`.
+///
+/// # Errors
+/// Those of the server.
+pub(crate) fn newest(client: &Client<'_>, connection: &str, kind: &str) -> Result<Option<Job>> {
+    let path = format!("/jobs?connectionId={}&jobType={kind}&limit=1&orderBy=createdAt%7CDESC", escape(connection));
     Ok(client.get::<Page<Job>>(&path)?.data.into_iter().next())
+}
+
+/// What Airbyte is at.
+#[derive(Debug, Clone, Copy)]
+enum Work {
+    /// The reset that comes before the sync.
+    Reset(i64),
+    Sync(i64),
+}
+
+impl Work {
+    fn job(self) -> i64 {
+        let (Self::Reset(job) | Self::Sync(job)) = self;
+        job
+    }
 }
 
 /// A sync under way.
@@ -52,7 +72,7 @@ pub struct Run<H> {
     configuration: Configuration,
     ingestion: Ingestion,
     task: String,
-    job: i64,
+    work: Work,
     /// What was told of each stream.
     moved: Vec<(u64, u64)>,
     status: String,
@@ -67,14 +87,14 @@ impl<H: Host> Run<H> {
     /// # Errors
     /// Those of the server.
     pub fn open(host: H, configuration: Configuration, ingestion: Ingestion, task: &str) -> Result<Self> {
-        let job = start(&host, &configuration, &ingestion, task)?;
+        let work = begin(&host, &configuration, &ingestion, task)?;
         let moved = vec![(0, 0); ingestion.streams.len()];
         Ok(Self {
             host,
             configuration,
             ingestion,
             task: task.to_owned(),
-            job,
+            work,
             moved,
             status: String::new(),
             events: VecDeque::new(),
@@ -104,12 +124,23 @@ impl<H: Host> Run<H> {
 
     fn look(&mut self) -> Result<()> {
         let client = Client::new(&self.host, &self.configuration);
-        let Some(job) = client.find::<Job>(&format!("/jobs/{}", self.job))? else {
+        let (work, number) = (self.work, self.work.job());
+        let found = client.find::<Job>(&format!("/jobs/{number}"))?;
+        if let Work::Reset(_) = work {
+            if reset::is_over(&self.host, &self.ingestion, number, found.as_ref())? {
+                self.work = begin(&self.host, &self.configuration, &self.ingestion, &self.task)?;
+                self.status.clear();
+            } else if let Some(job) = found {
+                self.tell(&format!("job {number} of Airbyte, a reset, is"), &job.status);
+            }
+            return Ok(());
+        }
+        let Some(job) = found else {
             self.forget()?;
-            return Err(Error::NotFound(format!("job {} is no longer in Airbyte: its end is not known", self.job)));
+            return Err(Error::NotFound(format!("job {number} is no longer in Airbyte: its end is not known")));
         };
         // What each stream came to, and why an attempt failed, only the server's own API tells.
-        let info = client.ask::<JobInfo>("/jobs/get", &JobId { id: self.job });
+        let info = client.ask::<JobInfo>("/jobs/get", &JobId { id: number });
         let attempts: Vec<Attempt> = match info {
             Ok(info) => info.attempts.into_iter().map(|info| info.attempt).collect(),
             Err(error @ Error::Unavailable(_)) => return Err(error),
@@ -119,11 +150,7 @@ impl<H: Host> Run<H> {
             }
         };
         self.count(&job, attempts.last());
-        if job.status != self.status {
-            self.status.clone_from(&job.status);
-            let message = format!("job {} of Airbyte is {}", self.job, job.status);
-            self.events.push_back(Event::Progress(Progress { message, fraction: None }));
-        }
+        self.tell(&format!("job {number} of Airbyte is"), &job.status);
         match job.status.as_str() {
             "succeeded" => {
                 self.forget()?;
@@ -138,12 +165,20 @@ impl<H: Host> Run<H> {
             "cancelled" => {
                 self.forget()?;
                 Err(Error::Conflict(format!(
-                    "job {} was cancelled in Airbyte, not here: rows that it moved before stay, and another sync may be started",
-                    self.job
+                    "job {number} was cancelled in Airbyte, not here: rows that it moved before stay, and another sync may be started"
                 )))
             }
             // Pending, queued, running; incomplete: another attempt follows.
             _ => Ok(()),
+        }
+    }
+
+    /// A status that is another than before.
+    fn tell(&mut self, what: &str, status: &str) {
+        if status != self.status {
+            status.clone_into(&mut self.status);
+            let message = format!("{what} {status}");
+            self.events.push_back(Event::Progress(Progress { message, fraction: None }));
         }
     }
 
@@ -184,12 +219,36 @@ impl<H: Host> Run<H> {
         let failures = failures.map(|summary| summary.failures.as_slice()).unwrap_or_default();
         let reasons: Vec<String> = failures.iter().map(words).collect();
         let reasons = if reasons.is_empty() { "no reason is told".to_owned() } else { reasons.join("; ") };
-        let message = format!("job {} of Airbyte failed after {} attempts: {reasons}", self.job, attempts.len());
+        let message = format!("job {} of Airbyte failed after {} attempts: {reasons}", self.work.job(), attempts.len());
         // Airbyte has tried again as often as it does: trying once more is for whoever reads this.
         match failures.first().and_then(|failure| failure.failure_type.as_deref()) {
             Some("config_error") => Error::InvalidInput(InvalidInput { field: Some("config".to_owned()), message }),
             _ => Error::internal(message),
         }
+    }
+}
+
+/// A sync that has its job goes on with it; one that has none may come after a reset.
+fn begin(host: &dyn Host, configuration: &Configuration, ingestion: &Ingestion, task: &str) -> Result<Work> {
+    if recall(host, task)?.is_none()
+        && let Some(job) = reset::begin(host, configuration, ingestion)?
+    {
+        return Ok(Work::Reset(job));
+    }
+    start(host, configuration, ingestion, task).map(Work::Sync)
+}
+
+/// Refuses to begin beside a job that runs.
+///
+/// # Errors
+/// `unavailable` until its end.
+pub(crate) fn wait_for_others(newest: Option<&Job>) -> Result<()> {
+    match newest.filter(|job| !is_final(&job.status)) {
+        Some(running) => Err(Error::unavailable(format!(
+            "job {} of this connection runs in Airbyte already, and was not started by this sync: it waits for its end",
+            running.job_id
+        ))),
+        None => Ok(()),
     }
 }
 
@@ -204,20 +263,15 @@ fn start(host: &dyn Host, configuration: &Configuration, ingestion: &Ingestion, 
         Some(noted) => noted,
         None => {
             let connection = Inventory::new(host, configuration)?.connection(ingestion)?;
-            let before = newest(&client, &connection)?;
-            if let Some(running) = before.as_ref().filter(|job| !is_final(&job.status)) {
-                return Err(Error::unavailable(format!(
-                    "job {} of this connection runs in Airbyte already, and was not started by this sync: it waits for its end",
-                    running.job_id
-                )));
-            }
+            let before = newest(&client, &connection, "sync")?;
+            wait_for_others(before.as_ref())?;
             let noted = Noted { connection, before: before.map_or(0, |job| job.job_id), job: None };
             note(&noted)?;
             noted
         }
     };
     // Started by this sync before a crash.
-    let job = match newest(&client, &noted.connection)?.filter(|job| job.job_id > noted.before) {
+    let job = match newest(&client, &noted.connection, "sync")?.filter(|job| job.job_id > noted.before) {
         Some(job) => job,
         None => client.send("POST", "/jobs", &NewJob { connection_id: &noted.connection, job_type: "sync" })?,
     };
@@ -239,7 +293,7 @@ pub fn cancel(host: &dyn Host, configuration: &Configuration, _ingestion: &Inges
     let client = Client::new(host, configuration);
     let job = match noted.job {
         Some(job) => Some(job),
-        None => newest(&client, &noted.connection)?.map(|job| job.job_id).filter(|job| *job > noted.before),
+        None => newest(&client, &noted.connection, "sync")?.map(|job| job.job_id).filter(|job| *job > noted.before),
     };
     if let Some(job) = job {
         let is_running = client.find::<Job>(&format!("/jobs/{job}"))?.is_some_and(|job| !is_final(&job.status));

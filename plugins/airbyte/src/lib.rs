@@ -11,6 +11,7 @@
 //! | [`inventory`] | finds, makes, changes and removes: nothing is made twice |
 //! | [`trial`] | checks and discovers a source before anything is stored |
 //! | [`jobs`] | a sync as one job |
+//! | [`reset`] | has Airbyte forget how far a connection's syncs came |
 //!
 //! Names in Airbyte end with the host's id, `work orders (3f2a…)`: what was made is found again, even if a crash forgot its id.
 
@@ -20,6 +21,7 @@ pub mod destinations;
 pub mod host;
 pub mod inventory;
 pub mod jobs;
+pub mod reset;
 pub mod sources;
 pub mod trial;
 pub mod wire;

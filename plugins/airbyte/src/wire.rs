@@ -30,6 +30,9 @@ pub struct Connection {
     pub connection_id: String,
     pub destination_id: String,
     pub name: String,
+    /// `active`, `inactive`, `locked`, or `deprecated`: deleted, and still told by its id.
+    #[serde(default)]
+    pub status: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -1,7 +1,7 @@
 //! What the component exports, and the host's capabilities as a [`Host`].
 
 use asgard_sdk::transform::{Guest, QueryPlan, Request, Step};
-use asgard_sdk::{Result, TableName, configuration, context, http, kubernetes, processes};
+use asgard_sdk::{Result, TableName, configuration, context, explain, http, kubernetes, processes};
 
 use crate::host::Host;
 use crate::run::Gold;
@@ -88,4 +88,11 @@ impl Guest for DbtTrino {
     }
 }
 
+impl explain::Guest for DbtTrino {
+    fn explain(compiled_sql: String) -> Result<String> {
+        with_gold(|gold| gold.explain(&compiled_sql))
+    }
+}
+
 asgard_sdk::export_transform!(DbtTrino with_types_in asgard_sdk::bindings::transform);
+asgard_sdk::export_explain!(DbtTrino with_types_in asgard_sdk::bindings::explain);

@@ -55,6 +55,15 @@ pub fn plan(client: &Client<'_>, prepared: Prepared, catalog: &str) -> Result<Qu
     Ok(QueryPlan { columns, tables, compiled_sql: prepared.sql })
 }
 
+/// How Trino would run a rendered model, as it tells it.
+///
+/// # Errors
+/// `invalid-input` for `sql_query` with line and column; Trino's own.
+pub fn explained(client: &Client<'_>, sql: &str) -> Result<String> {
+    let explained = client.query_after(&format!("EXPLAIN\n{sql}"), 1)?;
+    Ok(explained.value()?.as_str().unwrap_or_default().to_owned())
+}
+
 /// The lakehouse's tables that a plan reads, each once. Views are not among them: their tables are.
 fn tables(plan: &str, catalog: &str) -> Result<Vec<TableName>> {
     let plan: Value = json::from_str(plan)

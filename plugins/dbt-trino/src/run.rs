@@ -62,6 +62,14 @@ impl<'a> Gold<'a> {
         plan::plan(&client, prepared, &self.configuration.catalog)
     }
 
+    /// Trino's own plan of a model as it was compiled.
+    ///
+    /// # Errors
+    /// Trino's own.
+    pub fn explain(&self, compiled_sql: &str) -> Result<String> {
+        plan::explained(&self.client(), compiled_sql)
+    }
+
     /// The first step.
     ///
     /// # Errors

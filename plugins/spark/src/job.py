@@ -46,8 +46,18 @@ RACED = (
     "CommitFailedException",
     "AlreadyExistsException",
 )
-# What is said of a backend that may be back in a moment.
-AWAY = ("Connection refused", "UNAVAILABLE", "UnknownHost", "timed out", "TimeoutException", "KubernetesClientException")
+# What is said of a backend that may be back in a moment. The last two are Iceberg's, of an exchange with the catalog that broke and of a
+# commit that may be there or not: whoever runs the job again looks for its commit first.
+AWAY = (
+    "Connection refused",
+    "UNAVAILABLE",
+    "UnknownHost",
+    "timed out",
+    "TimeoutException",
+    "KubernetesClientException",
+    "RESTException: Error occurred while processing",
+    "CommitStateUnknownException",
+)
 # Kubernetes keeps 4096 bytes of what a container says at its end.
 LAST_WORDS = "/dev/termination-log"
 # Of a statement: strings, raw ones too, names, comments, and all else by the character.

@@ -85,6 +85,15 @@ exported_interface!(
 );
 
 exported_interface!(
+    /// Exports of a transform whose engine tells how it would run a statement.
+    explain,
+    "../../wit/explain/0.1.0",
+    "asgard:explain/explain-plugin",
+    "export_explain",
+    "asgard_sdk::bindings::explain"
+);
+
+exported_interface!(
     /// Exports of a feature source.
     feature_source,
     "../../wit/feature-source/0.1.0",

@@ -71,6 +71,7 @@ pub use state::{configuration, decode, encode};
 
 pub use bindings::canary::exports::asgard::canary::canary;
 pub use bindings::connector::exports::asgard::connector::connector;
+pub use bindings::explain::exports::asgard::explain::explain;
 pub use bindings::feature_push::exports::asgard::feature_push::feature_push;
 pub use bindings::feature_source::exports::asgard::feature_source::feature_source;
 pub use bindings::image_build::exports::asgard::deployer::image_build;
@@ -82,6 +83,7 @@ pub use bindings::transform::exports::asgard::transform::transform;
 
 pub use bindings::canary::export_canary;
 pub use bindings::connector::export_connector;
+pub use bindings::explain::export_explain;
 pub use bindings::feature_push::export_feature_push;
 pub use bindings::feature_source::export_feature_source;
 pub use bindings::image_build::export_image_build;

@@ -101,7 +101,7 @@ impl Deploy {
                     .map_or(Ok(EntityInput::Latest), |entities| entities.input("features.entities"))?,
             }),
         };
-        Ok(NewDeployment {
+        let new = NewDeployment {
             script: script::decode(&self.script_content)?,
             script_name: self.script_name,
             experiment_name: self.experiment_name,
@@ -114,7 +114,9 @@ impl Deploy {
             namespace: self.namespace,
             features,
             canary_weight: self.canary_weight,
-        })
+        };
+        new.check()?;
+        Ok(new)
     }
 }
 

@@ -91,6 +91,8 @@ pub(crate) struct PlanAnswer {
     tables: Vec<String>,
     /// What would be run, Jinja rendered.
     compiled_sql: String,
+    /// How the engine would run it, as its `EXPLAIN` tells it; null for an engine that does not tell.
+    plan: Option<String>,
 }
 
 impl From<Plan> for PlanAnswer {
@@ -106,6 +108,7 @@ impl From<Plan> for PlanAnswer {
             columns: plan.columns.into_iter().map(column).collect(),
             tables: plan.tables.iter().map(ToString::to_string).collect(),
             compiled_sql: plan.compiled_sql,
+            plan: plan.explained,
         }
     }
 }

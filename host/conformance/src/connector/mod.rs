@@ -99,6 +99,7 @@ fn ingestion(source: &Source, streams: Vec<StreamSelection>) -> Ingestion {
         },
         streams,
         handle: None,
+        resets: 0,
         parts: 0,
         moment: None,
     }

@@ -369,6 +369,9 @@ pub struct Limits {
     pub log_lines: u32,
     pub query_seconds: u64,
     pub query_memory_bytes: u64,
+    /// Of a result that a statement writes; none = as many as there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query_rows: Option<u64>,
     /// Streams of one sync that are read at the same time, where the connector can.
     pub parallel_streams: u32,
     /// Of a whole task, from its first step; none = as long as it takes.
@@ -409,6 +412,7 @@ impl Default for Limits {
             log_lines: 1000,
             query_seconds: 600,
             query_memory_bytes: 2 << 30,
+            query_rows: None,
             parallel_streams: 4,
             task_seconds: None,
             concurrency: Concurrency::default(),

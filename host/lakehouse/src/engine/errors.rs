@@ -101,6 +101,12 @@ impl Translator {
                 let place = place.or_else(|| self.words.find(&field.name));
                 wrong(place, missing_column(&field, &valid_fields))
             }
+            // The planner names a relation only where a column of one and a column without one have the same name: none of
+            // them was referred to by it.
+            SchemaError::AmbiguousReference { field } if field.relation.is_some() => wrong(
+                place.or_else(|| self.words.find(&field.name)),
+                format!("two columns are both called `{}`: name one of them differently", field.name),
+            ),
             SchemaError::AmbiguousReference { field } => wrong(
                 place.or_else(|| self.words.find(&field.name)),
                 format!("the column `{}` is in more than one table: write the table's name before it", field.name),

@@ -1,4 +1,4 @@
-//! `EXPLAIN` before a query: its plan as text, and the tables it would read. Nothing is run.
+//! `EXPLAIN` before a query, and the plan of a dry run: as text, with the tables that would be read. Nothing is run.
 //!
 //! The plan is the engine's own, after its rules; its form may change with the engine, and says nothing of how Spark or Trino
 //! would run the statement.
@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use asgard_contract::lakehouse::{Dialect, Statement};
-use asgard_contract::{Column, Result};
+use asgard_contract::{Column, Result, TableName};
 use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 
@@ -14,6 +14,7 @@ use super::output::Naming;
 use super::run::{Engine, as_ipc};
 use super::text::{Place, wrong};
 use super::{Answer, Query};
+use crate::tables::AsOf;
 
 const WORD: &str = "EXPLAIN";
 
@@ -50,8 +51,13 @@ pub(super) fn explained(statement: &Statement) -> Result<Option<Statement>> {
 }
 
 impl Engine {
-    pub(super) async fn explain(&self, statement: &Statement, query: &Query) -> Result<Answer> {
-        let prepared = self.prepare_as_of(statement, Naming::Optional, query.as_of, self.sessions.memory_bytes).await?;
+    /// The plan and the tables as text, and the tables themselves with the snapshot of each.
+    pub(super) async fn plan_text(
+        &self,
+        statement: &Statement,
+        as_of: Option<AsOf>,
+    ) -> Result<(String, Vec<(TableName, Option<i64>)>)> {
+        let prepared = self.prepare_as_of(statement, Naming::Optional, as_of, self.sessions.memory_bytes).await?;
         let plan = prepared.optimized()?.display_indent().to_string();
         let mut text = format!("{plan}\n\nTables read:");
         if prepared.snapshots.is_empty() {
@@ -63,6 +69,11 @@ impl Engine {
                 None => format!("\n  {table}"),
             });
         }
+        Ok((text, prepared.snapshots))
+    }
+
+    pub(super) async fn explain(&self, statement: &Statement, query: &Query) -> Result<Answer> {
+        let (text, snapshots) = self.plan_text(statement, query.as_of).await?;
         let name = match statement.dialect {
             Dialect::Trino => "Query Plan",
             Dialect::Spark => "plan",
@@ -73,12 +84,7 @@ impl Engine {
         let batch = RecordBatch::try_new(Arc::clone(&schema), vec![rows])
             .map_err(|error| asgard_contract::Error::internal(format!("a plan cannot be told: {error}")))?;
         let column = Column { name: name.to_owned(), data_type: "string".to_owned(), nullable: true, doc: None };
-        Ok(Answer {
-            columns: vec![column],
-            rows: as_ipc(&schema, &[batch])?,
-            more: false,
-            snapshots: prepared.snapshots,
-        })
+        Ok(Answer { columns: vec![column], rows: as_ipc(&schema, &[batch])?, more: false, snapshots })
     }
 }
 

@@ -128,6 +128,12 @@ impl SqlEngine {
         .await
     }
 
+    /// The plan of a statement and the tables it reads, as text. Nothing is run.
+    pub(crate) async fn explain(&self, statement: &Statement) -> Result<String> {
+        let (engine, statement) = (Arc::clone(&self.engine), statement.clone());
+        threads::run(Standing::Asked, async move { Ok(engine.plan_text(&statement, None).await?.0) }).await
+    }
+
     /// The first rows as an Arrow IPC stream.
     pub(crate) async fn query(&self, statement: &Statement, max_rows: u32) -> Result<Vec<u8>> {
         let (engine, statement) = (Arc::clone(&self.engine), statement.clone());

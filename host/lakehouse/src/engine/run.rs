@@ -123,7 +123,7 @@ impl Engine {
                 .limit(0, Some(limit))
                 .and_then(LogicalPlanBuilder::build)
                 .map_err(|error| prepared.errors.planning(error))?;
-            let running = start(&prepared).await?;
+            let running = start(&prepared, None).await?;
             let batches = collected(running.rows, &prepared.errors, turn.memory_bytes).await?;
             as_ipc(&prepared.schema, &batches)
         })
@@ -146,7 +146,7 @@ impl Engine {
                 .limit(offset, Some(limit.saturating_add(1)))
                 .and_then(LogicalPlanBuilder::build)
                 .map_err(|error| prepared.errors.planning(error))?;
-            let running = start(&prepared).await?;
+            let running = start(&prepared, None).await?;
             let mut batches = collected(running.rows, &prepared.errors, turn.memory_bytes).await?;
             let found: usize = batches.iter().map(RecordBatch::num_rows).sum();
             let mut left = limit;
@@ -191,7 +191,7 @@ impl Engine {
         let turn = self.behind(progress).await?;
         self.in_time(async {
             let prepared = self.prepare_as_of(statement, Naming::Required, None, turn.memory_bytes).await?;
-            let running = start(&prepared).await?;
+            let running = start(&prepared, self.sessions.rows).await?;
             let operators = Arc::clone(&running.operators);
             let counted = Arc::clone(&running.operators);
             let inputs: BTreeMap<String, i64> = prepared
@@ -231,7 +231,7 @@ impl Engine {
         let turn = self.behind(progress).await?;
         self.in_time(async {
             let prepared = self.prepare_as_of(statement, Naming::Required, None, turn.memory_bytes).await?;
-            let running = start(&prepared).await?;
+            let running = start(&prepared, self.sessions.rows).await?;
             let operators = Arc::clone(&running.operators);
             let work = parquet::write(&self.tables.inner.stores, location, running.rows);
             let (rows, bytes) = told(progress, &operators, prepared.rows, work).await?;
@@ -287,7 +287,8 @@ async fn asked(memory_bytes: u64) -> Result<Turn<'static>> {
     }
 }
 
-async fn start(prepared: &Prepared) -> Result<Running> {
+/// More rows than `most` end the statement.
+async fn start(prepared: &Prepared, most: Option<u64>) -> Result<Running> {
     let errors = &prepared.errors;
     let operators =
         prepared.session.create_physical_plan(&prepared.plan).await.map_err(|error| errors.planning(error))?;
@@ -296,12 +297,30 @@ async fn start(prepared: &Prepared) -> Result<Running> {
     // Operators may say that a column has no nulls; a table's column may have some later.
     let schema = Arc::clone(&prepared.schema);
     let (batch_schema, errors) = (Arc::clone(&schema), errors.clone());
+    let mut found = 0;
     let rows = rows.map(move |batch| {
         // Told in words here, where the statement's text is known: writers pass it on as it is.
         let batch = batch.map_err(|error| DataFusionError::External(Box::new(errors.running(error))))?;
+        found += batch.num_rows() as u64;
+        if let Some(most) = most
+            && found > most
+        {
+            return Err(DataFusionError::External(Box::new(too_many(most))));
+        }
         RecordBatch::try_new(Arc::clone(&batch_schema), batch.columns().to_vec()).map_err(DataFusionError::from)
     });
     Ok(Running { operators, rows: Box::pin(RecordBatchStreamAdapter::new(schema, rows)) })
+}
+
+/// A result that is larger than what may be written.
+fn too_many(most: u64) -> Error {
+    wrong(
+        None,
+        format!(
+            "the result has more than {most} rows, all that a statement may write: select fewer, or raise `limits.query_rows` of the \
+             environment"
+        ),
+    )
 }
 
 /// A result that is handed over whole.

@@ -29,6 +29,8 @@ pub(super) struct Sessions {
     base: SessionState,
     pub(super) memory_bytes: u64,
     pub(super) time: Duration,
+    /// Of a result that is written; none = as many as there are.
+    pub(super) rows: Option<u64>,
 }
 
 impl Sessions {
@@ -60,6 +62,7 @@ impl Sessions {
             base,
             memory_bytes: limits.query_memory_bytes,
             time: Duration::from_secs(limits.query_seconds),
+            rows: limits.query_rows,
         })
     }
 

@@ -95,9 +95,11 @@ impl Pipeline {
             (_, Some(error), _) => return Err(error),
             _ => {
                 self.tasks.cancel(&task.id).await?;
-                return Err(Error::unavailable(
-                    "the join took over two minutes: give fewer rows, or an `output_table`",
-                ));
+                // Rows need not be the reason: a server of the backend's may be away all the time.
+                let last = task.progress.map(|progress| format!(" ({})", progress.message)).unwrap_or_default();
+                return Err(Error::unavailable(format!(
+                    "the join took over two minutes{last}: give fewer rows, or an `output_table`"
+                )));
             }
         };
         self.historical_result(active, &output, &id, query.output_table, outcome).await

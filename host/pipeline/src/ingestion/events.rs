@@ -49,7 +49,7 @@ impl<'a> Events<'a> {
     pub(super) async fn open(connector: &'a Connector, mut ingestion: Ingestion, parallel: u32) -> Result<Self> {
         let streams = u32::try_from(ingestion.streams.len()).unwrap_or(u32::MAX);
         // Taken before the connector divides anything, so that no part is left without.
-        let rooms = connector.room(parallel.min(streams).saturating_sub(1));
+        let rooms = connector.room(&ingestion, parallel.min(streams).saturating_sub(1));
         ingestion.parts = u32::try_from(rooms.len()).unwrap_or(u32::MAX);
         let first = connector.open(&ingestion).await?;
         let mut events = Self { connector, ingestion, rooms, lanes: Vec::new(), asked: JoinSet::new() };

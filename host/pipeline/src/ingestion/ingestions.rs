@@ -426,6 +426,7 @@ impl Pipeline {
             sink: sink.body.contract(&sink.id, &sink.name),
             streams: resource.body.streams,
             handle: (!resource.body.handle.is_empty()).then_some(resource.body.handle),
+            resets: resource.body.generation,
             parts: 0,
             moment: None,
         })

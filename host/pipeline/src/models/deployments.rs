@@ -45,6 +45,55 @@ pub struct NewDeployment {
     pub canary_weight: Option<u32>,
 }
 
+impl NewDeployment {
+    /// What can be told without the environment: a pipeline is checked so when it is declared.
+    ///
+    /// # Errors
+    /// `invalid-input` with the field.
+    pub fn check(&self) -> Result<()> {
+        let name_is_plain = self.script_name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+        if self.script_name.is_empty() || !name_is_plain || self.script_name.starts_with('.') {
+            return Err(Error::invalid(
+                "script_name",
+                "expected a file name of letters, digits, `.`, `_` and `-`, such as `train.py`",
+            ));
+        }
+        if self.script.trim().is_empty() {
+            return Err(Error::invalid("script_content", "the script is empty"));
+        }
+        names::title("experiment_name", &self.experiment_name)?;
+        model_name(&self.model_name)?;
+        if !(60..=3600).contains(&self.timeout) {
+            return Err(Error::invalid("timeout", format!("{} s: expected 60 to 3600", self.timeout)));
+        }
+        check_replicas(self.replicas)?;
+        check_weight(self.canary_weight)?;
+        names::label("namespace", &self.namespace)?;
+        for (index, requirement) in self.requirements.iter().enumerate() {
+            let starts_well = requirement.trim().starts_with(|c: char| c.is_ascii_alphanumeric());
+            if !starts_well || requirement.chars().any(char::is_control) {
+                return Err(Error::invalid(
+                    format!("requirements[{index}]"),
+                    format!("`{requirement}` is no requirement: expected a line such as `scikit-learn>=1.4`"),
+                ));
+            }
+        }
+        for (name, value) in &self.environment {
+            let good = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            if !good || value.contains('\0') {
+                return Err(Error::invalid(
+                    "environment_vars",
+                    format!(
+                        "`{name}` is no environment variable: expected letters, digits and `_`, and text without NUL"
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// How what a deployment made is served again.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ServeAgain {
@@ -114,7 +163,7 @@ impl Pipeline {
     }
 
     async fn submit_deployment(&self, active: &Arc<Active>, new: NewDeployment, parent: Option<&str>) -> Result<Task> {
-        check(&new)?;
+        new.check()?;
         let training = self.required(active, Role::Training).await?;
         let serving = self.serving_for(active, new.canary_weight).await?;
         let build = self.bound(active, Role::Build).await?;
@@ -197,15 +246,9 @@ impl Pipeline {
 
     /// The plugin that serves, if it can share requests where they are to be shared.
     async fn serving_for(&self, active: &Arc<Active>, canary_weight: Option<u32>) -> Result<Bound> {
+        check_weight(canary_weight)?;
         let serving = self.required(active, Role::Serving).await?;
-        let Some(weight) = canary_weight else { return Ok(serving) };
-        if !(1..=99).contains(&weight) {
-            return Err(Error::invalid(
-                "canary_weight",
-                format!("{weight}: expected 1 to 99, the share of a hundred requests; leave it out for all of them"),
-            ));
-        }
-        if !serving.plugin.interfaces().contains(&Interface::Canary) {
+        if canary_weight.is_some() && !serving.plugin.interfaces().contains(&Interface::Canary) {
             return Err(Error::invalid(
                 "canary_weight",
                 format!(
@@ -328,51 +371,21 @@ fn shown(task: Task) -> Result<Deployment> {
     })
 }
 
-fn check(new: &NewDeployment) -> Result<()> {
-    let name_is_plain = new.script_name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
-    if new.script_name.is_empty() || !name_is_plain || new.script_name.starts_with('.') {
-        return Err(Error::invalid(
-            "script_name",
-            "expected a file name of letters, digits, `.`, `_` and `-`, such as `train.py`",
-        ));
-    }
-    if new.script.trim().is_empty() {
-        return Err(Error::invalid("script_content", "the script is empty"));
-    }
-    names::title("experiment_name", &new.experiment_name)?;
-    model_name(&new.model_name)?;
-    if !(60..=3600).contains(&new.timeout) {
-        return Err(Error::invalid("timeout", format!("{} s: expected 60 to 3600", new.timeout)));
-    }
-    check_replicas(new.replicas)?;
-    names::label("namespace", &new.namespace)?;
-    for (index, requirement) in new.requirements.iter().enumerate() {
-        let starts_well = requirement.trim().starts_with(|c: char| c.is_ascii_alphanumeric());
-        if !starts_well || requirement.chars().any(char::is_control) {
-            return Err(Error::invalid(
-                format!("requirements[{index}]"),
-                format!("`{requirement}` is no requirement: expected a line such as `scikit-learn>=1.4`"),
-            ));
-        }
-    }
-    for (name, value) in &new.environment {
-        let good = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        if !good || value.contains('\0') {
-            return Err(Error::invalid(
-                "environment_vars",
-                format!("`{name}` is no environment variable: expected letters, digits and `_`, and text without NUL"),
-            ));
-        }
-    }
-    Ok(())
-}
-
 fn check_replicas(replicas: u32) -> Result<()> {
     if (1..=10).contains(&replicas) {
         return Ok(());
     }
     Err(Error::invalid("replicas", format!("{replicas}: expected 1 to 10")))
+}
+
+fn check_weight(weight: Option<u32>) -> Result<()> {
+    match weight {
+        Some(weight) if !(1..=99).contains(&weight) => Err(Error::invalid(
+            "canary_weight",
+            format!("{weight}: expected 1 to 99, the share of a hundred requests; leave it out for all of them"),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// A model's name becomes a service's and an image's name: letters, digits, `-`, `_` and `.`.

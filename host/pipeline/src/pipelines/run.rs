@@ -11,7 +11,7 @@ use std::time::Duration;
 use asgard_contract::log::{Level, LogSink};
 use asgard_contract::{Error, Progress, Result};
 use asgard_store::ResourceKind;
-use asgard_tasks::{Handler, StepContext, StepOutcome, Task, TaskStatus, schedule};
+use asgard_tasks::{Handler, StepContext, StepOutcome, Task, TaskFilter, TaskStatus, schedule};
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
@@ -112,11 +112,8 @@ impl Handler for RunHandler {
 
     async fn cancel(&self, task: &Task, _: &StepContext) -> Result<()> {
         let pipeline = stepping::running(&self.pipeline)?;
-        let state: RunState = serde_json::from_value(task.state.clone()).unwrap_or_default();
-        for step in state.steps.values().filter(|step| step.status == StepStatus::Running) {
-            if let Some(child) = &step.task {
-                pipeline.tasks.cancel(child).await?;
-            }
+        for child in pipeline.steps_under_way(task).await? {
+            pipeline.tasks.cancel(&child.id).await?;
         }
         Ok(())
     }
@@ -282,6 +279,21 @@ impl Pipeline {
         Ok(RunState { definition: Some(definition), date: Some(date), steps })
     }
 
+    /// The tasks of a run's steps that have not ended. They are found by their parent, since the state does not have all of them: a
+    /// host that was killed when a step had begun, or whose look was broken off, did not write it down.
+    async fn steps_under_way(&self, run: &Task) -> Result<Vec<Task>> {
+        let parent = format!("{}/", run.id);
+        let mut found = Vec::new();
+        // In this order: one whose first step begins in between is found twice, the other way round it would be missed.
+        for status in [TaskStatus::Pending, TaskStatus::Running] {
+            let filter = TaskFilter::default().environment(&run.environment).status(status);
+            let (tasks, _) = self.tasks.list(&filter, u32::MAX, 0).await?;
+            let own = |task: &Task| task.parent.as_deref().is_some_and(|of| of.starts_with(&parent));
+            found.extend(tasks.into_iter().filter(own));
+        }
+        Ok(found)
+    }
+
     /// Where a step is by now that was under way.
     pub(super) async fn look_at_step(&self, step: &mut StepState) -> Result<()> {
         let Some(id) = &step.task else { return Ok(()) };
@@ -335,6 +347,7 @@ impl Pipeline {
                 log.log(Level::Error, &format!("step `{}` cannot begin: {error}", definition.id));
                 (step.status, step.finished_at) = (StepStatus::Failed, Some(Utc::now()));
                 step.error = Some(error.to_string());
+                return Ok(());
             }
         }
         step.started_at = Some(Utc::now());

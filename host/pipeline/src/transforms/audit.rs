@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use asgard_contract::lakehouse::{Dialect, Input as Read, Statement};
 use asgard_contract::log::Discard;
-use asgard_contract::transform::{QueryPlan, Request};
+use asgard_contract::manifest::Interface;
+use asgard_contract::transform::{Input, QueryPlan, Request};
 use asgard_contract::{Column, Error, Result, TableName};
 use asgard_lakehouse::is_made_up;
 
@@ -23,6 +25,8 @@ pub struct Plan {
     /// What will be run, Jinja rendered.
     pub compiled_sql: String,
     pub target: TableName,
+    /// How its engine would run it; none for one that does not tell.
+    pub explained: Option<String>,
 }
 
 /// A request, with the plugin that will carry it out and what must be true of its result.
@@ -83,11 +87,64 @@ impl<T> Asked<T> {
     ///
     /// # Errors
     /// `unsupported` for a backend that cannot plan without running.
-    pub(super) fn told(&self, plan: Option<QueryPlan>, target: TableName) -> Result<Plan> {
+    pub(super) async fn told(
+        &self,
+        active: &Active,
+        request: &Request,
+        caller: &str,
+        plan: Option<QueryPlan>,
+    ) -> Result<Plan> {
         let plan = plan.ok_or_else(|| {
             let name = self.bound.name();
             Error::unsupported(format!("{name} cannot plan without running: there is no dry run of it"))
         })?;
-        Ok(Plan { columns: plan.columns, tables: plan.tables, compiled_sql: plan.compiled_sql, target })
+        let explained = self.explained(active, request, caller, &plan.compiled_sql).await?;
+        let target = match request {
+            Request::Silver(run) => &run.target,
+            Request::Gold(model) => &model.target,
+        };
+        Ok(Plan {
+            columns: plan.columns,
+            tables: plan.tables,
+            compiled_sql: plan.compiled_sql,
+            target: target.clone(),
+            explained,
+        })
+    }
+
+    async fn explained(&self, active: &Active, request: &Request, caller: &str, sql: &str) -> Result<Option<String>> {
+        let tells = self.bound.plugin.interfaces().contains(&Interface::Explain);
+        let explained = if tells && matches!(request, Request::Gold(_)) {
+            let call = self.bound.call(caller, Arc::new(Discard)).await?;
+            self.bound.plugin.explain(call).explain(sql).await
+        } else if self.bound.runs_here() {
+            active.lakehouse.explain(&statement(request, sql)).await
+        } else {
+            return Ok(None);
+        };
+        match explained {
+            Ok(text) => Ok(Some(text)),
+            // The statement was planned, and that is told, also where an engine explains less than it runs.
+            Err(Error::InvalidInput { .. } | Error::Unsupported { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The statement that a request comes to, for the host's own engine.
+fn statement(request: &Request, compiled_sql: &str) -> Statement {
+    let sql = compiled_sql.to_owned();
+    match request {
+        Request::Silver(run) => {
+            let inputs = run.inputs.iter().map(|(view, input)| {
+                let read = match input {
+                    Input::Table(table) => Read::Table(table.clone()),
+                    Input::Location(location) => Read::Location(location.clone()),
+                };
+                (view.clone(), read)
+            });
+            Statement { sql, dialect: Dialect::Spark, inputs: inputs.collect() }
+        }
+        Request::Gold(_) => Statement { sql, dialect: Dialect::Trino, inputs: Vec::new() },
     }
 }

@@ -104,7 +104,8 @@ impl Pipeline {
     pub async fn plan_gold(&self, active: &Arc<Active>, new: NewTransformation) -> Result<Plan> {
         let asked = self.asked_gold(active, new).await?;
         let task = asked.task(active, Request::Gold(asked.what.clone())).await?;
-        asked.told(asked.plan(&task.request, PLANNER).await?, asked.what.target.clone())
+        let plan = asked.plan(&task.request, PLANNER).await?;
+        asked.told(active, &task.request, PLANNER, plan).await
     }
 
     async fn submit_gold(

@@ -76,7 +76,8 @@ impl Pipeline {
     pub async fn plan_silver(&self, active: &Arc<Active>, new: NewSilverRun) -> Result<Plan> {
         let asked = self.asked_silver(active, new).await?;
         let task = asked.task(active, Request::Silver(asked.what.clone())).await?;
-        asked.told(asked.plan(&task.request, &asked.what.run_id).await?, asked.what.target.clone())
+        let plan = asked.plan(&task.request, &asked.what.run_id).await?;
+        asked.told(active, &task.request, &asked.what.run_id, plan).await
     }
 
     async fn submit_silver(&self, active: &Arc<Active>, new: NewSilverRun, parent: Option<&str>) -> Result<Task> {

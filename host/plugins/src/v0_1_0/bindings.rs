@@ -75,6 +75,7 @@ macro_rules! exported_interface {
 
 exported_interface!(connector, "../../wit/connector/0.1.0", "asgard:connector/connector-plugin");
 exported_interface!(transform, "../../wit/transform/0.1.0", "asgard:transform/transform-plugin");
+exported_interface!(explain, "../../wit/explain/0.1.0", "asgard:explain/explain-plugin");
 exported_interface!(feature_source, "../../wit/feature-source/0.1.0", "asgard:feature-source/feature-source-plugin");
 exported_interface!(feature_push, "../../wit/feature-push/0.1.0", "asgard:feature-push/feature-push-plugin");
 exported_interface!(training, "../../wit/deployer/0.1.0", "asgard:deployer/training-plugin");

@@ -9,6 +9,7 @@ use asgard_contract::connector::{
 use asgard_contract::{Error, Result};
 use wasmtime::component::ResourceAny;
 
+use crate::call::Call;
 use crate::session::{Lifetime, Session};
 use crate::v0_1_0::bindings::connector::exports::asgard::connector::connector as wit;
 use crate::v0_1_0::bindings::connector::{ConnectorPlugin, ConnectorPluginPre};
@@ -24,6 +25,19 @@ handle!(
 );
 
 impl Connector {
+    /// For calls that are about an ingestion.
+    fn of(&self, ingestion: &Ingestion) -> Self {
+        let call = Call { resets: ingestion.resets, ..Call::clone(&self.call) };
+        Self::new(&self.plugin, call)
+    }
+
+    fn about(&self, definition: &ResourceDefinition) -> Self {
+        match definition {
+            ResourceDefinition::Ingestion(ingestion) => self.of(ingestion),
+            ResourceDefinition::Source(_) | ResourceDefinition::Sink(_) => self.clone(),
+        }
+    }
+
     /// The types of sources that it serves.
     ///
     /// # Errors
@@ -56,8 +70,9 @@ impl Connector {
     /// # Errors
     /// The plugin's own.
     pub async fn provision(&self, definition: &ResourceDefinition) -> Result<Vec<u8>> {
+        let connector = self.about(definition);
         let definition = wit::ResourceDefinition::from(definition.clone());
-        step!(self, asgard_connector_connector.call_provision(&definition))
+        step!(connector, asgard_connector_connector.call_provision(&definition))
     }
 
     /// Removes it again; not being there is no error.
@@ -65,8 +80,9 @@ impl Connector {
     /// # Errors
     /// The plugin's own.
     pub async fn retire(&self, definition: &ResourceDefinition) -> Result<()> {
+        let connector = self.about(definition);
         let definition = wit::ResourceDefinition::from(definition.clone());
-        step!(self, asgard_connector_connector.call_retire(&definition))
+        step!(connector, asgard_connector_connector.call_retire(&definition))
     }
 
     /// Opens a sync from the checkpoints that the ingestion's streams carry.
@@ -74,13 +90,15 @@ impl Connector {
     /// # Errors
     /// The plugin's own; `unavailable` when as many syncs run as may.
     pub async fn open(&self, ingestion: &Ingestion) -> Result<Sync> {
-        self.open_in(Session::open(&self.plugin, &self.call, Lifetime::Sync).await?, ingestion).await
+        let session = Session::open(&self.plugin, &self.of(ingestion).call, Lifetime::Sync).await?;
+        self.open_in(session, ingestion).await
     }
 
     /// Room for so many parts of a sync, or for as many as there is room for at this moment: a sync that waited for room
     /// while it holds some would keep others waiting for ever.
-    pub fn room(&self, parts: u32) -> Vec<Room> {
-        (0..parts).map_while(|_| Session::open_at_once(&self.plugin, &self.call)).map(Room).collect()
+    pub fn room(&self, ingestion: &Ingestion, parts: u32) -> Vec<Room> {
+        let call = self.of(ingestion).call;
+        (0..parts).map_while(|_| Session::open_at_once(&self.plugin, &call)).map(Room).collect()
     }
 
     /// Opens a part of a sync.
@@ -111,8 +129,9 @@ impl Connector {
     /// # Errors
     /// The plugin's own.
     pub async fn cancel(&self, ingestion: &Ingestion) -> Result<()> {
+        let connector = self.of(ingestion);
         let ingestion = wit::Ingestion::from(ingestion.clone());
-        step!(self, asgard_connector_connector.call_cancel(&ingestion))
+        step!(connector, asgard_connector_connector.call_cancel(&ingestion))
     }
 }
 

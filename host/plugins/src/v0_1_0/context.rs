@@ -20,6 +20,10 @@ impl wit::Host for Host {
         Ok(self.call.task_id.clone())
     }
 
+    fn resets(&mut self) -> wasmtime::Result<u32> {
+        Ok(self.call.resets)
+    }
+
     fn log(&mut self, level: wit::Level, message: String) -> wasmtime::Result<()> {
         let level = match level {
             wit::Level::Debug => Level::Debug,

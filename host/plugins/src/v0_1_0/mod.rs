@@ -20,6 +20,7 @@ mod sockets;
 
 pub(crate) mod canary;
 pub(crate) mod connector;
+pub(crate) mod explain;
 pub(crate) mod feature_push;
 pub(crate) mod feature_source;
 pub(crate) mod image_build;
@@ -60,6 +61,7 @@ pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
 pub(crate) struct Exports {
     connector: Option<bindings::connector::ConnectorPluginPre<Host>>,
     transform: Option<bindings::transform::TransformPluginPre<Host>>,
+    explain: Option<bindings::explain::ExplainPluginPre<Host>>,
     feature_source: Option<bindings::feature_source::FeatureSourcePluginPre<Host>>,
     feature_push: Option<bindings::feature_push::FeaturePushPluginPre<Host>>,
     training: Option<bindings::training::TrainingPluginPre<Host>>,
@@ -80,6 +82,7 @@ impl Exports {
         Ok(Self {
             connector: with(Interface::Connector).map(b::connector::ConnectorPluginPre::new).transpose()?,
             transform: with(Interface::Transform).map(b::transform::TransformPluginPre::new).transpose()?,
+            explain: with(Interface::Explain).map(b::explain::ExplainPluginPre::new).transpose()?,
             feature_source: with(Interface::FeatureSource)
                 .map(b::feature_source::FeatureSourcePluginPre::new)
                 .transpose()?,

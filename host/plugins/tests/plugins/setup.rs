@@ -96,6 +96,7 @@ pub(crate) fn call(limits: Limits) -> (Call, Arc<Lines>) {
         configuration: json!({}),
         environment: "local".to_owned(),
         task_id: "task-1".to_owned(),
+        resets: 0,
         lent: Lent::default(),
         limits,
         log: Arc::clone(&lines) as Arc<dyn LogSink>,

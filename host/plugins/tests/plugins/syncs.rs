@@ -39,6 +39,7 @@ pub(crate) fn ingestion(stream: &str, checkpoint: Option<u8>) -> Ingestion {
             checkpoint: checkpoint.map(|reached| vec![reached]),
         }],
         handle: None,
+        resets: 0,
         parts: 0,
         moment: None,
     }

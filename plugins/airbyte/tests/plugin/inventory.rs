@@ -47,6 +47,17 @@ fn what_is_there_is_found_by_its_id_or_by_its_name_and_changed() {
 }
 
 #[test]
+fn a_connection_that_somebody_deleted_is_made_again_although_its_id_is_still_told() {
+    let (server, configuration) = (Server::default(), configuration(json!({})));
+    let inventory = Inventory::new(&server, &configuration).unwrap();
+    let handle = inventory.provision(&ResourceDefinition::Ingestion(ingestion())).unwrap();
+    server.0.things.borrow_mut().get_mut("connections").unwrap()[0]["status"] = json!("deprecated");
+    let again = Ingestion { handle: Some(handle), ..ingestion() };
+    inventory.provision(&ResourceDefinition::Ingestion(again)).unwrap();
+    assert_eq!(server.count("POST /connections"), 2);
+}
+
+#[test]
 fn a_host_that_dies_at_any_request_makes_nothing_twice() {
     for requests in 1..12 {
         let (server, configuration) = (Server::default(), configuration(json!({})));

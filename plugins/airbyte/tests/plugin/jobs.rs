@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::server::{Server, configuration, ingestion};
 
-fn provisioned() -> (Server, Configuration) {
+pub(crate) fn provisioned() -> (Server, Configuration) {
     let (server, configuration) = (Server::default(), configuration(json!({})));
     Inventory::new(&server, &configuration).unwrap().provision(&ResourceDefinition::Ingestion(ingestion())).unwrap();
     (server, configuration)
@@ -19,7 +19,7 @@ fn open(server: &Server, configuration: &Configuration, task: &str) -> Result<Ru
     Run::open(server.clone(), configuration.clone(), ingestion(), task)
 }
 
-fn set(server: &Server, status: &str, rows: u64) {
+pub(crate) fn set(server: &Server, status: &str, rows: u64) {
     let mut jobs = server.0.jobs.borrow_mut();
     let job = jobs.last_mut().unwrap();
     (job["status"], job["rowsSynced"], job["bytesSynced"]) = (json!(status), json!(rows), json!(rows * 100));

@@ -5,6 +5,7 @@
 
 mod inventory;
 mod jobs;
+mod reset;
 mod server;
 mod sources;
 mod trial;

@@ -35,6 +35,8 @@ pub(crate) struct State {
     pub(crate) dies_after: Cell<Option<u64>>,
     /// After so many answers more one is lost: the server did what was asked.
     pub(crate) loses_after: Cell<Option<u64>>,
+    /// Of the ingestion that the plugin is called for.
+    pub(crate) resets: Cell<u32>,
 }
 
 #[derive(Clone, Default)]
@@ -59,7 +61,7 @@ impl Server {
     }
 
     fn answer(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
-        let (path, _query) = path.split_once('?').unwrap_or((path, ""));
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         match (method, parts.as_slice()) {
             ("GET", ["workspaces", _, "definitions", "sources"]) => {
@@ -67,7 +69,12 @@ impl Server {
                 let all = ["postgres", "mysql", "mongodb-v2", "kafka", "hubspot"].map(of);
                 (200, json!({ "data": all }))
             }
-            ("GET", ["jobs"]) => (200, json!({"data": self.0.jobs.borrow().iter().rev().take(1).collect::<Vec<_>>()})),
+            ("GET", ["jobs"]) => {
+                let kind = query.split('&').find_map(|part| part.strip_prefix("jobType=")).unwrap();
+                let jobs = self.0.jobs.borrow();
+                let newest: Vec<&Value> = jobs.iter().rev().filter(|job| job["jobType"] == kind).take(1).collect();
+                (200, json!({ "data": newest }))
+            }
             ("POST", ["jobs"]) => {
                 let job = json!({"jobId": self.id(), "status": "pending", "jobType": body["jobType"], "startTime": "2026-01-01T00:00:00Z", "connectionId": body["connectionId"]});
                 self.0.jobs.borrow_mut().push(job.clone());
@@ -153,6 +160,9 @@ impl Host for Server {
     fn forget(&self, bucket: &str) -> Result<()> {
         self.0.values.borrow_mut().retain(|(other, _), _| other != bucket);
         Ok(())
+    }
+    fn resets(&self) -> u32 {
+        self.0.resets.get()
     }
     fn log(&self, _level: Level, message: &str) {
         self.0.log.borrow_mut().push(message.to_owned());

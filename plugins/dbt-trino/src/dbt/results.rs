@@ -107,6 +107,12 @@ pub fn failure(end: &End, target: &Name, left: &str) -> Error {
     }
 }
 
+/// Whether dbt ended with an error of Trino's own.
+pub(super) fn is_told_by_trino(end: &End) -> bool {
+    let message = end.results.as_ref().and_then(|results| results.message.as_deref());
+    matches!(end.how, How::Exited(_)) && message.is_some_and(|message| trino_error(message).is_some())
+}
+
 fn after(last_words: &str) -> String {
     if last_words.is_empty() { String::new() } else { format!(". Its last lines:\n{last_words}") }
 }

@@ -7,7 +7,7 @@ use asgard_sdk::transform::{GoldModel, IncrementalStrategy, Materialization};
 use asgard_sdk::{Progress, Result};
 
 use super::project::mark;
-use super::{End, How, Place, State, failure, job, process, project};
+use super::{End, How, Place, State, failure, job, process, project, results};
 use crate::configuration::Configuration;
 use crate::names::{Name, text};
 use crate::run::Now;
@@ -133,7 +133,8 @@ fn conclude(client: &Client<'_>, state: &State, end: &End) -> Result<Now> {
         };
         Now::Succeeded { outcome: target::outcome(client, &state.target, &done)?, details }
     } else {
-        if !matches!(end.how, How::Exited(_)) {
+        // A query whose failure Trino told is over. Of no other is that known: dbt gives up by itself when Trino's answers do not reach it.
+        if !results::is_told_by_trino(end) {
             end_queries(client);
         }
         Now::Failed { error: failure(end, &state.target, &left(client, state)?), details }

@@ -121,6 +121,19 @@ fn a_dbt_that_did_not_come_to_its_end_tells_what_became_of_the_target() {
 }
 
 #[test]
+fn a_dbt_that_gave_up_by_itself_leaves_no_query_that_commits_later() {
+    let host = host();
+    let gold = gold(&host, &by_dbt());
+    let step = gold.start(Request::Gold(model())).unwrap();
+    host.status.set(Some(ProcessStatus::Exited(1)));
+    assert!(matches!(finish(&gold, step).status, Status::Failed(_)));
+    let begun = host.begun.borrow();
+    let asked = begun.iter().position(|sql| sql.contains("strpos(query, 'asgard task t-1') > 0"));
+    let looked = begun.iter().rposition(|sql| sql.contains(EXISTING));
+    assert!(asked.is_some() && asked < looked, "queries are ended before the target is looked at: {begun:?}");
+}
+
+#[test]
 fn a_dbt_that_ends_before_the_model_shows_its_last_lines() {
     let host = host();
     let gold = gold(&host, &by_dbt());

@@ -51,6 +51,16 @@ fn a_plan_has_columns_in_icebergs_words_and_the_tables_that_are_read() {
 }
 
 #[test]
+fn a_compiled_model_is_explained_by_trino_and_not_run() {
+    let host = Recorded::new(&[("EXPLAIN\n", answer!("explained"))]);
+    let told = gold(&host, &json!({})).explain(&model().sql).unwrap();
+    assert!(told.contains("inputTableColumnInfos"), "{told}");
+    assert_eq!(*host.begun.borrow(), [format!("EXPLAIN\n{}", model().sql)]);
+    let host = Recorded::new(&[("EXPLAIN\n", answer!("wrong-column"))]);
+    assert!(matches!(gold(&host, &json!({})).explain(&model().sql), Err(Error::InvalidInput(_))));
+}
+
+#[test]
 fn what_is_wrong_with_a_model_is_told_with_its_place() {
     let nothing = answer!("existing-nothing");
     for (pages, expected) in [

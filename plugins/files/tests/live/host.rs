@@ -99,6 +99,7 @@ impl Host {
             configuration: json!({}),
             environment: "test".to_owned(),
             task_id: task.to_owned(),
+            resets: 0,
             lent: self.lent(),
             limits: self.limits.clone(),
             log: Arc::clone(&self.log) as Arc<dyn LogSink>,
@@ -155,6 +156,7 @@ impl Host {
             },
             streams: streams.into_iter().map(select).collect(),
             handle: None,
+            resets: 0,
             parts: 0,
             moment: None,
         };

@@ -51,6 +51,22 @@ async fn a_message_has_the_place_and_the_nearest_name() {
         (Dialect::Trino, "SELECT day AS a, order_id AS A FROM silver.orders", "both called `a`"),
         (Dialect::Spark, "SELECT day, day FROM silver.orders", "two columns are both called `day`"),
         (Dialect::Trino, "SELECT day, day FROM silver.orders", "two columns are both called `day`"),
+        // A table's column goes before one of the select list, so that these are two of the result.
+        (
+            Dialect::Spark,
+            "SELECT 9 AS order_id, order_id FROM silver.orders",
+            "line 1, column 13: two columns are both called `order_id`: name one of them differently",
+        ),
+        (
+            Dialect::Trino,
+            "SELECT 9 AS order_id, order_id FROM silver.orders",
+            "two columns are both called `order_id`: name one of them differently",
+        ),
+        (
+            Dialect::Spark,
+            "SELECT 9 AS order_id, order_id + 1 AS more, a.order_id FROM silver.orders a",
+            "two columns are both called `order_id`",
+        ),
         (Dialect::Trino, "SELECT order_id FROM silver.orders a, silver.orders b", "in more than one table"),
         (Dialect::Trino, "SELECT max(x -> x + 1)", "takes no lambda"),
         (Dialect::Trino, "SELECT CAST(1 AS strng)", "`strng` is no type of Trino"),

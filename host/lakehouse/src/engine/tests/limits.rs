@@ -59,6 +59,27 @@ async fn a_statement_keeps_to_its_memory() {
 }
 
 #[tokio::test]
+async fn a_result_keeps_to_its_rows_and_one_that_does_not_leaves_nothing() {
+    let test = TestLakehouse::with(Limits { query_rows: Some(10_000), ..Limits::default() }).await;
+    test.table("silver.many", MANY).await;
+    let twice = "SELECT n FROM silver.many UNION ALL SELECT n FROM silver.many";
+    for dialect in [Dialect::Spark, Dialect::Trino] {
+        let written = test.run(dialect, twice, write("gold.twice", WriteMode::Replace, &[])).await;
+        match written {
+            Err(Error::InvalidInput { message, .. }) => {
+                assert!(message.contains("10000 rows") && message.contains("limits.query_rows"), "{message}");
+            }
+            other => panic!("{dialect:?}: {other:?}"),
+        }
+    }
+    let missing = test.lakehouse.describe(&TableName::new("gold", "twice")).await;
+    assert!(matches!(missing, Err(Error::NotFound { .. })), "{missing:?}");
+    // Rows that are counted or looked at are none that are written.
+    assert_eq!(test.value(Dialect::Trino, &format!("SELECT count(*) FROM ({twice}) t")).await, "20000");
+    assert_eq!(test.table("gold.again", "SELECT n FROM silver.many").await.rows, 10_000);
+}
+
+#[tokio::test]
 async fn a_sort_that_does_not_fit_is_spilled() {
     let test = TestLakehouse::with(Limits { query_memory_bytes: 24 << 20, ..Limits::default() }).await;
     test.table("silver.many", MANY).await;

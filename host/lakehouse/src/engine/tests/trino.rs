@@ -1,6 +1,6 @@
 //! What Trino's SQL means.
 
-use asgard_contract::lakehouse::Dialect::Trino;
+use asgard_contract::lakehouse::Dialect::{Spark, Trino};
 
 use super::TestLakehouse;
 
@@ -200,6 +200,42 @@ async fn aggregates_windows_and_orders_are_trino_s() {
     for (sql, expected) in cases {
         assert_eq!(test.rows(Trino, sql).await, expected, "{sql}");
     }
+}
+
+#[tokio::test]
+async fn columns_that_joins_share_are_of_no_relation() {
+    let test = TestLakehouse::new().await;
+    test.table("silver.t", "SELECT 1 AS x, 2 AS y, ARRAY[5] AS l").await;
+    test.table("gold.u", "SELECT 1 AS x, 3 AS z, ARRAY[6] AS l").await;
+    const JOIN: &str = "FROM silver.t a JOIN gold.u b USING (x)";
+    for (sql, place, name) in [
+        (format!("SELECT a.x {JOIN}"), "line 1, column 8: ", "a.x"),
+        (format!("SELECT 1 + B.X AS s {JOIN}"), "line 1, column 12: ", "b.x"),
+        (format!("SELECT y {JOIN} WHERE a.x = 1"), "", "a.x"),
+        (format!("SELECT x, count(*) {JOIN} GROUP BY x, a.x"), "", "a.x"),
+        (format!("SELECT x {JOIN} GROUP BY x HAVING max(b.x) = 1"), "", "b.x"),
+        (format!("SELECT x, y {JOIN} ORDER BY a.x"), "", "a.x"),
+        (format!("SELECT y {JOIN} JOIN gold.u c ON c.x = a.x"), "", "a.x"),
+        (format!("SELECT n {JOIN} CROSS JOIN UNNEST(ARRAY[a.x]) AS n (n)"), "", "a.x"),
+        ("SELECT t.x FROM silver.t FULL JOIN gold.u USING (x)".to_owned(), "", "t.x"),
+        ("SELECT gold.u.x FROM silver.t LEFT JOIN gold.u USING (x)".to_owned(), "", "gold.u.x"),
+        ("SELECT a.l[1] AS l FROM silver.t a JOIN gold.u b USING (x, l)".to_owned(), "", "a.l"),
+        ("SELECT n FROM (SELECT a.x AS n FROM silver.t a JOIN gold.u b USING (x)) AS i".to_owned(), "", "a.x"),
+    ] {
+        let message = test.wrong(Trino, &sql).await;
+        let expected = format!("Column '{name}' cannot be resolved");
+        assert!(message.starts_with(place) && message.contains(&expected), "{sql}: {message}");
+    }
+    for (sql, expected) in [
+        ("SELECT x, a.y, b.z FROM silver.t a JOIN gold.u b USING (x) WHERE a.y = 2 ORDER BY b.z", "1 | 2 | 3"),
+        ("SELECT a.x FROM silver.t a JOIN gold.u b ON a.x = b.x", "1"),
+        ("SELECT a.y, c.x FROM silver.t a JOIN gold.u b USING (x) JOIN silver.t c ON c.y = a.y", "2 | 1"),
+        ("SELECT x, (SELECT max(a.x) FROM gold.u a) AS m FROM silver.t a JOIN gold.u b USING (x)", "1 | 1"),
+        ("SELECT c.x FROM silver.t a JOIN gold.u b USING (x), gold.u c", "1"),
+    ] {
+        assert_eq!(test.value(Trino, sql).await, expected, "{sql}");
+    }
+    assert_eq!(test.value(Spark, "SELECT a.x FROM silver.t a JOIN gold.u b USING (x)").await, "1");
 }
 
 #[tokio::test]

@@ -112,6 +112,9 @@ async fn a_plan_is_told_and_nothing_is_run() {
         assert_eq!(answer.columns[0].name, column);
         let text = super::shown(&answer.rows).join("\n");
         assert!(text.contains("silver.t, snapshot") && text.contains("TableScan"), "{text}");
+        let alone = super::statement(dialect, "SELECT id / (id - 1) AS x FROM silver.t WHERE id > 0");
+        let text = test.lakehouse.explain(&alone).await.unwrap();
+        assert!(text.contains("silver.t, snapshot") && text.contains("TableScan"), "{text}");
         let error = test.lakehouse.ask(&query("EXPLAIN\nSELECT ix FROM silver.t")).await.unwrap_err();
         assert!(error.to_string().contains("line 2, column 8"), "{error}");
     }

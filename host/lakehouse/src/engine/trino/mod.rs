@@ -21,6 +21,7 @@ mod syntax;
 mod tokens;
 mod types;
 mod urls;
+mod using;
 mod words;
 
 use std::sync::{Arc, LazyLock};

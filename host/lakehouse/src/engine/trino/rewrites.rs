@@ -7,7 +7,7 @@ use sqlparser::ast::{
     TableFactor, TimezoneInfo, TrimWhereField, Value, ValueWithSpan,
 };
 
-use super::{calls, literals};
+use super::{calls, literals, using};
 use crate::engine::functions::maps::unnamed;
 use crate::engine::rewrite::{
     Rewriter, arguments, binary, call, case, cast, listed, name_of, null, place, refused, rename, shared_calls, text,
@@ -24,6 +24,7 @@ impl Rewriter for Rewrites {
     }
 
     fn query(&self, query: &mut Query) -> Result<()> {
+        using::check(query)?;
         let Some(fetch) = query.fetch.take() else { return Ok(()) };
         if fetch.with_ties || fetch.percent {
             return refused(None, "FETCH FIRST takes a number of rows here: no PERCENT, no WITH TIES");
