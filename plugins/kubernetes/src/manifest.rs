@@ -18,7 +18,7 @@ pub const CONTAINER: &str = "model";
 pub const DEPLOYMENT_LABEL: &str = "asgard.dev/deployment";
 
 /// Selects a Deployment's pods, whatever their version. It can never change.
-const MODEL_LABEL: &str = "asgard.dev/model";
+pub const MODEL_LABEL: &str = "asgard.dev/model";
 
 /// Selects the pods that a model's Service asks: the model's own, and those of a canary.
 const SERVICE_LABEL: &str = "asgard.dev/service";

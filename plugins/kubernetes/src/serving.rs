@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::address;
 use crate::configuration::Configuration;
 use crate::host::Host;
-use crate::manifest::{self, CONTAINER, DEPLOYMENT_LABEL};
+use crate::manifest::{self, CONTAINER, DEPLOYMENT_LABEL, MODEL_LABEL};
 use crate::record::{Deployed, Previous, Record};
 use crate::rollout::{self, Rollout};
 use crate::share;
@@ -404,6 +404,22 @@ impl<'a> Server<'a> {
         pods::list(self.host, &state.namespace, &selector)
     }
 
+    /// Whether containers of a version before still end. They answer until then, to requests of nodes that have not heard of it.
+    fn drains(&self, state: &State) -> Result<bool> {
+        let own = names::label(state.wanted.pods_of());
+        let pods = match pods::list(self.host, &state.namespace, &format!("{MODEL_LABEL}={}", state.name)) {
+            Ok(pods) => pods,
+            // Where pods may not be read, nobody waits for them.
+            Err(Error::Forbidden(_)) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        Ok(pods.iter().any(|pod| {
+            let of = pod.pointer("/metadata/labels").and_then(|labels| labels.get(DEPLOYMENT_LABEL)?.as_str());
+            let ends = !text(pod, "/metadata/deletionTimestamp").is_empty();
+            ends && of.is_some_and(|of| of != own) && text(pod, "/status/phase") == "Running"
+        }))
+    }
+
     /// Why the new version does not come up, in its pods' words.
     fn why(&self, state: &State, otherwise: &str) -> Result<Error> {
         if let Some((pod, trouble)) = self.trouble(state)? {
@@ -488,11 +504,20 @@ impl<'a> Server<'a> {
         }
         if record.previous.is_some() {
             if state.beside.is_none() {
+                if !late && self.drains(&state)? {
+                    return running(
+                        &state,
+                        "the containers of the version before are ending".to_owned(),
+                        Some(99),
+                        500,
+                    );
+                }
                 self.delete_canary(&state)?;
             }
-            if !self.apply(&state, &Record { previous: None, ..record }, Some(deployment))? {
-                return running(&state, "the Deployment has changed meanwhile".to_owned(), Some(99), 200);
-            }
+            // Whether it was applied or somebody was faster: a Deployment counts changes of its record too, and is at its end again once
+            // the cluster has seen this one.
+            self.apply(&state, &Record { previous: None, ..record }, Some(deployment))?;
+            return running(&state, "the version before is given up".to_owned(), Some(99), 200);
         }
         self.host.log(Level::Info, &format!("the model answers at {}", outcome.url));
         finished(&state, Status::Succeeded(outcome))

@@ -4,25 +4,12 @@ use asgard_sdk::Error;
 use asgard_sdk::serving::{Request, Status};
 use serde_json::{Value, json};
 
-use crate::memory::{DEPLOYMENT, Memory, advance, request, served, start, with_server};
+use crate::memory::{DEPLOYMENT, Memory, advance, followed, request, served, start, with_server};
 
 const CANARY: &str = "Deployment/canary-predictor";
 
 fn begin(host: &Memory, deployment: &str, version: &str, weight: u32) -> Vec<u8> {
     with_server(host, json!({}), |server| server.start_canary(request(deployment, version), weight)).unwrap()
-}
-
-/// Steps with controllers that do their work at once, until the deployment is done.
-fn followed(host: &Memory, state: &mut Vec<u8>) {
-    for _ in 0..10 {
-        host.roll_out();
-        match advance(host, state) {
-            Status::Running(_) => {}
-            Status::Succeeded(_) => return,
-            Status::Failed(error) => panic!("{error:?}"),
-        }
-    }
-    panic!("it goes on for ever");
 }
 
 fn shared(host: &Memory, deployment: &str, version: &str, weight: u32) -> Vec<u8> {

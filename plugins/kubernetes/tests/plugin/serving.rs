@@ -7,7 +7,7 @@ use asgard_sdk::serving::{Outcome, Request, Status};
 use asgard_sdk::types::InvalidInput;
 use serde_json::{Value, json};
 
-use crate::memory::{DEPLOYMENT, Memory, advance, request, served, start, with_server};
+use crate::memory::{DEPLOYMENT, Memory, advance, followed, request, served, start, with_server};
 
 fn failure(status: Status) -> (String, String) {
     match status {
@@ -80,7 +80,15 @@ fn a_rollout_is_done_when_the_version_before_has_ended() {
     let Status::Running(running) = advance(&host, &mut state) else { panic!() };
     assert!(running.progress.message.contains("1 containers of the version before"), "{}", running.progress.message);
     host.roll_out();
-    assert!(matches!(advance(&host, &mut state), Status::Succeeded(_)));
+    // A Deployment does not count those that end, and they go on answering.
+    *host.pods.borrow_mut() = vec![json!({
+        "metadata": { "name": "old", "deletionTimestamp": "2026-01-01T00:00:00Z", "labels": { "asgard.dev/deployment": "d-1" } },
+        "status": { "phase": "Running" },
+    })];
+    let Status::Running(running) = advance(&host, &mut state) else { panic!() };
+    assert!(running.progress.message.contains("are ending"), "{}", running.progress.message);
+    host.pods.borrow_mut().clear();
+    followed(&host, &mut state);
 }
 
 #[test]
