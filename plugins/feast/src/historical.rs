@@ -3,12 +3,15 @@
 //!
 //! A file may be replaced by other work while Feast reads it. So what was written is looked at again after the join, and a join over
 //! something else than the snapshots that the answer names is made again.
+//!
+//! What may pass (a server of Feast's that is away) is told to the host, which goes on from there after a pause: until then all that was
+//! written stays.
 
 use asgard_features::names;
 use asgard_features::sql::Source;
 use asgard_sdk::context::Level;
 use asgard_sdk::feature_source::{EntityRows, FeatureView, HistoricalRequest, Outcome, Selection};
-use asgard_sdk::{Column, Error, Result, lakehouse};
+use asgard_sdk::{Column, Error, Progress, Result, lakehouse};
 use serde::{Deserialize, Serialize};
 
 use crate::known::{File, Known};
@@ -18,7 +21,7 @@ use crate::run::{Feast, Now, running};
 use crate::snapshot::Current;
 use crate::writes::{self, Given, Write};
 
-/// How often a join is made because its files were replaced meanwhile.
+/// How often in a row a join is made because its files were replaced meanwhile.
 const ATTEMPTS: u32 = 5;
 
 /// Writes of small tables end within it.
@@ -35,7 +38,12 @@ pub struct Historical {
     writes: Vec<Write>,
     answer: Write,
     stage: Stage,
+    /// Tells the processes and statements of one try from those of the others.
     attempt: u32,
+    /// How many joins were made over files that were replaced meanwhile.
+    replaced: u32,
+    /// What the last try came to, for those who wait for this one.
+    met: Option<String>,
 }
 
 /// What is asked of one view.
@@ -147,6 +155,8 @@ impl Historical {
             answer: Write::new("answer", answer_sql, answers, request.output),
             stage: Stage::Writing,
             attempt: 1,
+            replaced: 0,
+            met: None,
         })
     }
 
@@ -155,6 +165,16 @@ impl Historical {
     /// # Errors
     /// Those of the host and of Feast's servers.
     pub fn advance(&mut self, feast: Feast<'_>) -> Result<Now> {
+        Ok(match (self.step(feast)?, &self.met) {
+            (Now::Running(progress, pause), Some(met)) => {
+                let message = format!("{}, after: {met}", progress.message);
+                Now::Running(Progress { message, ..progress }, pause)
+            }
+            (now, _) => now,
+        })
+    }
+
+    fn step(&mut self, feast: Feast<'_>) -> Result<Now> {
         match &mut self.stage {
             Stage::Writing => self.write(feast),
             Stage::Joining(sdk) => match sdk.look(feast.host, feast.configuration)? {
@@ -263,19 +283,21 @@ impl Historical {
                 .collect();
             sdk.store(feast.host, &objects)?;
             self.stage = Stage::Answering;
+            self.met = None;
             return Ok(running("Feast has joined", 0));
-        }
-        if self.attempt == ATTEMPTS {
-            let message = "the tables changed during each of several tries: ask again when less is written to them";
-            return self.fail(feast, Error::unavailable(message));
         }
         sdk.remove(feast.host)?;
         self.attempt += 1;
         for index in replaced {
             // The files come first among the writes, in the views' order.
-            self.writes[index].again(&format!("-{}", self.attempt));
+            self.writes[index].again(self.attempt);
         }
         self.stage = Stage::Writing;
+        self.replaced += 1;
+        if self.replaced.is_multiple_of(ATTEMPTS) {
+            let message = "the tables changed during each of several tries: ask again when less is written to them";
+            return self.fail(feast, Error::unavailable(message));
+        }
         Ok(running("a file was replaced during the join, which is made again", 0))
     }
 
@@ -286,9 +308,28 @@ impl Historical {
     }
 
     fn fail(&mut self, feast: Feast<'_>, error: Error) -> Result<Now> {
+        if matches!(error, Error::Unavailable(_)) {
+            return self.leave(feast, error);
+        }
         if let Err(left) = self.clean(feast) {
             feast.host.log(Level::Warn, &format!("what the join was made of stays: {}", left.words()));
         }
+        Ok(Now::Failed(error))
+    }
+
+    /// To be gone on with by the host's next try, which needs what is written, and would find what failed under its old name.
+    fn leave(&mut self, feast: Feast<'_>, error: Error) -> Result<Now> {
+        if let Stage::Joining(sdk) = &self.stage {
+            sdk.remove(feast.host)?;
+            self.stage = Stage::Writing;
+        }
+        self.attempt += 1;
+        let of_views = self.views.iter_mut().map(|view| &mut view.nothing);
+        let writes = self.writes.iter_mut().chain(of_views).chain([&mut self.answer]);
+        for write in writes.filter(|write| write.rows.is_none()) {
+            write.again(self.attempt);
+        }
+        self.met = error.words().lines().last().map(str::to_owned);
         Ok(Now::Failed(error))
     }
 

@@ -11,6 +11,9 @@ import traceback
 
 TRY_AGAIN = 75
 
+# What the client of Feast's offline server raises. By name: Arrow's Flight is there only where it is used.
+AWAY = {"FlightUnavailableError", "FlightTimedOutError"}
+
 
 def apply(store, names):
     views = [store.get_feature_view(name) for name in names]
@@ -32,7 +35,9 @@ def is_away(error):
     """Whether a server could not be reached, which Feast tells by whatever its clients raise."""
     while error is not None:
         code = getattr(error, "code", None)
-        if isinstance(error, (ConnectionError, TimeoutError)) or (callable(code) and "UNAVAILABLE" in str(code())):
+        if isinstance(error, (ConnectionError, TimeoutError)) or type(error).__name__ in AWAY:
+            return True
+        if callable(code) and "UNAVAILABLE" in str(code()):
             return True
         error = error.__cause__ or error.__context__
     return False

@@ -48,9 +48,10 @@ impl Write {
         Self { key: format!("{:016x}", hasher.finish()), sql, inputs, object, rows: None }
     }
 
-    /// To be written again, as another statement.
-    pub fn again(&mut self, distinct: &str) {
-        self.key.push_str(distinct);
+    /// To be written again, as another statement than that of any attempt before.
+    pub fn again(&mut self, attempt: u32) {
+        let named = self.key.split_once('-').map_or(self.key.as_str(), |(named, _)| named);
+        self.key = format!("{named}-{attempt}");
         self.rows = None;
     }
 

@@ -101,3 +101,35 @@ fn what_the_sdk_said_last_is_told_and_a_server_that_is_away_is_tried_again() {
     host.status.set(ProcessStatus::Exited(75));
     assert!(matches!(ended(&host).status, Status::Failed(Error::Unavailable(_))));
 }
+
+#[test]
+fn a_join_whose_server_was_away_goes_on_with_what_is_written() {
+    let host = Recorded::new(&[]);
+    *host.output.borrow_mut() = b"pyarrow._flight.FlightUnavailableError: failed to connect\n".to_vec();
+    host.status.set(ProcessStatus::Exited(75));
+    let failed = ended(&host);
+    assert!(matches!(failed.status, Status::Failed(Error::Unavailable(_))));
+    assert!(host.objects.borrow().contains_key("feast/tasks/task/given.arrow"), "the rows came with the request alone");
+    assert_eq!(host.removed.borrow().as_slice(), ["join-1"]);
+
+    host.status.set(ProcessStatus::Exited(0));
+    host.with(|feast| {
+        let mut step = advance(feast, &failed.state).unwrap();
+        let Status::Running(running) = &step.status else { panic!("it is tried again") };
+        assert!(running.progress.message.contains("failed to connect"), "{}", running.progress.message);
+        for _ in 0..50 {
+            if !matches!(step.status, Status::Running(_)) {
+                break;
+            }
+            step = advance(feast, &step.state).unwrap();
+        }
+        let Status::Succeeded(outcome) = step.status else { panic!("it failed") };
+        assert_eq!(outcome.rows, 3);
+    });
+    let asked = host.requests();
+    assert_eq!((asked.len(), &asked[0]), (2, &asked[1]));
+    let specs = host.specs.borrow();
+    assert_ne!(specs[0].0, specs[1].0, "a process that ended is found by its key");
+    assert_eq!(host.written.borrow().len(), 4, "what was written is there");
+    assert!(host.objects.borrow().is_empty(), "{:?}", host.objects.borrow().keys());
+}
