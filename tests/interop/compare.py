@@ -1,11 +1,12 @@
 """Compares what Asgard answers with what PyIceberg and DuckDB read, row by row.
 
-    compare.py BASE_URL LAKEHOUSE_FOLDER NAMESPACE.TABLE=ROWS ...
+    compare.py BASE_URL LAKEHOUSE_FOLDER NAMESPACE.TABLE[@SNAPSHOT]=ROWS ...
 
 Rows come from the API page by page. A table with rows that were deleted by value is not read by PyIceberg, so DuckDB alone
-is asked then.
+is asked then. With the id of a snapshot all read the table as it was; DuckDB by the file and through the catalog, which have
+words of their own for that.
 
-Needs: pyiceberg[pyarrow,sql-sqlite], duckdb, duckdb-extension-iceberg, duckdb-extension-avro.
+Needs: pyiceberg[pyarrow,sql-sqlite], duckdb, duckdb-extension-{iceberg,avro,httpfs}.
 """
 
 import json
@@ -20,12 +21,13 @@ from urllib.request import urlopen
 
 from pyiceberg.catalog.sql import SqlCatalog
 
+import rest_catalog
 from read_back import duck
 
 
-def answered(base: str, name: str) -> tuple[list[dict], list[dict]]:
+def answered(base: str, name: str, snapshot: str) -> tuple[list[dict], list[dict]]:
     """All rows of a table by the API, and its columns."""
-    rows, cursor = [], ""
+    rows, cursor = [], f"&as_of={snapshot}" if snapshot else ""
     while True:
         url = f"{base}/lakehouse/tables/{name.replace('.', '/')}/rows?limit=1000{cursor}"
         with urlopen(url) as answer:
@@ -85,18 +87,25 @@ def main(base: str, folder: Path, expected: dict[str, int]) -> list[str]:
     connection = duck()
     connection.execute("SET TimeZone = 'UTC'")
     wrong = []
-    for name, count in expected.items():
-        rows, columns = answered(base, name)
+    for asked, count in expected.items():
+        name, _, snapshot = asked.partition("@")
+        rows, columns = answered(base, name, snapshot)
         ours = lines(iter(rows), columns)
         if len(ours) != count:
-            wrong.append(f"{name}: {len(ours)} rows, expected {count}")
+            wrong.append(f"{asked}: {len(ours)} rows, expected {count}")
         table = catalog.load_table(name)
         names = ", ".join(f'"{column["name"]}"' for column in columns)
         location = table.metadata_location.removeprefix("file://")
-        found = connection.execute(f"SELECT {names} FROM iceberg_scan('{location}')").to_arrow_table()
+        of = f", snapshot_from_id={snapshot}" if snapshot else ""
+        found = connection.execute(f"SELECT {names} FROM iceberg_scan('{location}'{of})").to_arrow_table()
         others = {"DuckDB": found}
+        if snapshot:
+            attached = rest_catalog.duck(base)
+            attached.execute("SET TimeZone = 'UTC'")
+            found = attached.execute(f"SELECT {names} FROM lake.{name} AT (VERSION => {snapshot})").to_arrow_table()
+            others["DuckDB through the catalog"] = found
         try:
-            others["PyIceberg"] = table.scan().to_arrow()
+            others["PyIceberg"] = table.scan(snapshot_id=int(snapshot) if snapshot else None).to_arrow()
         except ValueError as error:
             if "equality deletes" not in str(error):
                 raise
@@ -104,8 +113,8 @@ def main(base: str, folder: Path, expected: dict[str, int]) -> list[str]:
             theirs = lines(iter(found.to_pylist()), columns)
             if theirs != ours:
                 only = [line for line in ours if line not in theirs][:3], [line for line in theirs if line not in ours][:3]
-                wrong.append(f"{name}: {reader} reads otherwise: only here {only[0]}, only there {only[1]}")
-        print(f"{name}: {len(ours)} rows, as {' and '.join(others)}")
+                wrong.append(f"{asked}: {reader} reads otherwise: only here {only[0]}, only there {only[1]}")
+        print(f"{asked}: {len(ours)} rows, as {' and '.join(others)}")
     return wrong
 
 

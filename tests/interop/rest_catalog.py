@@ -1,6 +1,6 @@
 """Attaches PyIceberg and DuckDB to a host's Iceberg REST catalog, and works with it as a user would.
 
-    rest_catalog.py HOST_URL STEP
+    rest_catalog.py HOST_URL STEP [TOKEN ...]
 
 Each step is a scenario of its own and says what it found as one line of JSON, for the test to compare.
 
@@ -16,7 +16,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 from pyiceberg.catalog import load_catalog
-from pyiceberg.exceptions import BadRequestError, CommitFailedException
+from pyiceberg.exceptions import BadRequestError, CommitFailedException, ForbiddenError, UnauthorizedError
 from pyiceberg.expressions import EqualTo
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
@@ -26,8 +26,8 @@ from pyiceberg.types import LongType, NestedField, StringType
 ROWS = pa.table({"id": pa.array([1, 2, 3], pa.int64()), "place": ["a", "b", "a"]})
 
 
-def catalog(url: str):
-    return load_catalog("asgard", type="rest", uri=f"{url}/iceberg")
+def catalog(url: str, token: str = ""):
+    return load_catalog("asgard", type="rest", uri=f"{url}/iceberg", **({"token": token} if token else {}))
 
 
 def extension(name: str) -> str:
@@ -36,11 +36,17 @@ def extension(name: str) -> str:
     return str(next(package.rglob(f"{name}.duckdb_extension")))
 
 
-def duck(url: str) -> duckdb.DuckDBPyConnection:
+def unattached() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(config={"allow_unsigned_extensions": "true"})
     for name in ("httpfs", "avro", "iceberg"):
         connection.execute(f"LOAD '{extension(name)}'")
-    connection.execute(f"ATTACH 'lake' AS lake (TYPE iceberg, ENDPOINT '{url}/iceberg', AUTHORIZATION_TYPE 'none')")
+    return connection
+
+
+def duck(url: str, token: str = "") -> duckdb.DuckDBPyConnection:
+    connection = unattached()
+    authorization = f"TOKEN '{token}'" if token else "AUTHORIZATION_TYPE 'none'"
+    connection.execute(f"ATTACH 'lake' AS lake (TYPE iceberg, ENDPOINT '{url}/iceberg', {authorization})")
     return connection
 
 
@@ -139,6 +145,45 @@ def ducks(url: str) -> dict:
     return {"rows": connection.execute("SELECT COUNT(*) FROM lake.silver.ducks").fetchone()[0]}
 
 
+def closed(url: str, operator: str, viewer: str) -> dict:
+    """What two tokens reach at a host that wants one, and what is said to whoever reaches further, has none or a made-up one."""
+    catalog(url, operator).create_table("silver.by_pyiceberg", schema=ROWS.schema).append(ROWS)
+    writer = duck(url, operator)
+    writer.execute("CREATE TABLE lake.silver.by_duckdb (id BIGINT, name VARCHAR)")
+    writer.execute("INSERT INTO lake.silver.by_duckdb VALUES (1, 'mallard'), (2, 'teal')")
+    tries = {
+        "append": lambda: catalog(url, viewer).load_table("silver.by_pyiceberg").append(ROWS),
+        "create": lambda: catalog(url, viewer).create_table("silver.refused", schema=ROWS.schema),
+        "drop": lambda: catalog(url, viewer).drop_table("silver.by_pyiceberg"),
+        "none": lambda: catalog(url),
+        "unknown": lambda: catalog(url, "asgard_made-up"),
+        "duckdb_insert": lambda: duck(url, viewer).execute("INSERT INTO lake.silver.by_duckdb VALUES (3, 'gadwall')"),
+        "duckdb_create": lambda: duck(url, viewer).execute("CREATE TABLE lake.silver.refused (id BIGINT)"),
+        "duckdb_none": lambda: duck(url),
+        "duckdb_unknown": lambda: duck(url, "asgard_made-up"),
+    }
+    refused = {}
+    for what, attempt in tries.items():
+        try:
+            attempt()
+            refused[what] = "done"
+        except (ForbiddenError, UnauthorizedError, duckdb.Error) as error:
+            refused[what] = str(error)
+    secret = unattached()
+    secret.execute(f"CREATE SECRET asgard (TYPE iceberg, TOKEN '{viewer}')")
+    secret.execute(f"ATTACH 'lake' AS lake (TYPE iceberg, ENDPOINT '{url}/iceberg', SECRET asgard)")
+    ducks = {"operator": writer, "viewer": duck(url, viewer), "secret": secret}
+    rows = {}
+    for name in ("gold.to_read", "silver.by_pyiceberg", "silver.by_duckdb"):
+        rows[name] = {
+            who: connection.execute(f"SELECT * FROM lake.{name} ORDER BY 1").fetchall() for who, connection in ducks.items()
+        }
+        for who, token in (("pyiceberg operator", operator), ("pyiceberg viewer", viewer)):
+            found = catalog(url, token).load_table(name).scan().to_arrow().to_pylist()
+            rows[name][who] = sorted(tuple(row.values()) for row in found)
+    return {"refused": refused, "rows": rows}
+
+
 def synced(url: str) -> dict:
     """What a client may do with a table that an ingestion fills, `bronze.guarded_t`, and what is refused."""
     cat = catalog(url)
@@ -184,6 +229,6 @@ def synced(url: str) -> dict:
 
 
 if __name__ == "__main__":
-    steps = (read, evolve, partition, stage, race, lifecycle, ducks, synced)
+    steps = (read, evolve, partition, stage, race, lifecycle, ducks, closed, synced)
     step = {function.__name__: function for function in steps}
-    print(json.dumps(step[sys.argv[2]](sys.argv[1])))
+    print(json.dumps(step[sys.argv[2]](sys.argv[1], *sys.argv[3:])))

@@ -6,6 +6,7 @@ pub mod database;
 pub mod factory;
 pub mod faults;
 pub mod host;
+pub mod modeller;
 pub mod postgres;
 pub mod processes;
 pub mod proxy;

@@ -24,10 +24,11 @@ pub(crate) struct Chaos {
 impl Chaos {
     pub(crate) fn run(self) -> Result<()> {
         let built = build::everything(Profile::Dev)?;
+        let modeller = std::fs::read(build::fixture("modeller")?)?;
         let folder = cache()?.join(format!("chaos-{}", std::process::id()));
         let plan = Plan { runs: self.runs, seed: self.seed };
         say(&format!("{} runs of seed {} in {}", plan.runs, plan.seed, folder.display()));
-        let report = chaos::run(&built, &folder, plan, &|how| say(how))?;
+        let report = chaos::run(&built, &modeller, &folder, plan, &|how| say(how))?;
         let figures = serde_json::to_string(&report)?;
         if self.json {
             println!("{figures}");

@@ -37,7 +37,7 @@ fn failed(client: &Client, body: &Value) -> String {
 }
 
 /// Processes whose command line has this word.
-fn processes(word: &str) -> usize {
+pub(crate) fn processes(word: &str) -> usize {
     let found = std::fs::read_dir("/proc").unwrap().flatten().filter(|entry| {
         std::fs::read(entry.path().join("cmdline")).is_ok_and(|line| String::from_utf8_lossy(&line).contains(word))
     });

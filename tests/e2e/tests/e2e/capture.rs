@@ -152,7 +152,7 @@ fn refused_capture(world: &World) {
 }
 
 fn tls(world: &World) {
-    let source = FactorySource::start(&world.folder("tls-postgres")).unwrap();
+    let source = FactorySource::start_with(&world.folder("tls-postgres"), LOGICAL).unwrap();
     let certificate = |name: &str| {
         let mut parameters = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
         parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -211,4 +211,33 @@ fn tls(world: &World) {
         let answer = check(name, host, &ssl_mode);
         assert_eq!(answer.status, status, "{name}");
     }
+
+    // Rows go over it too, and changes. The view tells of the session that reads it.
+    source
+        .execute(
+            "CREATE SCHEMA sessions; CREATE VIEW sessions.reading AS SELECT id, repeat('row', 100) AS body,
+                (SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()) AS encrypted FROM generate_series(1, 50000) id;
+             CREATE SCHEMA captured; CREATE TABLE captured.changing (id int PRIMARY KEY, body text);
+             INSERT INTO captured.changing SELECT id, repeat('row', 100) FROM generate_series(1, 5000) id;",
+        )
+        .unwrap();
+    let secure = json!({"host": "localhost", "ssl_mode": {"mode": "verify-full", "ca_certificate": trusted}});
+    let mut standard = config(&source, &secure);
+    standard["schemas"] = json!(["sessions"]);
+    sync(&client, &make(&client, "encrypted", &standard));
+    let all = "SELECT * FROM (SELECT COUNT(*) AS all_rows, SUM(CASE WHEN encrypted THEN LENGTH(body) END) AS bytes
+        FROM iceberg.bronze.encrypted_reading) t WHERE all_rows = 50000 AND bytes = 15000000";
+    assert!(holds(&client, "encrypted_right", all));
+    let mut capturing = config(&source, &secure);
+    capturing["replication_method"] = json!({"method": "CDC"});
+    let capturing = make(&client, "concealed", &capturing);
+    sync(&client, &capturing);
+    source
+        .execute("UPDATE captured.changing SET body = 'changed' WHERE id <= 3000; DELETE FROM captured.changing WHERE id > 4000")
+        .unwrap();
+    sync(&client, &capturing);
+    let changed =
+        "SELECT * FROM (SELECT COUNT(*) AS all_rows, SUM(CASE WHEN body = 'changed' THEN 1 ELSE 0 END) AS changed
+        FROM iceberg.bronze.concealed_changing) t WHERE all_rows = 4000 AND changed = 3000";
+    assert!(holds(&client, "concealed_right", changed));
 }

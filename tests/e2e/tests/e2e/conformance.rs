@@ -17,6 +17,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "the_connector_of_files_passes_with_a_source", files),
         test(world, "the_example_for_authors_passes_with_a_source", example),
         test(world, "serving_on_this_machine_passes_with_a_model", serving),
+        test(world, "training_and_serving_without_a_process_pass_with_a_script_and_a_model", modeller),
         test(world, "a_plugin_that_does_not_keep_the_contract_is_told_what_is_wrong", bad),
     ]
 }
@@ -111,6 +112,28 @@ fn serving(world: &World) {
     let run = suite(world, &plugin, Some(&setup("[\"no number\"]")));
     let failed = run.lines("failed").join("\n");
     assert!(run.code == 2 && failed.contains("does not answer: 422"), "{}", run.said);
+}
+
+fn modeller(world: &World) {
+    let folder = world.folder("conformance-modeller");
+    std::fs::write(folder.join("train.py"), "import mlflow\nmlflow.start_run()\n").unwrap();
+    let model = folder.join("model");
+    std::fs::create_dir_all(&model).unwrap();
+    std::fs::write(model.join("MLmodel"), "flavors: {}\n").unwrap();
+    // What is asked for in the model's place is this host's `/health`.
+    let setup = format!(
+        "configuration = {{ endpoint = \"{}\" }}\n[training]\nscript = \"{}\"\n[model]\nfolder = \"{}\"\n",
+        world.light().base(),
+        folder.join("train.py").display(),
+        model.display()
+    );
+    let run = suite(world, Path::new("../fixtures/stored/modeller"), Some(&setup));
+    passes(&run);
+    assert!(run.lines("skipped").is_empty(), "{}", run.said);
+    let passed = run.lines("passed").join("\n");
+    for check in ["a script is run once", "a model that is not there is not found", "removed twice"] {
+        assert!(passed.contains(check), "{}", run.said);
+    }
 }
 
 fn bad(world: &World) {

@@ -27,7 +27,13 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
 
 /// Runs one scenario; answers with what it found.
 fn step(world: &World, url: &str, name: &str) -> Value {
-    let output = Command::new(world.python()).arg("../interop/rest_catalog.py").arg(url).arg(name).output().unwrap();
+    step_with(world, url, name, &[])
+}
+
+/// As [`step`], at a host that wants tokens.
+pub(crate) fn step_with(world: &World, url: &str, name: &str, tokens: &[&str]) -> Value {
+    let mut command = Command::new(world.python());
+    let output = command.args(["../interop/rest_catalog.py", url, name]).args(tokens).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_str(said.lines().last().unwrap_or_default()).unwrap()

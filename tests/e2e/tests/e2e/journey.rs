@@ -157,7 +157,9 @@ fn served(world: &World) {
 fn log(world: &World) {
     let client = world.after_journey();
     let deployments = client.get("/mlops/deployments").unwrap();
-    let id = deployments[0]["deployment_id"].as_str().unwrap();
+    let deployment =
+        deployments.as_array().unwrap().iter().find(|d| d["model_name"] == "operator_efficiency_predictor").unwrap();
+    let id = deployment["deployment_id"].as_str().unwrap();
     let log = client.get(&format!("/mlops/deployments/{id}/logs?limit=1000")).unwrap();
     let lines = log["lines"].as_array().unwrap();
     assert!(lines.iter().any(|line| line["message"].as_str().unwrap().contains("accuracy")), "{log}");

@@ -332,7 +332,8 @@ fn foreign(world: &World) {
     compare(world, &["silver.foreign_deletes=826"]);
 }
 
-/// Asserts that PyIceberg and DuckDB have the rows that the host's pages have; `tables` are `namespace.name=rows`.
+/// Asserts that PyIceberg and DuckDB have the rows that the host's pages have; `tables` are `namespace.name=rows`, or
+/// `namespace.name@snapshot=rows` of a table as it was.
 pub(crate) fn compare(world: &World, tables: &[&str]) {
     let lakehouse = world.folder("light").join("environments/local/lakehouse");
     let base = world.light().base().to_owned();

@@ -17,6 +17,7 @@ mod cli;
 mod cluster;
 mod commands;
 mod conformance;
+mod deployment_steps;
 mod disks;
 mod durability;
 mod environment_commands;
@@ -91,6 +92,7 @@ fn main() -> ExitCode {
         faults::trials(&world),
         bad_models::trials(&world),
         served_models::trials(&world),
+        deployment_steps::trials(&world),
         model_faults::trials(&world),
         requests::trials(&world),
         idempotency::trials(&world),

@@ -21,20 +21,23 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     ]
 }
 
+/// A run may train a model, on a busy machine.
+const ENDED_WITHIN: Duration = Duration::from_secs(360);
+
 /// Waits for a run to end; answers with it.
-fn ended(client: &Client, pipeline: &str, run: &Value) -> Value {
+pub(crate) fn ended(client: &Client, pipeline: &str, run: &Value) -> Value {
     let path = format!("/pipelines/{pipeline}/runs/{}", run["id"].as_str().unwrap());
-    until("the run ends", Duration::from_secs(180), || {
+    until("the run ends", ENDED_WITHIN, || {
         let run = client.get(&path).ok()?;
         matches!(run["status"].as_str(), Some("succeeded" | "failed" | "cancelled")).then_some(run)
     })
 }
 
-fn start(client: &Client, pipeline: &str, body: Value) -> Value {
+pub(crate) fn start(client: &Client, pipeline: &str, body: Value) -> Value {
     client.post(&format!("/pipelines/{pipeline}/runs"), &body).unwrap()
 }
 
-fn put(client: &Client, name: &str, steps: Value) -> Value {
+pub(crate) fn put(client: &Client, name: &str, steps: Value) -> Value {
     let body = json!({"parameters": {"word": "hello"}, "steps": steps});
     let answer = client.send("PUT", &format!("/pipelines/{name}"), Some(&body), &[]).unwrap();
     assert_eq!(answer.status, 200, "{}", answer.body);
@@ -42,11 +45,11 @@ fn put(client: &Client, name: &str, steps: Value) -> Value {
 }
 
 /// A model that adds a row with each run.
-fn adds(table: &str, sql: &str) -> Value {
+pub(crate) fn adds(table: &str, sql: &str) -> Value {
     json!({"name": table, "sql_query": sql, "materialization": "incremental"})
 }
 
-fn statuses(run: &Value) -> Value {
+pub(crate) fn statuses(run: &Value) -> Value {
     run["steps"].as_object().unwrap().iter().map(|(id, step)| (id.clone(), step["status"].clone())).collect()
 }
 
@@ -257,6 +260,12 @@ fn refusals(world: &World) {
     let client = world.light();
     let ask = |body: Value| client.send("POST", "/pipelines", Some(&body), &[]).unwrap();
     let gold = |id: &str, needs: Value, sql: &str| json!({"id": id, "kind": "gold", "needs": needs, "with": {"name": "m", "sql_query": sql}});
+    let deployment = |field: &str, value: Value| {
+        let mut with = json!({"script_name": "train.py", "script_content": "import mlflow\nprint(1)\n",
+            "experiment_name": "refused", "model_name": "refused"});
+        with[field] = value;
+        json!([{"id": "a", "kind": "deployment", "with": with}])
+    };
     let fine = "SELECT 1 AS one, 2 AS two";
     for (steps, field, told) in [
         (json!([]), "steps", "1 to 100"),
@@ -274,6 +283,9 @@ fn refusals(world: &World) {
             "steps[0].with.y",
             "there is no field",
         ),
+        (deployment("timeout", json!(5)), "steps[0].with.timeout", "60 to 3600"),
+        (deployment("model_name", json!("no name")), "steps[0].with.model_name", "no valid name"),
+        (deployment("canary_weight", json!(100)), "steps[0].with.canary_weight", "1 to 99"),
     ] {
         let detail = refused_field(&ask(json!({"name": "refused", "steps": steps})), field);
         assert!(detail.contains(told), "{detail}");

@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use asgard_journey::client::Client;
+use asgard_journey::modeller;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use libtest_mimic::Trial;
@@ -257,10 +259,15 @@ fn stored_ones(world: &World) {
     let client = world.light();
     let (manifest, component) = stored("hello");
     register(&client, &manifest, &component);
-    let (manifest, component) = stored("patient");
-    register(&client, &manifest, &component);
+    for name in ["patient", "modeller"] {
+        let (manifest, component) = stored(name);
+        register(&client, &manifest, &component);
+    }
     let silver = json!({"plugin": "patient", "version": "0.1.0", "configuration": {"label": "x"}});
-    environment(world, "long-ago", json!({"ingestion": [{"plugin": "hello"}], "silver": silver}));
+    let models = json!({"plugin": "modeller", "version": "0.1.0", "configuration": {"endpoint": client.base()},
+        "grants": {"key_value": true}});
+    let changes = json!({"ingestion": [{"plugin": "hello"}], "silver": silver, "training": models, "serving": models});
+    environment(world, "long-ago", changes);
     let base = "/environments/long-ago";
     let source = json!({"name": "greetings", "type": "hello", "config": {"names": ["Freyja", "Odin"]}});
     let source = client.post(&format!("{base}/datasource"), &source).unwrap();
@@ -280,6 +287,33 @@ fn stored_ones(world: &World) {
     until("the run ends", Duration::from_secs(30), || {
         (client.get(&status).unwrap()["state"] == "COMPLETED").then_some(())
     });
+    let mlops = format!("{base}/mlops");
+    let first = deployed(&client, &mlops);
+    let second = deployed(&client, &mlops);
+    assert_eq!((&first["model_version"], &second["model_version"]), (&json!("1"), &json!("2")));
+    client.get(second["endpoints"]["health"].as_str().unwrap()).unwrap();
+    let versions = || client.get(&format!("{mlops}/models/long-ago")).unwrap()["latest_versions"].clone();
+    let stages = |versions: &Value| (versions[0]["stage"].clone(), versions[1]["stage"].clone());
+    let all = versions();
+    assert_eq!((&all[0]["run_id"], &all[1]["run_id"]), (&second["run_id"], &first["run_id"]), "{all}");
+    assert_eq!(stages(&all), (json!("Production"), json!("None")), "{all}");
+    for deployment in [&first, &second] {
+        let path = format!("{mlops}/deployments/{}", deployment["deployment_id"].as_str().unwrap());
+        assert_eq!(client.send("DELETE", &path, None, &[]).unwrap().status, 204);
+    }
+    assert_eq!(stages(&versions()), (json!("None"), json!("None")));
+}
+
+/// One more version of a model.
+fn deployed(client: &Client, mlops: &str) -> Value {
+    let made = client.post(&format!("{mlops}/deploy"), &modeller::deployment("long-ago")).unwrap();
+    let path = format!("{mlops}/deployments/{}", made["deployment_id"].as_str().unwrap());
+    let made = until("the deployment ends", Duration::from_secs(60), || {
+        let made = client.get(&path).ok()?;
+        matches!(made["status"].as_str(), Some("deployed" | "failed")).then_some(made)
+    });
+    assert_eq!(made["status"], "deployed", "{made}");
+    made
 }
 
 fn lent(world: &World) {

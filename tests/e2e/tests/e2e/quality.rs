@@ -15,7 +15,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "severity_thresholds_and_where_decide_as_in_dbt", test_settings),
         test(world, "a_wrong_argument_of_a_test_is_refused_by_its_name", test_arguments),
         test(world, "a_silver_run_fails_with_the_check_that_finds_rows", silver_checks),
-        test(world, "a_dry_run_tells_columns_and_tables_and_writes_nothing", dry_runs),
+        test(world, "a_dry_run_tells_columns_tables_and_the_plan_and_writes_nothing", dry_runs),
         test(world, "an_audit_without_branches_is_refused", without_branches),
     ]
 }
@@ -234,11 +234,14 @@ fn dry_runs(world: &World) {
     assert_eq!(plan["tables"], json!([source]));
     assert_eq!(plan["columns"][1]["name"], "name");
     assert_eq!(plan["columns"][1]["type"], "string");
+    let told = plan["plan"].as_str().unwrap();
+    assert!(told.contains("TableScan") && told.contains(&format!("{source}, snapshot")), "{told}");
     let gold = json!({"name": "never_made", "sql_query": format!("SELECT COUNT(*) AS n FROM {{{{ source('bronze', '{}') }}}}",
         source.strip_prefix("bronze.").unwrap())});
     let plan = client.post("/dbt/transform?dry_run=true", &gold).unwrap();
     assert_eq!(plan["columns"][0]["type"], "long", "{plan}");
     assert!(!plan["compiled_sql"].as_str().unwrap().contains("source("), "{plan}");
+    assert!(plan["plan"].as_str().unwrap().contains("Aggregate"), "{plan}");
     for path in ["/lakehouse/tables/silver/never_made", "/lakehouse/tables/gold/never_made"] {
         assert_eq!(client.send("GET", path, None, &[]).unwrap().status, 404, "{path}");
     }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use asgard_journey::client::Client;
+use asgard_journey::source::FactorySource;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
 use crate::lakehouse::compare;
-use crate::world::{World, ended_job, gold, test, until};
+use crate::world::{World, ended_job, gold, ingest_from, source_config, test, until};
 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
@@ -17,6 +18,8 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "pyiceberg_and_duckdb_read_every_type_to_its_ends", types),
         test(world, "pyiceberg_and_duckdb_read_what_writing_and_evolving_left", operations),
         test(world, "pyiceberg_and_duckdb_read_what_maintenance_and_a_rollback_left", maintained),
+        test(world, "pyiceberg_and_duckdb_read_what_capture_and_merging_by_key_left_at_each_snapshot", synced),
+        test(world, "pyiceberg_and_duckdb_read_a_changed_table_as_it_was", travelled),
     ]
 }
 
@@ -188,4 +191,116 @@ fn maintained(world: &World) {
         &json!({"sql": "SELECT max(id) AS last, count(*) AS n FROM gold.back_kept WHERE id <> 9"}),
     );
     assert_eq!(ids.unwrap()["rows"], json!([{"last": 10, "n": 9}]));
+}
+
+/// The table as its newest snapshot has it, for [`compare`].
+fn now(client: &Client, table: &str, rows: u32) -> String {
+    format!("{table}@{}={rows}", snapshots(client, table)[0])
+}
+
+fn compare_all(world: &World, tables: &[String]) {
+    compare(world, &tables.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+/// One table of a source, by its log and by a cursor, which sees no deletions and no changed keys.
+fn synced(world: &World) {
+    let source = FactorySource::start_with(&world.folder("back-postgres"), &[("wal_level", "logical")]).unwrap();
+    source
+        .execute(
+            "CREATE SCHEMA back;
+             CREATE TABLE back.t (id bigint PRIMARY KEY, price numeric(12, 2), day date, tags text[], body text,
+                 at timestamptz DEFAULT clock_timestamp());
+             ALTER TABLE back.t ALTER body SET STORAGE EXTERNAL;
+             INSERT INTO back.t SELECT n, n / 4.0, date '2026-01-01' + n, ARRAY['a', NULL], repeat('page', 1000)
+                 FROM generate_series(1, 300) n",
+        )
+        .unwrap();
+    let client = world.light();
+    let mut config = source_config(&source.source());
+    config["schemas"] = json!(["back"]);
+    let streams = json!({"streams": [{"name": "t", "syncMode": "incremental_merge", "cursorField": "at"}]});
+    let keyed = ingest_from(&client, &config, "back_keyed", streams).unwrap();
+    config["replication_method"] = json!({"method": "CDC"});
+    let streams = json!({"streams": [{"name": "t", "syncMode": "change_data_capture"}]});
+    let logged = ingest_from(&client, &config, "back_logged", streams).unwrap();
+    let tables = [("bronze.back_keyed_t", &keyed), ("bronze.back_logged_t", &logged)];
+
+    let mut asked = Vec::new();
+    for (script, rows) in [
+        // Whoever makes an ingestion has asked for its first sync.
+        (None, [300, 300]),
+        // Large values that an update leaves alone are not in the log.
+        (
+            Some(
+                "UPDATE back.t SET price = -price, at = DEFAULT WHERE id % 3 = 0; DELETE FROM back.t WHERE id % 10 = 0;
+                 INSERT INTO back.t SELECT n, NULL, NULL, NULL, 'new' FROM generate_series(301, 310) n",
+            ),
+            [310, 280],
+        ),
+        (
+            Some(
+                "ALTER TABLE back.t ADD note text; UPDATE back.t SET note = 'noted', at = DEFAULT WHERE id % 7 = 0;
+                 UPDATE back.t SET id = id + 1000 WHERE id < 6",
+            ),
+            [310, 280],
+        ),
+        (
+            Some(
+                "TRUNCATE back.t;
+                 INSERT INTO back.t (id, body, note) VALUES (1, 'again', 'x'), (2, 'again', NULL), (2000, 'last', 'y')",
+            ),
+            [311, 3],
+        ),
+    ] {
+        if let Some(script) = script {
+            source.execute(script).unwrap();
+            for (_, ingestion) in tables {
+                client.post(&format!("/ingestion/{ingestion}/sync"), &json!({})).unwrap();
+            }
+        }
+        for ((table, ingestion), rows) in tables.into_iter().zip(rows) {
+            let job = ended_job(&client, ingestion);
+            assert_eq!(job["status"], "succeeded", "{job}");
+            asked.push(now(&client, table, rows));
+        }
+    }
+    asked.extend(["bronze.back_keyed_t=311", "bronze.back_logged_t=3"].map(str::to_owned));
+    compare_all(world, &asked);
+    // While the server is there, which has a slot for it.
+    assert_eq!(client.send("DELETE", &format!("/ingestion/{logged}"), None, &[]).unwrap().status, 204);
+}
+
+fn travelled(world: &World) {
+    let client = world.light();
+    let (merged, replaced) = ("gold.back_travelled", "gold.back_turned");
+    let merge = |columns: &str, rows: &str| {
+        let sql = format!("{} SELECT * FROM (VALUES {rows}) AS t ({columns})", config("merge", ", unique_key=['id']"));
+        gold(&client, "back_travelled", &sql).unwrap();
+    };
+    let mut asked = Vec::new();
+    merge("id, v", "(1, 'one'), (2, NULL)");
+    asked.push(now(&client, merged, 2));
+    merge("id, v", "(2, 'zwei'), (3, 'drei')");
+    asked.push(now(&client, merged, 3));
+    // The name is that of another column from here on.
+    change(
+        &client,
+        merged,
+        &json!([{"action": "rename_column", "name": "v", "to": "word"}, {"action": "add_column", "name": "v", "type": "date"},
+            {"action": "set_partitioning", "by": ["bucket(id, 2)"]}]),
+    );
+    merge("id, word, v", "(3, 'trois', DATE '2026-01-01'), (4, 'quatre', NULL)");
+    asked.push(now(&client, merged, 4));
+    maintain(&client, merged, &json!({"compact": true}));
+    asked.push(now(&client, merged, 4));
+    merge("id, word, v", "(1, 'uno', DATE '1969-12-31')");
+    asked.push(now(&client, merged, 4));
+
+    gold(&client, "back_turned", "SELECT 1 AS old, 'x' AS gone").unwrap();
+    asked.push(now(&client, replaced, 1));
+    gold(&client, "back_turned", "SELECT * FROM (VALUES ('a', 2.5e0), ('b', NULL)) AS t (gone, fresh)").unwrap();
+    asked.push(now(&client, replaced, 2));
+    gold(&client, "back_turned", "SELECT 'c' AS gone WHERE false").unwrap();
+    asked.push(now(&client, replaced, 0));
+    compare_all(world, &asked);
 }

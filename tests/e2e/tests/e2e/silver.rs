@@ -1,12 +1,13 @@
 //! Silver runs: what is refused with which words, and what runs past its limits.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use asgard_journey::client::Client;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
-use crate::world::{World, ended_job, ingest, refused, refused_field, test, until};
+use crate::world::{World, ended_job, gold, ingest, refused, refused_field, test, until};
 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
@@ -16,7 +17,9 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "two_statements_and_ddl_are_refused", ddl),
         test(world, "a_run_past_its_time_fails_and_says_so", too_long),
         test(world, "a_run_past_its_memory_fails_and_the_host_goes_on", too_large),
+        test(world, "runs_with_more_rows_than_a_result_may_have_fail_and_say_so", too_many),
         test(world, "a_cancelled_run_ends_within_a_second", cancelled),
+        test(world, "ten_heavy_runs_at_once_hold_up_no_request_and_no_cancel", at_once),
         test(world, "files_of_the_machine_are_read_in_granted_folders_only", files),
     ]
 }
@@ -175,13 +178,110 @@ fn too_large(world: &World) {
     assert_eq!(world.light().get("/health").unwrap()["status"], "healthy");
 }
 
+fn too_many(world: &World) {
+    let base = limited(world, "narrow", json!({"query_rows": 2}));
+    let rows = "SELECT * FROM VALUES (1), (2), (3) AS t (a)";
+    let run = start(world, &base, &json!({"sql": rows, "table": "wide"}));
+    assert_eq!(run.status, 200, "{}", run.body);
+    let status = ended(world, &base, run.body["run_id"].as_str().unwrap());
+    assert_eq!(status["state"], "FAILED", "{status}");
+    assert!(status["error_message"].as_str().unwrap().contains("limits.query_rows"), "{status}");
+    let client = world.light();
+    let model = json!({"name": "wide", "sql_query": "SELECT * FROM (VALUES (1), (2), (3)) AS t (a)"});
+    let model = client.post(&format!("{base}/dbt/transform"), &model).unwrap();
+    assert!(model["error_message"].as_str().unwrap().contains("limits.query_rows"), "{model}");
+    for table in ["silver/wide", "gold/wide"] {
+        let found = client.send("GET", &format!("{base}/lakehouse/tables/{table}"), None, &[]).unwrap();
+        assert_eq!(found.status, 404, "{}", found.body);
+    }
+    let run = start(world, &base, &json!({"sql": format!("{rows} LIMIT 2")}));
+    assert_eq!(ended(world, &base, run.body["run_id"].as_str().unwrap())["state"], "COMPLETED");
+}
+
 fn cancelled(world: &World) {
     let client = world.light();
     let run = start(world, "", &json!({"sql": heavy("COUNT(DISTINCT CONCAT(a.name, b.name, c.name, d.name))")}));
     let id = run.body["run_id"].as_str().unwrap().to_owned();
     std::thread::sleep(Duration::from_millis(300));
     client.post(&format!("/spark/transform/{id}/cancel"), &json!({})).unwrap();
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     assert_eq!(ended(world, "", &id)["state"], "CANCELLED");
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+/// Of an answer beside statements that take all cores, on a machine that has other tests to run as well.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
+
+/// A second for the statement, and one for the machine that is busy with the others.
+const CANCELLED_WITHIN_SECONDS: f64 = 2.0;
+
+/// An answer that somebody waits for.
+fn soon(client: &Client, method: &str, path: &str, body: Option<&Value>) -> Value {
+    let asked = Instant::now();
+    let answer = client.send(method, path, body, &[]).unwrap();
+    let took = asked.elapsed();
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert!(took < ANSWERED_WITHIN, "{method} {path} took {took:?}");
+    answer.body
+}
+
+fn at_once(world: &World) {
+    // A host of its own: runs of other tests would wait behind these.
+    let host = world.start_light(&world.folder("at-once")).unwrap();
+    let client = host.client();
+    gold(&client, "small", "SELECT 1 AS a, 2 AS b").unwrap();
+    let mut document = client.get("/environments/local").unwrap()["document"].clone();
+    // Little enough for as many at once as the host has places.
+    document["limits"]["query_memory_bytes"] = json!(256 << 20);
+    let applied = client.send("PUT", "/environments/local", Some(&document), &[]).unwrap();
+    assert_eq!(applied.status, 200, "{}", applied.body);
+
+    let pairs = "FROM range(300000) a CROSS JOIN range(300000) b";
+    let heavy = [
+        format!("SELECT COUNT(*) AS result {pairs} WHERE (a.id * b.id) % 7 = 1"),
+        format!("SELECT (a.id * 31 + b.id * 17) % 1000003 AS result {pairs} ORDER BY result DESC LIMIT 10"),
+    ];
+    let runs: Vec<String> = (0..10)
+        .map(|number| {
+            let run = soon(&client, "POST", "/spark/transform", Some(&json!({"sql": heavy[number % 2]})));
+            run["run_id"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    let running = until("a statement runs", Duration::from_secs(60), || {
+        let tasks = client.get("/tasks?kind=silver&status=running").ok()?;
+        let begun = |task: &&Value| task["progress"]["message"].as_str().is_some_and(|said| said.contains("rows read"));
+        tasks["tasks"].as_array()?.iter().find(begun)?["subject"].as_str().map(str::to_owned)
+    });
+
+    let small = json!({"sql": "SELECT count(*) AS n FROM gold.small", "dialect": "trino"});
+    let watched = Instant::now();
+    while watched.elapsed() < Duration::from_secs(10) {
+        assert_eq!(soon(&client, "GET", "/health", None)["status"], "healthy");
+        assert_eq!(soon(&client, "POST", "/lakehouse/query", Some(&small))["rows"][0]["n"], 1);
+        let status = soon(&client, "GET", &format!("/spark/transform/{running}/status"), None);
+        assert_eq!(status["state"], "RUNNING", "{status}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+
+    let cancel = |run: &str| {
+        client.post(&format!("/spark/transform/{run}/cancel"), &json!({})).unwrap();
+        let state = until("the run ends", Duration::from_secs(60), || {
+            let status = client.get(&format!("/spark/transform/{run}/status")).ok()?;
+            let state = status["state"].as_str()?;
+            (!matches!(state, "SUBMITTED" | "RUNNING")).then(|| state.to_owned())
+        });
+        assert_eq!(state, "CANCELLED");
+    };
+    let lasted = || {
+        let metrics = client.get(&format!("/spark/transform/{running}/metrics")).unwrap();
+        metrics["timing"]["duration_seconds"].as_f64().unwrap()
+    };
+    let before = lasted();
+    cancel(&running);
+    let went_on = lasted() - before;
+    assert!(went_on < CANCELLED_WITHIN_SECONDS, "it went on for {went_on} s");
+    for run in runs.iter().filter(|run| **run != running) {
+        cancel(run);
+    }
+    assert_eq!(soon(&client, "GET", "/health", None)["status"], "healthy");
 }

@@ -17,6 +17,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "a_reset_takes_the_sources_new_primary_key_and_none_that_was_chosen", rekeyed),
         test(world, "a_column_that_a_sync_fills_keeps_its_name_and_a_dropped_table_begins_anew", dropped),
         test(world, "a_table_that_was_made_anew_goes_on_from_its_cursor_until_a_reset", recreated),
+        test(world, "columns_of_any_name_are_synced_merged_and_asked_for", named),
         test(world, "streams_are_read_side_by_side_as_many_as_the_limit_says_and_each_row_comes_once", side_by_side),
         test(world, "numbers_and_times_at_the_ends_of_their_types_are_asked_for_and_shown", extremes),
     ]
@@ -205,6 +206,56 @@ fn recreated(world: &World) {
     assert_eq!(records(&own.sync(&ingestion)), json!({"recreated.t": 3}));
     assert_eq!(ids(), json!([{"id": 5}, {"id": 6}, {"id": 7}]), "the new one, whole");
     own.execute("DROP SCHEMA recreated CASCADE");
+}
+
+fn named(world: &World) {
+    let key = r#"i"d'; DROP TABLE t; --"#;
+    let names =
+        [key, "a.b", "{{ var('x') }}", "${X}", "select", "tab\tline\nbreak", r"back\slash", "ünïcode 🦀", "Mixed Case"];
+    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    let columns: Vec<String> = names.iter().skip(1).map(|name| format!("{} text", quoted(name))).collect();
+    let columns = columns.join(", ");
+    let row = |id: u32| {
+        let values: Vec<String> = (1..names.len()).map(|at| format!("'{id} of {at}'")).collect();
+        format!("({id}, '2026-01-0{id}', {})", values.join(", "))
+    };
+    let script = format!(
+        "CREATE TABLE t ({} int PRIMARY KEY, at timestamptz, {columns}); INSERT INTO t VALUES {}, {};",
+        quoted(key),
+        row(1),
+        row(2)
+    );
+    let own = Own::new(world, "oddly_named", &script);
+    let merged = json!([{"name": "t", "syncMode": "incremental_merge", "cursorField": "at", "primaryKey": [key]}]);
+    let ingestion = own.ingest(&merged).unwrap();
+    assert_eq!(records(&ended_job(&own.client, &ingestion)), json!({"oddly_named.t": 2}));
+    own.execute(&format!("UPDATE t SET at = '2026-02-01', {} = 'merged' WHERE at = '2026-01-02'", quoted("a.b")));
+    own.execute(&format!("INSERT INTO t VALUES {}", row(3)));
+    records(&own.sync(&ingestion));
+
+    let mut expected = json!([]);
+    for id in 1..=3 {
+        let mut values: serde_json::Map<String, Value> =
+            names.iter().enumerate().map(|(at, name)| ((*name).to_owned(), json!(format!("{id} of {at}")))).collect();
+        values.insert(key.to_owned(), json!(id));
+        if id == 2 {
+            values.insert("a.b".to_owned(), json!("merged"));
+        }
+        expected.as_array_mut().unwrap().push(Value::Object(values));
+    }
+    let list = |quoted: &dyn Fn(&str) -> String| names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ");
+    let sql = format!("SELECT {} FROM bronze.oddly_named_t ORDER BY {}", list(&quoted), quoted(key));
+    // Trino's names of columns are lower-case.
+    let lower = expected.as_array().unwrap().iter().map(|row| {
+        let values = row.as_object().unwrap().iter().map(|(name, value)| (name.to_lowercase(), value.clone()));
+        Value::Object(values.collect())
+    });
+    assert_eq!(own.rows(&sql), lower.collect::<Value>());
+    let spark = |name: &str| format!("`{}`", name.replace('`', "``"));
+    let sql = format!("SELECT {} FROM bronze.oddly_named_t ORDER BY {}", list(&spark), spark(key));
+    let asked = own.client.post("/lakehouse/query", &json!({"sql": sql, "dialect": "spark"})).unwrap();
+    assert_eq!(asked["rows"], expected);
+    own.execute("DROP SCHEMA oddly_named CASCADE");
 }
 
 /// Views that cannot be read while a lock is held show how many streams are under way.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use asgard_journey::client::Client;
 use asgard_journey::host::Host;
+use asgard_journey::modeller;
 use asgard_journey::steps::Journey;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
@@ -27,6 +28,13 @@ const BUILDER: &str = "builder";
 /// Another version of each plugin beside its own, of other bytes.
 const OTHER: &str = "99.0.0";
 
+/// Models that take no minutes: an environment of its own, whose plugin says at each step which code takes it.
+const MODELLED: &str = "/environments/modelled";
+
+/// What that plugin notes of a deployment, each once.
+const NOTES: [&str; 4] =
+    ["started the training", "finished the training", "registered the version", "served the version"];
+
 fn swapped(world: &World) {
     let host = Host::start(world.built(), &world.folder("swapped-under-load"), 0).unwrap();
     let client = host.client();
@@ -36,6 +44,8 @@ fn swapped(world: &World) {
     let mut document = client.get("/environments/local").unwrap()["document"].clone();
     document["build"] = json!({"plugin": BUILDER});
     let own = others(world, &client, &document);
+    register_modellers(world, &client);
+    put(&client, MODELLED, &modelled(modeller::VERSION));
     let (over, swaps) = (AtomicBool::new(false), AtomicU64::new(0));
     let figures = std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -44,8 +54,8 @@ fn swapped(world: &World) {
                 let others_turn = swaps.load(Ordering::Relaxed).is_multiple_of(2);
                 let wanted =
                     with_versions(&document, |plugin| if others_turn { OTHER.to_owned() } else { own[plugin].clone() });
-                let answer = client.send("PUT", "/environments/local", Some(&wanted), &[]).unwrap();
-                assert_eq!(answer.status, 200, "{}", answer.body);
+                put(&client, "/environments/local", &wanted);
+                put(&client, MODELLED, &modelled(if others_turn { OTHER } else { modeller::VERSION }));
                 swaps.fetch_add(1, Ordering::Relaxed);
                 std::thread::sleep(Duration::from_millis(300));
             }
@@ -57,6 +67,15 @@ fn swapped(world: &World) {
                 number += 1;
                 let model = gold(&client, "beside", &format!("SELECT {number} AS number")).unwrap();
                 assert_eq!(model["row_count"], 1, "{model}");
+            }
+        });
+        scope.spawn(|| {
+            let _ends = Ends(&over);
+            let mut number = 0;
+            while !over.load(Ordering::Relaxed) {
+                number += 1;
+                let made = deployed(&client);
+                assert_eq!(made["model_version"], number.to_string(), "{made}");
             }
         });
         let _ends = Ends(&over);
@@ -72,17 +91,11 @@ fn swapped(world: &World) {
     assert!(figures.differences().is_empty(), "{:?}", figures.differences());
     assert!(swaps.load(Ordering::Relaxed) >= 8, "{swaps:?} swaps");
     let tasks = client.get("/tasks?page_size=1000").unwrap();
-    let mut plugins: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    assert_both_worked(&tasks, &["sync", "gold"]);
+    let tasks = client.get(&format!("{MODELLED}/tasks?page_size=1000")).unwrap();
+    assert_both_worked(&tasks, &["deployment"]);
     for task in tasks["tasks"].as_array().unwrap() {
-        assert_eq!(task["status"], "succeeded", "{task}");
-        plugins.entry(task["kind"].as_str().unwrap()).or_default().extend(task["plugin"].as_str());
-    }
-    for kind in ["sync", "gold"] {
-        let used = &plugins[kind];
-        assert!(used.iter().any(|plugin| plugin.contains(OTHER)), "{kind}: {used:?}");
-        assert!(used.iter().any(|plugin| !plugin.contains(OTHER)), "{kind}: {used:?}");
-        let digests: BTreeSet<_> = used.iter().filter_map(|plugin| plugin.split("sha256:").nth(1)).collect();
-        assert_eq!(digests.len(), used.len(), "each version has bytes of its own: {used:?}");
+        assert_one_code_deployed(&client, task);
     }
     let deployments = client.get("/mlops/deployments").unwrap();
     assert!(deployments.to_string().contains("registry.example.com/"), "the build phase was taken: {deployments}");
@@ -94,6 +107,71 @@ version = "0.1.0"
 summary = "Names images that nobody made"
 exports = ["image-build"]
 "#;
+
+fn put(client: &Client, path: &str, document: &Value) {
+    let answer = client.send("PUT", path, Some(document), &[]).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.body);
+}
+
+/// The plugin in two versions: code `A`, and in the other one `B`.
+fn register_modellers(world: &World, client: &Client) {
+    let component = fixture(world, "modeller");
+    register(client, modeller::MANIFEST, &component);
+    let at = component.windows(6).position(|window| window == b"code A").unwrap();
+    let mut other = component.clone();
+    other[at + 5] = b'B';
+    register(client, &modeller::MANIFEST.replace(modeller::VERSION, OTHER), &other);
+}
+
+/// The environment's document with a version of the plugin.
+fn modelled(version: &str) -> Value {
+    let mut document = json!({"name": "modelled"});
+    modeller::bind(&mut document, version);
+    document
+}
+
+/// One more version of a model.
+fn deployed(client: &Client) -> Value {
+    let made = client.post(&format!("{MODELLED}/mlops/deploy"), &modeller::deployment("swapped")).unwrap();
+    let path = format!("{MODELLED}/mlops/deployments/{}", made["deployment_id"].as_str().unwrap());
+    let made = until("the deployment ends", Duration::from_secs(120), || {
+        let made = client.get(&path).ok()?;
+        matches!(made["status"].as_str(), Some("deployed" | "failed")).then_some(made)
+    });
+    assert_eq!(made["status"], "deployed", "{made}");
+    made
+}
+
+/// All tasks have succeeded, and those of these kinds by both versions of their plugins.
+fn assert_both_worked(tasks: &Value, kinds: &[&str]) {
+    let mut plugins: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for task in tasks["tasks"].as_array().unwrap() {
+        assert_eq!(task["status"], "succeeded", "{task}");
+        plugins.entry(task["kind"].as_str().unwrap()).or_default().extend(task["plugin"].as_str());
+    }
+    for kind in kinds {
+        let used = &plugins[*kind];
+        assert!(used.iter().any(|plugin| plugin.contains(OTHER)), "{kind}: {used:?}");
+        assert!(used.iter().any(|plugin| !plugin.contains(OTHER)), "{kind}: {used:?}");
+        let digests: BTreeSet<_> = used.iter().filter_map(|plugin| plugin.split("sha256:").nth(1)).collect();
+        assert_eq!(digests.len(), used.len(), "each version has bytes of its own: {used:?}");
+    }
+}
+
+/// Training, registration and serving were of the version that the deployment began with, and each was done once.
+fn assert_one_code_deployed(client: &Client, task: &Value) {
+    let path = format!("{MODELLED}/mlops/deployments/{}/logs?limit=1000", task["subject"].as_str().unwrap());
+    let log = client.get(&path).unwrap();
+    let lines: Vec<&str> =
+        log["lines"].as_array().unwrap().iter().filter_map(|line| line["message"].as_str()).collect();
+    let (own, foreign) =
+        if task["plugin"].as_str().unwrap().contains(OTHER) { ("code B", "code A") } else { ("code A", "code B") };
+    assert!(lines.iter().all(|line| !line.contains(foreign)), "{task}: {lines:?}");
+    for note in NOTES {
+        let note = format!("{own} {note}");
+        assert_eq!(lines.iter().filter(|line| **line == note).count(), 1, "{note}: {lines:?}");
+    }
+}
 
 /// The others do not wait for one that panicked.
 struct Ends<'a>(&'a AtomicBool);

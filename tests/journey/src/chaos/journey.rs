@@ -1,5 +1,5 @@
 //! The steps after a sync, as a pipeline whose every run leaves one line in a ledger: a line that is missing was lost, a second one was
-//! done twice.
+//! done twice. The last step makes a model of it.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -8,14 +8,16 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::STUCK_AFTER;
+use super::models::Models;
 use super::rows::Rows;
 use super::syncs::Differences;
 use crate::client::Client;
 
-/// Some runs' steps: a sync, a cleaned copy, a line in the ledger, features of the ledger.
+/// Some runs' steps: a sync, a cleaned copy, a line in the ledger, features of the ledger, a version of a model.
 pub(super) struct Journey {
     pipeline: String,
     ledger: String,
+    models: Models,
     started: Vec<String>,
 }
 
@@ -23,6 +25,7 @@ impl Journey {
     pub(super) fn prepare(client: &Client, rows: &Rows) -> Result<Self> {
         let schema = rows.schema();
         let (clean, ledger) = (format!("{schema}_clean"), format!("{schema}_ledger"));
+        let models = Models::new(format!("{schema}_model"));
         let steps = json!([
             {"id": "load", "kind": "ingestion", "with": {"ingestion": rows.syncs().id()}},
             {"id": "clean", "kind": "silver", "needs": ["load"], "with": {
@@ -33,11 +36,12 @@ impl Journey {
             {"id": "features", "kind": "features", "needs": ["note"], "with": {
                 "name": format!("{schema}_view"), "entities": ["number"],
                 "features": [{"name": "found", "dtype": "int64"}], "source": {"table_name": ledger}, "ttl_seconds": 0, "online": true}},
+            models.step("features"),
         ]);
         let pipeline = schema.replace('_', "-");
         let body = json!({"name": pipeline, "parameters": {"number": "none"}, "steps": steps});
         client.post("/pipelines", &body)?;
-        Ok(Self { pipeline, ledger, started: Vec::new() })
+        Ok(Self { pipeline, ledger, models, started: Vec::new() })
     }
 
     /// Asks for a run.
@@ -72,7 +76,7 @@ impl Journey {
         }
     }
 
-    /// The ledger, beside the runs that were asked for.
+    /// The ledger and the models, beside the runs that were asked for.
     pub(super) fn compare(&self, client: &Client) -> Result<Differences> {
         let mut differences = Differences::default();
         if self.started.is_empty() {
@@ -91,6 +95,14 @@ impl Journey {
             }
         }
         differences.doubled += lines.len() as u64;
+        let models = self.models.compare(client, self.started.len() as u64)?;
+        differences.lost += models.lost;
+        differences.doubled += models.doubled;
         Ok(differences)
+    }
+
+    /// Ends what the models serve; answers how many are served nevertheless.
+    pub(super) fn end(&self, client: &Client) -> Result<u64> {
+        self.models.remove(client)
     }
 }

@@ -1,15 +1,17 @@
 //! Syncs, and the steps that follow them, while hosts are killed and paused, many times: nothing lost, nothing doubled, nothing stuck,
 //! nothing left behind.
 //!
-//! Each run changes rows of a source and has them synced, by a sync alone, by a pipeline that cleans, counts and serves them too, or by a
-//! connector that is a process beside the host; and does something to a host at a random moment: kills it, alone on its SQLite file; kills or pauses one of two on one PostgreSQL, the paused
-//! one past its lease every now and then. What was begun ends by itself, with no more help than starting again what was killed. At
-//! times, and at the end, tables and source are compared row by row, and the pipeline's ledger with its runs.
+//! Each run changes rows of a source and has them synced, by a sync alone, by a pipeline that cleans, counts and serves them too and
+//! deploys a model, or by a connector that is a process beside the host; and does something to a host at a random moment: kills it,
+//! alone on its SQLite file; kills or pauses one of two on one PostgreSQL, the paused one past its lease every now and then. What was
+//! begun ends by itself, with no more help than starting again what was killed. At times, and at the end, tables and source are
+//! compared row by row, and the pipeline's ledger and the model's versions with its runs.
 //!
 //! Runs with the same seed do the same things in the same order; what they meet depends on the machine.
 
 mod journey;
 mod lines;
+mod models;
 mod rows;
 mod stage;
 mod syncs;
@@ -45,13 +47,13 @@ pub struct Report {
     pub kills: u32,
     /// Hosts that were stopped where they were, and went on later.
     pub pauses: u32,
-    /// Rows of the source that are not in the table as they are in the source.
+    /// Rows of the source that are not in the table as they are in the source; runs without a version of the model that is theirs.
     pub rows_lost: u64,
-    /// Rows of a table that the source has not, or has once.
+    /// Rows of a table that the source has not, or has once; versions of the model that no run made, or that two have.
     pub rows_doubled: u64,
     /// Tasks that did not end in time.
     pub tasks_stuck: u64,
-    /// Processes that outlived their hosts.
+    /// Processes that outlived their hosts, and models that are served after they were removed.
     pub orphans: u64,
 }
 
@@ -80,16 +82,17 @@ const LONG_PAUSE_EVERY: u64 = 10;
 /// Longer than a lease: another host has the task when this one goes on.
 const LONG_PAUSE: Duration = Duration::from_secs(12);
 
-/// Runs a plan in `folder`; `say` is told how it goes.
+/// Runs a plan in `folder`, with the component of the plugin `modeller`; `say` is told how it goes.
 ///
 /// # Errors
 /// When a host or a server does not start, or does not come back.
-pub fn run(built: &Built, folder: &Path, plan: Plan, say: &dyn Fn(&str)) -> Result<Report> {
+pub fn run(built: &Built, modeller: &[u8], folder: &Path, plan: Plan, say: &dyn Fn(&str)) -> Result<Report> {
     let source = FactorySource::start(&folder.join("source"))?;
     let mut stages = [Stage::alone(built, &folder.join("alone"))?, Stage::together(built, &folder.join("together"))?];
     let mut all = Vec::new();
     for (index, stage) in stages.iter().enumerate() {
         let client = stage.client();
+        stage.bind_models(modeller)?;
         let rows = Rows::prepare(&source, &client, &format!("chaos_{index}"))?;
         let journey = Journey::prepare(&client, &rows)?;
         let lines = Lines::prepare(&client, stage.folder(), &format!("chaos_{index}_process"))?;
@@ -129,8 +132,9 @@ pub fn run(built: &Built, folder: &Path, plan: Plan, say: &dyn Fn(&str)) -> Resu
             say(&format!("{run} runs: {}", serde_json::to_string(&report)?));
         }
     }
-    for stage in stages {
+    for (stage, (_, journey, _)) in stages.into_iter().zip(&all) {
         report.tasks_stuck = report.tasks_stuck.max(stage.unfinished_tasks()?);
+        report.orphans = report.orphans.max(journey.end(&stage.client())?);
         stage.end()?;
     }
     report.orphans = report.orphans.max(stage::processes_of(folder));

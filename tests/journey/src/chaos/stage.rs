@@ -4,13 +4,18 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
 
 use super::lines::SCRIPT;
 use super::{LONG_PAUSE, LONG_PAUSE_EVERY};
 use crate::client::Client;
 use crate::database::Database;
 use crate::host::{Built, Host, LIGHT};
+use crate::modeller;
 use crate::random::Random;
+use crate::waiting::until;
 
 /// What was done to a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +55,9 @@ const SERVICE_WITHIN: Duration = Duration::from_secs(60);
 
 /// One that its host left behind ends by itself when it has told its lines.
 const CONNECTOR_WITHIN: Duration = Duration::from_secs(30);
+
+/// What one host is told, the others know within a second; a busy machine is no defect.
+const FOLLOWED_WITHIN: Duration = Duration::from_secs(30);
 
 /// One host on its own file, or several on one server.
 pub(super) struct Stage {
@@ -92,6 +100,24 @@ impl Stage {
     #[expect(clippy::expect_used, reason = "a stage has hosts")]
     pub(super) fn client(&self) -> Client {
         self.hosts.first().expect("a host").client()
+    }
+
+    /// Gives the roles of models to a plugin that needs no servers.
+    pub(super) fn bind_models(&self, component: &[u8]) -> Result<()> {
+        let client = self.client();
+        let body = json!({"manifest": modeller::MANIFEST, "component": STANDARD.encode(component)});
+        client.post("/plugins", &body)?;
+        let mut document = client.get("/environments/local")?["document"].clone();
+        modeller::bind(&mut document, modeller::VERSION);
+        let answer = client.send("PUT", "/environments/local", Some(&document), &[])?;
+        ensure!(answer.status == 200, "the models' plugin is not bound: {}", answer.body);
+        for host in &self.hosts {
+            let client = host.client();
+            until("a host knows the models' plugin", FOLLOWED_WITHIN, || {
+                client.get("/mlops/status").is_ok_and(|status| status["mlflow_available"] == true).then_some(())
+            });
+        }
+        Ok(())
     }
 
     /// Where its hosts have theirs.

@@ -1,6 +1,7 @@
 //! Who may ask for what: tokens, roles, environments, limits, and what is remembered of it.
 
 mod audit;
+mod clients;
 mod doors;
 mod issuer;
 mod limits;
@@ -30,6 +31,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "each_role_may_do_its_work_and_no_more", roles),
         test(world, "a_role_holds_in_its_environments_only", environments),
         test(world, "the_catalog_refuses_in_its_protocols_words", catalog),
+        test(world, "pyiceberg_and_duckdb_reach_as_far_into_a_closed_host_as_their_tokens", clients::attached),
         test(world, "revisions_of_an_environment_name_their_author", authors),
         test(world, "what_a_token_cannot_be_is_told_by_field", wrong),
         test(world, "changes_and_refusals_are_in_the_audit_trail_without_secrets", audit::remembered),
