@@ -135,7 +135,7 @@ class Airbyte:
             "startTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
         self.seen[number] = 0
-        self.count("made jobs")
+        self.count(f"made {body['jobType']} jobs")
         return told(models.JobResponse, self.jobs[number])
 
     def look(self, number):
@@ -209,7 +209,8 @@ class Airbyte:
             case "POST", ["jobs"]:
                 return self.start(body)
             case "GET", ["jobs"]:
-                of = [job for job in self.jobs.values() if job["connectionId"] == query["connectionId"][0]]
+                wanted = (query["connectionId"][0], models.JobTypeEnum(query["jobType"][0]).value)
+                of = [job for job in self.jobs.values() if (job["connectionId"], job["jobType"]) == wanted]
                 of.sort(key=lambda job: -job["jobId"])
                 return told(models.JobsResponse, {"data": of[: int(query["limit"][0])]})
             case "GET", ["jobs", number]:

@@ -1,5 +1,7 @@
-//! Feast: a registry server and a feature server over one project, whose registry is a database.
+//! Feast: a registry server and a feature server over one project, whose registry is a database; and an offline server, which joins for
+//! clients that have no engine.
 
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -14,6 +16,18 @@ use crate::process::Process;
 /// The project of both servers.
 const PROJECT: &str = "live";
 
+/// Feast's own command, but for the offline server's level of logging, which is one that tells nothing of requests.
+const TELLING: &str = "
+import logging
+from feast import offline_server
+from feast.cli.cli import cli
+offline_server.logger.setLevel(logging.DEBUG)
+cli()
+";
+
+/// How the offline server's log begins what it tells of a join.
+const JOIN: &str = "do_exchange: api=get_historical_features,";
+
 /// Running servers; they end when dropped.
 pub struct Feast {
     _registry: Process,
@@ -22,6 +36,10 @@ pub struct Feast {
     server: String,
     store: Value,
     python: PathBuf,
+    /// With `feature_store.yaml`.
+    folder: PathBuf,
+    /// Of the servers.
+    variables: Vec<(String, String)>,
     /// Of clients that read the bucket.
     environment: Value,
 }
@@ -78,14 +96,20 @@ impl Feast {
         std::fs::write(folder.join("feature_store.yaml"), file.to_string())?;
         let (rest, port) = (free_port()?, free_port()?);
         let (registry, server) = (format!("http://127.0.0.1:{rest}"), format!("http://127.0.0.1:{port}"));
+        let home = folder.to_string_lossy().into_owned();
+        let own = [
+            ("FEAST_USAGE", "False"),
+            ("DO_NOT_TRACK", "true"),
+            ("PYTHONWARNINGS", "ignore"),
+            ("TZ", "UTC"),
+            // The feature server's workers keep a socket there.
+            ("HOME", &home),
+        ];
+        let variables: Vec<(String, String)> =
+            own.iter().chain(variables).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let started = |name: &'static str, arguments: &[&str]| {
             let mut command = Command::new(python.with_file_name("feast"));
-            command
-                .args(arguments)
-                .envs([("FEAST_USAGE", "False"), ("DO_NOT_TRACK", "true"), ("PYTHONWARNINGS", "ignore"), ("TZ", "UTC")])
-                .envs(variables.iter().copied())
-                // The feature server's workers keep a socket there.
-                .env("HOME", folder);
+            command.args(arguments).envs(variables.iter().map(|(name, value)| (name.as_str(), value.as_str())));
             Process::start(name, &mut command, folder)
         };
         let (rest, port) = (rest.to_string(), port.to_string());
@@ -98,7 +122,44 @@ impl Feast {
         // By default it looks for new views each minute.
         let mut of_server = started("feature-server", &["serve", "-h", "127.0.0.1", "-p", &port, "-r", "2"])?;
         of_server.wait(|| ureq::get(format!("{server}/health")).call().ok())?;
-        Ok(Self { _registry: of_registry, _server: of_server, registry, server, store, python, environment: json!({}) })
+        Ok(Self {
+            _registry: of_registry,
+            _server: of_server,
+            registry,
+            server,
+            store,
+            python,
+            folder: folder.to_owned(),
+            variables,
+            environment: json!({}),
+        })
+    }
+
+    /// Starts an offline server over the same project, and waits until it answers.
+    ///
+    /// # Errors
+    /// With the end of its log when it does not come up.
+    pub fn offline(&self) -> Result<Offline> {
+        const NAME: &str = "offline-server";
+        let port = free_port()?;
+        let mut command = Command::new(&self.python);
+        command
+            .args(["-c", TELLING, "--log-level", "DEBUG", "serve_offline", "-h", "127.0.0.1", "-p", &port.to_string()])
+            .envs(self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        let process = Process::start(NAME, &mut command, &self.folder)?;
+        let mut offline = Offline { process, command, port, log: self.folder.join(format!("{NAME}.log")) };
+        offline.wait()?;
+        Ok(offline)
+    }
+
+    /// Where the registry server listens: `http://HOST:PORT`.
+    pub fn registry(&self) -> &str {
+        &self.registry
+    }
+
+    /// Where the feature server listens: `http://HOST:PORT`.
+    pub fn server(&self) -> &str {
+        &self.server
     }
 
     /// The plugin's configuration, for a project of both servers' store.
@@ -127,5 +188,52 @@ impl Feast {
     pub fn registered(&self, kind: &str, name: &str) -> Result<Value> {
         let url = format!("{}/api/v1/{kind}/{name}?project={PROJECT}&allow_cache=false", self.registry);
         Ok(serde_json::from_str(&ureq::get(url).call()?.body_mut().read_to_string()?)?)
+    }
+}
+
+/// A running offline server, in Arrow's Flight; it ends when dropped.
+pub struct Offline {
+    process: Process,
+    command: Command,
+    port: u16,
+    log: PathBuf,
+}
+
+impl Offline {
+    /// `offline_store` of a client's `feature_store.yaml`.
+    pub fn store(&self) -> Value {
+        json!({"type": "remote", "host": "127.0.0.1", "port": self.port})
+    }
+
+    /// How many joins it was asked for whose features are told so, such as `'view:feature'`.
+    ///
+    /// # Errors
+    /// Those of reading its log.
+    pub fn joins(&self, features: &str) -> Result<usize> {
+        let log = std::fs::read(&self.log)?;
+        let log = String::from_utf8_lossy(&log);
+        Ok(log.lines().filter(|line| line.contains(JOIN) && line.contains(features)).count())
+    }
+
+    /// Ends it as a power cut would.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn kill(&mut self) -> Result<()> {
+        self.process.kill()
+    }
+
+    /// Starts it again where it was, after [`Offline::kill`].
+    ///
+    /// # Errors
+    /// With the end of its log when it does not come up.
+    pub fn start_again(&mut self) -> Result<()> {
+        self.process.start_again(&mut self.command)?;
+        self.wait()
+    }
+
+    fn wait(&mut self) -> Result<()> {
+        let port = self.port;
+        self.process.wait(|| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()).map(drop)
     }
 }

@@ -23,7 +23,9 @@ pub(crate) enum Live {
     Engines,
     /// The same, and Spark in Kubernetes: twenty minutes more from an empty cache.
     Data,
-    /// What trains, builds and serves models: Kubernetes with Kaniko, MLflow, Feast, the API of ECR; and the host itself in the cluster.
+    /// What models and features need outside of a cluster: MLflow, Feast, the API of ECR.
+    Services,
+    /// The same, and Kubernetes with Kaniko; and the host itself in the cluster.
     Ml,
 }
 
@@ -55,6 +57,7 @@ impl Live {
         match self {
             Self::Engines => engines(),
             Self::Data => data(),
+            Self::Services => services(),
             Self::Ml => ml(),
         }
     }
@@ -112,17 +115,20 @@ fn engines() -> Result<Vec<(&'static str, PathBuf)>> {
     ])
 }
 
+fn services() -> Result<Vec<(&'static str, PathBuf)>> {
+    Ok(vec![
+        ("ASGARD_LIVE_MLFLOW_PYTHON", python::environment("mlflow", &MLFLOW)?),
+        ("ASGARD_LIVE_FEAST_PYTHON", feast()?),
+        ("ASGARD_LIVE_MOTO_PYTHON", python::environment("moto", &[MOTO])?),
+    ])
+}
+
 fn ml() -> Result<Vec<(&'static str, PathBuf)>> {
     let mut provided = kubernetes::node()?;
     provided.extend(kubernetes::model_images()?);
     provided.extend(kubernetes::helm()?);
-    provided.extend([
-        ("ASGARD_LIVE_JAVA", java::home(FOR_SERVERS)?),
-        ("ASGARD_LIVE_NESSIE", nessie()?),
-        ("ASGARD_LIVE_MLFLOW_PYTHON", python::environment("mlflow", &MLFLOW)?),
-        ("ASGARD_LIVE_FEAST_PYTHON", feast()?),
-        ("ASGARD_LIVE_MOTO_PYTHON", python::environment("moto", &[MOTO])?),
-    ]);
+    provided.extend(services()?);
+    provided.extend([("ASGARD_LIVE_JAVA", java::home(FOR_SERVERS)?), ("ASGARD_LIVE_NESSIE", nessie()?)]);
     Ok(provided)
 }
 

@@ -114,9 +114,33 @@ fn driven(world: &World) {
     assert_eq!(job["status"], "failed", "{job}");
     assert!(job["error"].as_str().unwrap().contains("The bucket does not exist (NoSuchBucket)"), "{job}");
 
-    let counts = ["made sources", "made destinations", "made connections", "made jobs"].map(|what| server.count(what));
-    assert_eq!(counts, [2, 1, 2, 2]);
-    for id in [good, bad] {
+    let counts = ["made sources", "made destinations", "made connections", "made sync jobs", "made reset jobs"]
+        .map(|what| server.count(what));
+    assert_eq!(counts, [2, 1, 2, 2, 0]);
+
+    // Airbyte forgets what the host forgets: by a job, or with the connection where rows that were appended are to stay.
+    let again = |id: &str, way: &str| {
+        client.post(&format!("/ingestion/{id}/{way}"), &json!({})).unwrap();
+    };
+    again(&good, "reset");
+    for _ in 0..2 {
+        again(&good, "sync");
+        let job = ended(&client, &good);
+        assert_eq!((&job["status"], &job["recordsCopied"]), (&json!("succeeded"), &json!(1234)), "{job}");
+    }
+    let counts = ["made connections", "made sync jobs", "made reset jobs"].map(|what| server.count(what));
+    assert_eq!(counts, [2, 4, 1]);
+    let streams = json!([{"name": "work_orders", "syncMode": "incremental_append", "cursorField": "id"}]);
+    let body = json!({"name": "kept", "sourceId": source["id"], "destinationId": sink["id"], "prefix": "kept_", "streams": streams});
+    let kept = made(&client, "/ingestion", &body)["connectionId"].as_str().unwrap().to_owned();
+    assert_eq!(ended(&client, &kept)["status"], "succeeded");
+    again(&kept, "reset");
+    again(&kept, "sync");
+    assert_eq!(ended(&client, &kept)["status"], "succeeded");
+    let counts = ["made connections", "connections", "made reset jobs"].map(|what| server.count(what));
+    assert_eq!(counts, [4, 3, 1]);
+
+    for id in [good, bad, kept] {
         let answer = client.send("DELETE", &format!("/ingestion/{id}"), None, &[]).unwrap();
         assert_eq!(answer.status, 204, "{}", answer.body);
     }

@@ -20,10 +20,10 @@ use crate::nessie::walked;
 use crate::world::{World, borrowed, test, until};
 
 /// dbt needs ten seconds to start on a busy machine, and Trino half a minute to start again.
-const RUN_WITHIN: Duration = Duration::from_secs(240);
+pub(crate) const RUN_WITHIN: Duration = Duration::from_secs(240);
 
 /// What runs for longer than any test waits.
-const ENDLESS: &str =
+pub(crate) const ENDLESS: &str =
     "SELECT count(*) AS n FROM UNNEST(sequence(1, 10000)) AS a (x) CROSS JOIN UNNEST(sequence(1, 10000)) AS b (y)
     CROSS JOIN UNNEST(sequence(1, 10000)) AS c (z) WHERE (x * y + z) % 7 = 3";
 
@@ -113,7 +113,7 @@ fn macros(world: &World, mode: Mode) {
 }
 
 /// Runs a request to its end, whatever that is.
-fn ended(lake: &Lake, request: &Value) -> Value {
+pub(crate) fn ended(lake: &Lake, request: &Value) -> Value {
     let model = lake.0.post("/dbt/transform", request).unwrap();
     let path = format!("/dbt/transformations/{}", model["transformation_id"].as_str().unwrap());
     until("the model ends", RUN_WITHIN, || {
@@ -122,14 +122,14 @@ fn ended(lake: &Lake, request: &Value) -> Value {
     })
 }
 
-fn completed(lake: &Lake, request: &Value) -> Value {
+pub(crate) fn completed(lake: &Lake, request: &Value) -> Value {
     let model = ended(lake, request);
     assert_eq!(model["status"], "completed", "{model}");
     model
 }
 
 /// A table of the environment as it is now, without the column that is another in each run.
-fn rows(lake: &Lake, table: &str) -> Answer {
+pub(crate) fn rows(lake: &Lake, table: &str) -> Answer {
     let mut all = lake.query(&format!("SELECT * FROM {table}"));
     if let Some(at) = all.columns.iter().position(|(name, _)| name == "feature_timestamp") {
         for row in &mut all.rows {

@@ -13,7 +13,7 @@ use crate::lake::Lake;
 use crate::world::{World, test, until};
 
 /// Feast's SDK needs five seconds to start, and a minute on a busy machine.
-const FILLED_WITHIN: Duration = Duration::from_secs(300);
+pub(crate) const FILLED_WITHIN: Duration = Duration::from_secs(300);
 
 /// Readings with rows that tie, rows that came late, a null that was written, and one of nobody.
 const PACE: &str =
@@ -44,6 +44,7 @@ const PLANTS: &str =
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
         test(world, "feast_joins_the_rows_and_types_that_iceberg_features_joins", joins),
+        test(world, "feasts_offline_server_joins_the_same_rows_and_is_waited_for_while_it_is_away", joins_far_away),
         test(world, "feast_reads_online_what_iceberg_features_reads_and_follows_its_table", online),
         test(world, "feast_takes_pushed_rows_as_iceberg_features_takes_them", pushes),
         test(world, "feast_tells_in_words_what_does_not_fit", refusals),
@@ -139,19 +140,79 @@ const SHIFT_FEATURES: [(&str, &str); 9] = [
 ];
 
 fn joins(world: &World) {
-    let both = Both::of(world);
-    both.gold("pace", PACE);
-    both.gold("shifts", SHIFTS);
-    both.gold("plants", PLANTS);
-    let mut pace = view("pace", "pace", &["operator_id"], &[("pace", "int64")]);
+    point_in_time(&Both::of(world), "");
+    // Feast itself has the views, and the file that it reads is this snapshot's.
+    let registered = world.feast().registered("feature_views", "shifts").unwrap();
+    assert_eq!(registered["spec"]["entities"], json!(["plant", "shift"]), "{registered}");
+    let file = registered["spec"]["batchSource"]["fileOptions"]["uri"].as_str().unwrap();
+    assert!(std::path::Path::new(file).is_file(), "{file}");
+}
+
+/// Python finds it when it starts: of the engines that Feast reads files with, there is none then.
+const NO_ENGINES: &str = "import sys\nsys.modules.update(duckdb=None, ibis=None, dask=None)\n";
+
+/// The SDK asks a server for its joins, and could make none itself.
+fn joins_far_away(world: &World) {
+    let mut offline = world.feast().offline().unwrap();
+    let folder = world.folder("feast-without-engines");
+    std::fs::write(folder.join("sitecustomize.py"), NO_ENGINES).unwrap();
+    let mut far = binding(world);
+    let configuration = &mut far["features"]["configuration"];
+    configuration["store"]["offline_store"] = offline.store();
+    configuration["environment"]["PYTHONPATH"] = json!(folder);
+    let feast = Lake(world.environment_with("feast-offline", &[], &far).unwrap());
+    let both = Both { feast, embedded: Both::of(world).embedded };
+    point_in_time(&both, "far_");
+    let status = both.feast.0.get("/feast/status").unwrap();
+    assert_eq!(status["offline_store_type"], "remote", "{status}");
+    for features in ["'far_pace:pace'", "'far_brief:pace'", "'far_shifts:big', 'far_shifts:ratio'", "'far_plants:city'"]
+    {
+        assert!(offline.joins(features).unwrap() > 0, "the server was not asked for {features}");
+    }
+    assert_eq!(offline.joins("'pace:pace'").unwrap(), 0, "it is asked by one environment alone");
+
+    let at = |plant: i64| json!({"plant": plant, "event_timestamp": "2025-01-01T00:00:00Z"});
+    let request = json!({"features": ["far_plants:city"], "entities": [at(2), at(3), at(1)]});
+    let before = offline.joins("'far_plants:city'").unwrap();
+    offline.kill().unwrap();
+    let found = std::thread::scope(|scope| {
+        let asked = scope.spawn(|| {
+            // A request waits for two minutes, which a busy machine may need for the SDK's starts alone.
+            until("the join ends", FILLED_WITHIN, || both.feast.0.post("/feast/features/historical", &request).ok())
+        });
+        until("the join waits for the server", FILLED_WITHIN, || {
+            let tasks = both.feast.0.look("/tasks?page_size=10").ok()?;
+            let waits = |task: &Value| {
+                let message = task["progress"]["message"].as_str().unwrap_or_default();
+                task["kind"] == "features" && message.contains("FlightUnavailableError")
+            };
+            tasks["tasks"].as_array()?.iter().any(waits).then_some(())
+        });
+        offline.start_again().unwrap();
+        asked.join().unwrap()
+    });
+    let cities: Vec<&Value> = found["rows"].as_array().unwrap().iter().map(|row| &row["city"]).collect();
+    assert_eq!(cities, [&json!("Kyoto"), &Value::Null, &json!("Oslo")], "{found}");
+    assert!(offline.joins("'far_plants:city'").unwrap() > before, "the server that is back did not answer");
+}
+
+/// Joins with ties, late rows, a time to live that is over, several entities and time zones. Names of tables and views begin with
+/// `prefix`: those of views are Feast's for all environments.
+fn point_in_time(both: &Both, prefix: &str) {
+    let named = |name: &str| format!("{prefix}{name}");
+    let [pace_view, brief_view, shifts_view, plants_view] = ["pace", "brief", "shifts", "plants"].map(named);
+    both.gold(&pace_view, PACE);
+    both.gold(&shifts_view, SHIFTS);
+    both.gold(&plants_view, PLANTS);
+    let mut pace = view(&pace_view, &pace_view, &["operator_id"], &[("pace", "int64")]);
     pace["source"]["created_timestamp_column"] = json!("made");
     both.view(&pace);
-    let mut brief = view("brief", "pace", &["operator_id"], &[("pace", "int64")]);
+    let mut brief = view(&brief_view, &pace_view, &["operator_id"], &[("pace", "int64")]);
     brief["ttl_seconds"] = json!(86_400);
     both.view(&brief);
-    both.view(&view("shifts", "shifts", &["plant", "shift"], &SHIFT_FEATURES));
-    let mut plants = view("plants", "plants", &["plant"], &[("city", "string")]);
-    plants["source"] = json!({"table_name": "plants"});
+    both.view(&view(&shifts_view, &shifts_view, &["plant", "shift"], &SHIFT_FEATURES));
+    let mut plants = view(&plants_view, &plants_view, &["plant"], &[("city", "string")]);
+    plants["source"] = json!({"table_name": plants_view});
     both.view(&plants);
 
     // The same moment in several zones, before and after everything, a row twice, and rows of nobody.
@@ -170,15 +231,19 @@ fn joins(world: &World) {
         at(Value::Null, "2025-01-03T00:00:00Z", 10),
         at(json!("OP-2"), "2999-01-01T00:00:00Z", 11),
     ]);
-    let request = json!({"features": ["pace:pace", "brief:pace"], "entities": rows, "full_feature_names": true});
+    let features = [format!("{pace_view}:pace"), format!("{brief_view}:pace")];
+    let request = json!({"features": features, "entities": rows, "full_feature_names": true});
     let found = both.ask("/feast/features/historical", &request);
-    let column = |name: &str| found.as_array().unwrap().iter().map(|row| row[name].clone()).collect::<Vec<_>>();
+    let column = |view: &str| {
+        let name = format!("{view}__pace");
+        found.as_array().unwrap().iter().map(|row| row[name.as_str()].clone()).collect::<Vec<_>>()
+    };
     // Of the rows that tie, the one made last; of those, the greatest. A null that was written is one.
     let expected = json!([30, 30, null, 10, 20, null, 201, 201, 201, null, null, 201]);
-    assert_eq!(json!(column("pace__pace")), expected);
+    assert_eq!(json!(column(&pace_view)), expected);
     let expected = json!([31, 31, null, 10, 20, null, 201, null, 201, null, null, null]);
-    assert_eq!(json!(column("brief__pace")), expected, "a day has passed");
-    both.types(&request, "joined_pace");
+    assert_eq!(json!(column(&brief_view)), expected, "a day has passed");
+    both.types(&request, &named("joined_pace"));
 
     let rows = json!([
         {"plant": 1, "shift": "A", "event_timestamp": "2025-01-01T06:00:00Z"},
@@ -189,28 +254,23 @@ fn joins(world: &World) {
         {"plant": 2, "shift": null, "event_timestamp": "2025-01-04T00:00:00Z"},
         {"plant": 3, "shift": "A", "event_timestamp": "2025-01-04T00:00:00Z"},
     ]);
-    let mut features: Vec<String> = SHIFT_FEATURES.iter().map(|(name, _)| format!("shifts:{name}")).collect();
-    features.push("plants:city".to_owned());
+    let mut features: Vec<String> = SHIFT_FEATURES.iter().map(|(name, _)| format!("{shifts_view}:{name}")).collect();
+    features.push(format!("{plants_view}:city"));
     let request = json!({"features": features, "entities": rows});
     let found = both.ask("/feast/features/historical", &request);
     assert_eq!(found[0]["big"], json!(9_007_199_254_740_993_i64), "{found}");
     assert_eq!((&found[5]["note"], &found[5]["city"]), (&Value::Null, &json!("Kyoto")), "each view by its own keys");
-    both.types(&request, "joined_shifts");
+    both.types(&request, &named("joined_shifts"));
 
     // The rows of a table, and no rows at all: the latest of each entity.
+    let askers = named("askers");
     both.gold(
-        "askers",
+        &askers,
         "SELECT operator_id, CAST(t AS TIMESTAMP(6)) AS event_timestamp, n FROM (VALUES ('OP-2', TIMESTAMP '2025-01-02 00:00:00', 1),
             ('OP-1', TIMESTAMP '2025-01-02 00:00:00', 2)) AS t (operator_id, t, n)",
     );
-    both.ask("/feast/features/historical", &json!({"features": ["pace"], "entities": "gold.askers"}));
-    both.ask("/feast/features/historical", &json!({"features": ["shifts", "plants"]}));
-
-    // Feast itself has the views, and the file that it reads is this snapshot's.
-    let registered = world.feast().registered("feature_views", "shifts").unwrap();
-    assert_eq!(registered["spec"]["entities"], json!(["plant", "shift"]), "{registered}");
-    let file = registered["spec"]["batchSource"]["fileOptions"]["uri"].as_str().unwrap();
-    assert!(std::path::Path::new(file).is_file(), "{file}");
+    both.ask("/feast/features/historical", &json!({"features": [pace_view], "entities": format!("gold.{askers}")}));
+    both.ask("/feast/features/historical", &json!({"features": [shifts_view, plants_view]}));
 }
 
 fn online(world: &World) {

@@ -1,7 +1,7 @@
 //! Live tests: the built host beside real engines and catalogs, all at work on the same tables.
 //!
-//! `cargo xtask test --live data` runs them, and `--live ml` those on Kubernetes and on Feast. Without either there is nothing to run. One
-//! file per behaviour; tests share the servers (see [`world`]) and give their tables and namespaces names of their own.
+//! `cargo xtask test --live data` runs them, `--live services` those on MLflow, Feast and the API of ECR, and `--live ml` those on
+//! Kubernetes too. Without any of them there is nothing to run. One file per behaviour; tests share the servers (see [`world`]) and give their tables and namespaces names of their own.
 
 #![expect(
     clippy::unwrap_used,
@@ -14,8 +14,11 @@ mod airbyte;
 mod airbyte_server;
 mod chart;
 mod dbt_trino;
+mod ecr;
 mod engine;
+mod faults;
 mod feast;
+mod feast_faults;
 mod kaniko;
 mod kubernetes;
 mod lake;
@@ -26,6 +29,7 @@ mod private;
 mod races;
 mod reads;
 mod refusals;
+mod shipped;
 mod spark_operator;
 mod spark_plugin;
 mod stacks;
@@ -37,6 +41,7 @@ mod writes;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use asgard_live::ecr::Ecr;
 use asgard_live::feast::Feast;
 use asgard_live::images::Image;
 use asgard_live::installed::Installed;
@@ -71,6 +76,8 @@ fn main() -> ExitCode {
             airbyte_server::trials(&world),
             dbt_trino::trials(&world),
             spark_plugin::trials(&world),
+            faults::trials(&world),
+            shipped::trials(&world),
         ]);
     }
     if Operator::asked_for() {
@@ -93,8 +100,12 @@ fn main() -> ExitCode {
     if Tracker::asked_for() {
         trials.push(tracking::trials(&world));
     }
+    if Ecr::asked_for() {
+        trials.push(ecr::trials(&world));
+    }
     if Feast::asked_for() {
         trials.push(feast::trials(&world));
+        trials.push(feast_faults::trials(&world));
     }
     // All servers at once; whoever needs one waits for it.
     let warm = (!arguments.list && arguments.filter.is_none()).then(|| world::warm_up(&world));

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use asgard_journey::client::Client;
 use asgard_journey::s3::S3;
 use asgard_live::bindings;
+use asgard_live::ecr::Ecr;
 use asgard_live::kubernetes::Kubernetes;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
@@ -52,10 +53,11 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     ]
 }
 
+/// The versions of this model are counted, and all tests share one tracker: no other test has its name.
 fn rolls_over(world: &World) {
     let environment = environment(world, "pods", &json!({}), &json!({}));
-    let first = deployed(&environment, "pairs", &json!({}));
-    assert!(first["ecr_image"].as_str().unwrap().contains("/models/pairs@sha256:"), "{first}");
+    let first = deployed(&environment, "rolled", &json!({}));
+    assert!(first["ecr_image"].as_str().unwrap().contains("/models/rolled@sha256:"), "{first}");
     let url = first["inference_url"].as_str().unwrap().to_owned();
     assert_eq!(first["external_ip"].as_str(), url.strip_prefix("http://"));
     let client = Client::new(&url);
@@ -66,7 +68,7 @@ fn rolls_over(world: &World) {
     assert_eq!(page.status, 200);
 
     let callers = Callers::start(&url);
-    let second = deployed(&environment, "pairs", &json!({}));
+    let second = deployed(&environment, "rolled", &json!({}));
     let versions = callers.end();
     assert!(versions.iter().any(|version| version == "1") && versions.last().unwrap() == "2", "{versions:?}");
     assert_eq!(second["inference_url"].as_str(), Some(url.as_str()));
@@ -81,7 +83,7 @@ fn rolls_over(world: &World) {
     let kubernetes = world.kubernetes();
     let gone = |path: &str| kubernetes.find(path).unwrap().is_none();
     let both =
-        ["/apis/apps/v1/namespaces/pods/deployments/model-pairs", "/api/v1/namespaces/pods/services/model-pairs"];
+        ["/apis/apps/v1/namespaces/pods/deployments/model-rolled", "/api/v1/namespaces/pods/services/model-rolled"];
     until("the model is gone", Duration::from_secs(120), || both.iter().all(|path| gone(path)).then_some(()));
     let left = kubernetes.kubectl(&["-n", "pods", "get", "jobs,secrets", "-o", "name"]).unwrap();
     assert_eq!(left, "", "Jobs are deleted with all that they needed");
@@ -92,7 +94,7 @@ fn rolls_over(world: &World) {
 fn scaled_shared_and_rolled_back(world: &World, environment: &Client, first: &Value, second: &Value) -> Value {
     let kubernetes = world.kubernetes();
     let pods = || -> BTreeSet<String> {
-        let labels = "asgard.dev/service=model-pairs";
+        let labels = "asgard.dev/service=model-rolled";
         let names = kubernetes.kubectl(&["-n", "pods", "get", "pods", "-l", labels, "-o", "name"]).unwrap();
         names.lines().map(str::to_owned).collect()
     };
@@ -119,7 +121,7 @@ fn scaled_shared_and_rolled_back(world: &World, environment: &Client, first: &Va
     let back = served_again(environment, first, &json!({}));
     assert_eq!(back["model_version"], "1");
     assert_eq!(share_of("1", url, 50), 1.0);
-    let canary = "/apis/apps/v1/namespaces/pods/deployments/canary-pairs";
+    let canary = "/apis/apps/v1/namespaces/pods/deployments/canary-rolled";
     until("the canary is gone", Duration::from_secs(120), || kubernetes.find(canary).unwrap().is_none().then_some(()));
     back
 }
@@ -190,7 +192,7 @@ fn fails(world: &World) {
     let s3 = json!({"endpoint": world.s3().endpoint(), "region": "us-east-1", "secret": "keys"});
     let lakehouse = json!({"lakehouse": {"storage": format!("s3://{}/models", S3::BUCKET), "s3": s3}});
     let ecr = json!({
-        "region": "us-east-1", "endpoint": format!("http://{}", world.ecr().address()), "access_key_id": "AKIAEXAMPLE",
+        "region": Ecr::REGION, "endpoint": format!("http://{}", world.ecr().address()), "access_key_id": Ecr::KEY_ID,
         "secret_access_key": "secret://aws", "lifecycle_policy": {"rules": []},
     });
     let environment = environment(world, "bucket-pods", &lakehouse, &json!({"ecr": ecr}));
@@ -232,7 +234,7 @@ fn environment(world: &World, name: &str, more: &Value, build: &Value) -> Client
         changes[section.as_str()] = value.clone();
     }
     let keys = format!("{}:{}", S3::ACCESS_KEY, S3::SECRET_KEY);
-    let client = world.environment_with(name, &[("keys", &keys), ("aws", "example")], &changes).unwrap();
+    let client = world.environment_with(name, &[("keys", &keys), ("aws", Ecr::SECRET)], &changes).unwrap();
     make_features(&client);
     client
 }

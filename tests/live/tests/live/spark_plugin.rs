@@ -9,6 +9,7 @@ use asgard_journey::s3::S3;
 use asgard_live::bindings;
 use asgard_live::nessie::Nessie;
 use asgard_live::operator::Operator;
+use asgard_live::spark_servers::Standalone;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
@@ -16,7 +17,7 @@ use crate::lake::Lake;
 use crate::world::{World, test, until};
 
 /// Two Java machines start for a run, on two cores that much else runs on.
-const RUN_WITHIN: Duration = Duration::from_secs(480);
+pub(crate) const RUN_WITHIN: Duration = Duration::from_secs(480);
 
 /// The journey's statement.
 const SILVER: &str = include_str!("../../../journey/silver.sql");
@@ -63,7 +64,11 @@ impl Way {
 
 /// The part of an environment's document that binds silver to a standalone cluster.
 pub(crate) fn standalone(world: &World) -> Value {
-    let cluster = world.standalone();
+    standalone_on(world, world.standalone())
+}
+
+/// As [`standalone`], on a cluster of a test's own.
+pub(crate) fn standalone_on(world: &World, cluster: &Standalone) -> Value {
     let package = std::env::var("CARGO_MANIFEST_DIR").unwrap();
     let [page, worker] = cluster.pages();
     let configuration = json!({
@@ -116,7 +121,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
 }
 
 /// Starts a run.
-fn begun(lake: &Lake, table: &str, run: &Value) -> String {
+pub(crate) fn begun(lake: &Lake, table: &str, run: &Value) -> String {
     let mut request = json!({"table": table});
     for (field, value) in run.as_object().unwrap() {
         request[field] = value.clone();
@@ -124,12 +129,12 @@ fn begun(lake: &Lake, table: &str, run: &Value) -> String {
     lake.0.post("/spark/transform", &request).unwrap()["run_id"].as_str().unwrap().to_owned()
 }
 
-fn look(lake: &Lake, run: &str, what: &str) -> Value {
+pub(crate) fn look(lake: &Lake, run: &str, what: &str) -> Value {
     lake.0.look(&format!("/spark/transform/{run}/{what}")).unwrap()
 }
 
 /// The status of a run at its end.
-fn ended(lake: &Lake, run: &str) -> Value {
+pub(crate) fn ended(lake: &Lake, run: &str) -> Value {
     until("the run ends", RUN_WITHIN, || {
         let status = look(lake, run, "status");
         matches!(status["state"].as_str(), Some("COMPLETED" | "FAILED" | "CANCELLED")).then_some(status)
@@ -266,7 +271,7 @@ fn once(world: &World) {
 }
 
 /// What is in a table that tests append numbers to, in order.
-fn ids(world: &World, table: &str) -> Vec<Vec<Value>> {
+pub(crate) fn ids(world: &World, table: &str) -> Vec<Vec<Value>> {
     world.branch().query(&format!("SELECT id FROM silver.{table} ORDER BY id")).rows
 }
 

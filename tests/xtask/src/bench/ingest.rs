@@ -1,5 +1,6 @@
 //! PostgreSQL to Iceberg: three million rows of twelve columns through the `postgres` connector, beside `psql` that throws the
-//! same rows away, and beside what Python users take for the same.
+//! same rows away, and beside what Python users take for the same. `PyAirbyte` is none of them: its source-postgres is a container
+//! image, which no package registry has.
 
 use std::process::Command;
 use std::time::Duration;

@@ -7,8 +7,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
+use super::Measurement;
 use super::lab::{Lab, catalog, numbers, script};
-use super::{Measurement, process};
+use super::process::{self, Costs};
 use crate::shell::say;
 use crate::{live, python};
 
@@ -60,22 +61,22 @@ pub(super) fn measure() -> Result<Vec<Measurement>> {
     let beside_pyiceberg = Measurement::new("merge", ours.seconds, Some(seconds), name, "s");
 
     say("Spark's MERGE");
-    let seconds = spark(&lab, &metadata)?;
-    let beside_spark = Measurement::new("merge", ours.seconds, Some(seconds), "Spark MERGE (its session up)", "s");
+    let spark = spark(&lab, &metadata)?;
+    let beside_spark =
+        Measurement::new("merge", ours.seconds, Some(spark.seconds), "Spark MERGE (its session up)", "s");
     Ok(vec![
         beside_pyiceberg.with_costs(ours, theirs).with_rows(CHANGES),
-        beside_spark.with_costs(ours, None).with_rows(CHANGES),
+        beside_spark.with_costs(ours, Some(spark)).with_rows(CHANGES),
     ])
 }
 
-/// The seconds of the statement alone. `metadata`: a line for each table that it copies. What it cost is not told: the work is done
-/// by a child of the process that we can see.
-fn spark(lab: &Lab, metadata: &str) -> Result<f64> {
+/// The costs of the statement alone. `metadata`: a line for each table that it copies.
+fn spark(lab: &Lab, metadata: &str) -> Result<Costs> {
     let folder = lab.peer_folder("spark")?;
     let metadata: Vec<&str> = metadata.lines().collect();
     let mut command = live::spark()?.command(&script("spark_merge.py"), &folder, &metadata)?;
     let (_, printed) = process::run(&mut command, &folder, WITHIN)?.context("Spark did not come to the end")?;
-    printed.trim().parse().with_context(|| format!("Spark printed `{printed}`"))
+    serde_json::from_str(&printed).with_context(|| format!("Spark printed `{printed}`"))
 }
 
 /// Beside `id`, of a number `n`.

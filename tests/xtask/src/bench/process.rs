@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use asgard_journey::host::Host;
 use asgard_journey::processes::family;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::memory;
 
@@ -16,7 +16,7 @@ use super::memory;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// What some work cost a process.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Costs {
     pub(crate) seconds: f64,
     pub(crate) cpu_seconds: f64,
