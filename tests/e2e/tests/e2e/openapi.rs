@@ -41,7 +41,9 @@ fn conforming(world: &World) {
             "--checks",
             "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
         ])
-        .args(["--phases", "examples,coverage,fuzzing", "--max-examples", "15", "--seed", "1", "--workers", "2"])
+        // One worker: in Python 3.11, threads that parse Python at the same time (Hypothesis does, to name lambdas) break each other's count
+        // of its depth, and the run ends with a `SystemError`.
+        .args(["--phases", "examples,coverage,fuzzing", "--max-examples", "15", "--seed", "1", "--workers", "1"])
         .args(["--request-timeout", "60", "--no-color"])
         .env("HOME", world.folder("schemathesis-home"))
         .current_dir(world.folder("schemathesis-home"))
