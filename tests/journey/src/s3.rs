@@ -42,6 +42,17 @@ impl S3 {
     /// # Errors
     /// As [`S3::start`].
     pub fn start_at(weed: &Path, folder: &Path, address: Ipv4Addr) -> Result<Self> {
+        // A port that was free may be somebody's connection a moment later.
+        for _ in 0..4 {
+            match Self::start_once(weed, folder, address) {
+                Err(error) if error.to_string().contains("Port allocation failed") => {}
+                started => return started,
+            }
+        }
+        Self::start_once(weed, folder, address)
+    }
+
+    fn start_once(weed: &Path, folder: &Path, address: Ipv4Addr) -> Result<Self> {
         let data = folder.join("data");
         std::fs::create_dir_all(&data)?;
         let identity = json!({"identities": [{

@@ -164,7 +164,8 @@ pub fn in_pods(kubernetes: &Kubernetes, tracker: &str, name: &str, build: &Value
         granted(&["apps/v1/Deployment", "v1/Service"], &["get", "apply", "delete"]),
         granted(&["v1/Pod"], &["get", "list", "logs"]),
     ]);
-    let small = json!({"resources": {"requests": {"cpu": "200m", "memory": "128Mi"}}});
+    // The containers of several tests, ten of a canary's among them, fit on a node of two cores.
+    let small = json!({"resources": {"requests": {"cpu": "100m", "memory": "128Mi"}}});
     let mut building = json!({
         "namespace": name, "image": kaniko, "copy_image": kubernetes.busybox(), "registry": registry.address(),
         "repository": "models/{model}", "base_image": base, "insecure": true, "pod": small,

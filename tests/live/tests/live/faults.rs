@@ -23,8 +23,12 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
         test(world, "dbt_appends_once_over_a_network_that_fails_or_tells_why_it_did_not", dbt),
         test(world, "a_dbt_that_lost_trino_leaves_no_statement_that_commits_later", dbt_cut_off),
-        test(world, "spark_by_standalone_appends_once_over_networks_that_fail", spark),
     ]
+}
+
+/// A quarter of an hour on two cores: there is a job of Spark's for each fault.
+pub(crate) fn of_spark(world: &Arc<World>) -> Vec<Trial> {
+    vec![test(world, "spark_by_standalone_appends_once_over_networks_that_fail", spark)]
 }
 
 fn model(name: &str, sql: &str) -> Value {

@@ -81,6 +81,7 @@ fn main() -> ExitCode {
         ]);
     }
     if Operator::asked_for() {
+        trials.push(faults::of_spark(&world));
         trials.push(spark_operator::trials(&world));
         trials.push(stacks::trials(&world));
     }
