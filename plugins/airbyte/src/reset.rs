@@ -66,10 +66,7 @@ pub fn done(host: &dyn Host, ingestion: &Ingestion) -> Result<()> {
 }
 
 /// The reset's job did not do it: the next sync asks for another.
-///
-/// # Errors
-/// `forbidden` without the grant.
-pub fn failed(host: &dyn Host, ingestion: &Ingestion) -> Result<()> {
+fn failed(host: &dyn Host, ingestion: &Ingestion) -> Result<()> {
     note(host, ingestion, &Noted { under_way: None, ..recall(host, ingestion)? })
 }
 

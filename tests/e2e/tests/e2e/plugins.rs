@@ -288,8 +288,8 @@ fn stored_ones(world: &World) {
         (client.get(&status).unwrap()["state"] == "COMPLETED").then_some(())
     });
     let mlops = format!("{base}/mlops");
-    let first = deployed(&client, &mlops);
-    let second = deployed(&client, &mlops);
+    let first = deployed(&client, &mlops, "long-ago", Duration::from_secs(60));
+    let second = deployed(&client, &mlops, "long-ago", Duration::from_secs(60));
     assert_eq!((&first["model_version"], &second["model_version"]), (&json!("1"), &json!("2")));
     client.get(second["endpoints"]["health"].as_str().unwrap()).unwrap();
     let versions = || client.get(&format!("{mlops}/models/long-ago")).unwrap()["latest_versions"].clone();
@@ -305,10 +305,10 @@ fn stored_ones(world: &World) {
 }
 
 /// One more version of a model.
-fn deployed(client: &Client, mlops: &str) -> Value {
-    let made = client.post(&format!("{mlops}/deploy"), &modeller::deployment("long-ago")).unwrap();
+pub(crate) fn deployed(client: &Client, mlops: &str, model: &str, within: Duration) -> Value {
+    let made = client.post(&format!("{mlops}/deploy"), &modeller::deployment(model)).unwrap();
     let path = format!("{mlops}/deployments/{}", made["deployment_id"].as_str().unwrap());
-    let made = until("the deployment ends", Duration::from_secs(60), || {
+    let made = until("the deployment ends", within, || {
         let made = client.get(&path).ok()?;
         matches!(made["status"].as_str(), Some("deployed" | "failed")).then_some(made)
     });

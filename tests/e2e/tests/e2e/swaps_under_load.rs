@@ -12,7 +12,7 @@ use asgard_journey::steps::Journey;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
-use crate::plugins::other_bytes;
+use crate::plugins::{deployed, other_bytes};
 use crate::swaps::register;
 use crate::world::{MODEL_WITHIN, World, ended_job, fixture, gold, test, until};
 
@@ -74,7 +74,7 @@ fn swapped(world: &World) {
             let mut number = 0;
             while !over.load(Ordering::Relaxed) {
                 number += 1;
-                let made = deployed(&client);
+                let made = deployed(&client, &format!("{MODELLED}/mlops"), "swapped", Duration::from_secs(120));
                 assert_eq!(made["model_version"], number.to_string(), "{made}");
             }
         });
@@ -128,18 +128,6 @@ fn modelled(version: &str) -> Value {
     let mut document = json!({"name": "modelled"});
     modeller::bind(&mut document, version);
     document
-}
-
-/// One more version of a model.
-fn deployed(client: &Client) -> Value {
-    let made = client.post(&format!("{MODELLED}/mlops/deploy"), &modeller::deployment("swapped")).unwrap();
-    let path = format!("{MODELLED}/mlops/deployments/{}", made["deployment_id"].as_str().unwrap());
-    let made = until("the deployment ends", Duration::from_secs(120), || {
-        let made = client.get(&path).ok()?;
-        matches!(made["status"].as_str(), Some("deployed" | "failed")).then_some(made)
-    });
-    assert_eq!(made["status"], "deployed", "{made}");
-    made
 }
 
 /// All tasks have succeeded, and those of these kinds by both versions of their plugins.

@@ -6,11 +6,11 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 
 use asgard_live::ecr::Ecr;
-use asgard_live::tracker::Tracker;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
 use crate::models::{ended, ended_again, make_features};
+use crate::tracking::beside;
 use crate::world::{World, test};
 
 /// Of the environment.
@@ -25,14 +25,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
 
 fn signs(world: &World) {
     let (ecr, tracker) = (world.ecr(), world.tracker());
-    let changes = json!({
-        "programs": {"python": {"type": "path", "path": Tracker::python().unwrap()}},
-        "training": {
-            "plugin": "mlflow", "configuration": {"tracking_uri": tracker.url()},
-            "grants": {"http": [{"host": tracker.url().trim_start_matches("http://")}], "processes": ["python"], "objects": true},
-        },
-        "serving": {"plugin": "local-serving", "grants": {"services": ["python"], "objects": true}},
-    });
+    let changes = beside(tracker);
     let secrets = [
         ("right", Ecr::SECRET),
         ("wrong", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYANOTHERKEY"),

@@ -7,7 +7,7 @@ use asgard_journey::database::Database;
 use asgard_journey::s3::S3;
 use asgard_live::tracker::Tracker;
 use libtest_mimic::Trial;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::models::{deployed, make_features, remove};
 use crate::world::{World, test};
@@ -25,18 +25,23 @@ for found in store.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents",
     print(found["Key"])
 "#;
 
-fn serves(world: &World) {
-    let database = Database::start(&world.folder("tracking-database")).unwrap();
-    let mut tracker =
-        Tracker::start_on(&database.url(), world.s3(), &world.folder("tracking"), world.address()).unwrap();
-    let changes = json!({
+/// Models are trained and served on this machine, beside a tracker.
+pub(crate) fn beside(tracker: &Tracker) -> Value {
+    json!({
         "programs": {"python": {"type": "path", "path": Tracker::python().unwrap()}},
         "training": {
             "plugin": "mlflow", "configuration": {"tracking_uri": tracker.url()},
             "grants": {"http": [{"host": tracker.url().trim_start_matches("http://")}], "processes": ["python"], "objects": true},
         },
         "serving": {"plugin": "local-serving", "grants": {"services": ["python"], "objects": true}},
-    });
+    })
+}
+
+fn serves(world: &World) {
+    let database = Database::start(&world.folder("tracking-database")).unwrap();
+    let mut tracker =
+        Tracker::start_on(&database.url(), world.s3(), &world.folder("tracking"), world.address()).unwrap();
+    let changes = beside(&tracker);
     let environment = world.environment_with("tracking", &[], &changes).unwrap();
     make_features(&environment);
     let deployment = deployed(&environment, "tracked", &json!({"replicas": 1}));
