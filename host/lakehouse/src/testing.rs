@@ -44,10 +44,27 @@ impl Folder {
         .unwrap()
     }
 
+    /// With so many keys of a merge in memory, the others in files.
+    pub(crate) async fn open_holding(&self, keys: usize) -> Tables {
+        let mut tables = self.open().await;
+        Arc::get_mut(&mut tables.inner).unwrap().held_keys = keys;
+        tables
+    }
+
     /// Names of the files below a folder of the lakehouse.
     pub(crate) fn files(&self, below: &str) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(self.0.path().join(below)) else { return Vec::new() };
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+}
+
+/// A small generator: the same seed gives the same run.
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    pub(crate) fn roll(&mut self, below: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % below
     }
 }
 

@@ -10,7 +10,7 @@ use datafusion::arrow::compute::{concat_batches, filter_record_batch};
 use iceberg::spec::SchemaRef;
 
 use super::decode::Decoder;
-use super::{Staged, StreamWriter};
+use super::{Staged, StreamWriter, open};
 use crate::tables::parts::{Changes, Keys, Operation, Written};
 use crate::types::{Caster, placeholder};
 
@@ -58,7 +58,7 @@ impl StreamWriter {
     pub fn truncate(&mut self) -> Result<()> {
         self.check_merges("a truncation")?;
         (self.files, self.finished, self.replaces) = (None, Written::nothing(&self.staging), true);
-        self.keys = Some(Keys::new(&self.schema, &self.target.primary_key)?.of_emptied_table());
+        self.keys = open::keys(&self.tables, &self.schema, &self.target, true)?;
         Ok(())
     }
 
@@ -126,7 +126,7 @@ impl StreamWriter {
         // Last of all that may refuse the rows: keys are counted by the rows that are written.
         if let Some(keys) = &mut self.keys {
             let operations = if operations.is_empty() { None } else { Some(operations.as_slice()) };
-            keys.add(&of_keys, Changes { operations, kept: &kept, previous })?;
+            keys.add(&of_keys, Changes { operations, kept: &kept, previous }).await?;
         }
         self.write(batch).await
     }

@@ -28,8 +28,8 @@ impl StreamWriter {
         let checkpoint = Checkpoint { state, sync_id: self.target.sync_id.clone(), records, complete };
         let mut work = match self.keys.take() {
             Some(keys) => {
-                self.keys = open::keys(&self.schema, &self.target, false)?;
-                let mut incoming = Incoming { written, keys, repeated: Repeated::LastWins };
+                self.keys = open::keys(&self.tables, &self.schema, &self.target, false)?;
+                let mut incoming = Incoming::new(written, keys, Repeated::LastWins).await?;
                 if !incoming.keys.is_settled() || !self.stages_in_place() {
                     let writer = self.file_writer(&self.schema)?;
                     incoming.settle(&self.tables.inner, writer, &self.schema).await?;

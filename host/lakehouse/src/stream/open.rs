@@ -37,7 +37,7 @@ impl StreamWriter {
             caster: Caster::new(to_arrow(&schema)),
             files: None,
             finished: Written::nothing(&staging),
-            keys: keys(&schema, &target, opened.replaces)?,
+            keys: keys(&tables, &schema, &target, opened.replaces)?,
             found,
             replaces: opened.replaces,
             committed,
@@ -83,11 +83,11 @@ fn decoder(schema: &SchemaRef, target: &StreamTarget) -> Decoder {
 }
 
 /// Of a stream that is merged.
-pub(super) fn keys(schema: &SchemaRef, target: &StreamTarget, replaces: bool) -> Result<Option<Keys>> {
+pub(super) fn keys(tables: &Tables, schema: &SchemaRef, target: &StreamTarget, replaces: bool) -> Result<Option<Keys>> {
     if !target.merges() {
         return Ok(None);
     }
-    let keys = Keys::new(schema, &target.primary_key)?;
+    let keys = Keys::new(schema, &target.primary_key, tables.inner.held_keys)?;
     Ok(Some(if replaces { keys.of_emptied_table() } else { keys }))
 }
 

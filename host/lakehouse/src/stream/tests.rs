@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::storage::StorageLocation;
-use crate::testing::{Folder, columns, content, ipc, name, table};
+use crate::testing::{Dice, Folder, columns, content, ipc, name, table};
 
 mod changes;
 mod laid_out;
@@ -259,16 +259,6 @@ async fn a_table_that_another_writer_changes_meanwhile_keeps_both() {
         content(&tables, "bronze.orders").await,
         json!([{"extra": 1, "id": 9, "v": "other"}, {"extra": null, "id": 1, "v": "A"}])
     );
-}
-
-/// A small generator: the same seed gives the same run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, below: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % below
-    }
 }
 
 /// Runs one sync of rows 0 to 30, ended at random moments, commits included, and taken up again until it is complete.

@@ -38,6 +38,15 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
+    /// Of a write whose last row has come.
+    ///
+    /// # Errors
+    /// `unavailable` for a full disk.
+    pub(crate) async fn new(written: Written, mut keys: Keys, repeated: Repeated) -> Result<Self> {
+        keys.finish().await?;
+        Ok(Self { written, keys, repeated })
+    }
+
     /// Writes changes anew: of each key the last row only, where the table's layout puts it. The files are still in the order
     /// in which the rows came, which is what [`Found::last`] counts by. Rows that lack values are completed against the table,
     /// and settled then: see [`super::partial`].
@@ -91,7 +100,7 @@ pub(super) async fn affected(
         let mut keys = read::rows(&tables.io, vec![file.scan.clone()], compared.clone());
         let mut holds = false;
         while let Some(batch) = keys.try_next().await? {
-            let found = incoming.keys.find(&batch)?;
+            let found = incoming.keys.find(&batch).await?;
             if incoming.repeated == Repeated::Refused && found.iter().flatten().any(|found| found.count > 1) {
                 let columns: Vec<&str> =
                     batch.schema_ref().fields().iter().map(|field| field.name().as_str()).collect();
@@ -127,8 +136,8 @@ async fn rewrite(
     let all: Vec<i32> = schema.as_struct().fields().iter().map(|field| field.id).collect();
     let mut rows = read::rows(&tables.io, files, fields(schema, &all));
     while let Some(batch) = rows.try_next().await? {
-        let mask: BooleanArray =
-            keys.find(&batch)?.into_iter().enumerate().map(|(index, found)| Some(kept(index, found))).collect();
+        let found = keys.find(&batch).await?;
+        let mask: BooleanArray = found.into_iter().enumerate().map(|(index, found)| Some(kept(index, found))).collect();
         writer.write(filtered(&batch, &mask)?).await?;
     }
     writer.finish().await

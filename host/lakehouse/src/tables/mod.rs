@@ -23,6 +23,8 @@ mod load;
 mod loaded;
 pub(crate) mod maintenance;
 pub(crate) mod manifests;
+#[cfg(test)]
+mod merging_tests;
 mod metrics;
 mod partial;
 pub(crate) mod properties;
@@ -103,6 +105,8 @@ pub(crate) struct Inner {
     pub(crate) stores: Stores,
     /// Where the Iceberg crate's own reader does its work.
     pub(crate) runtime: Runtime,
+    /// Keys of one merge that are in memory at once.
+    pub(crate) held_keys: usize,
     /// URL of the folder of tables without a location of their own.
     warehouse: String,
     /// The newest metadata and what was made of it, by table. Metadata files never change, so what was made of one stays true.
@@ -183,6 +187,7 @@ impl Tables {
             io: file_io(&stores),
             stores,
             runtime: Runtime::current(),
+            held_keys: keys::HELD_KEYS,
             warehouse: storage.url(),
             cache: Mutex::default(),
         });

@@ -16,7 +16,7 @@ use iceberg::spec::SchemaRef;
 
 use super::files::{FileWriter, Written};
 use super::keyed::{self, Incoming};
-use super::keys::{Bytes, Origin};
+use super::keys::{Fingerprint, Origin};
 use super::read::{self, ScanFile};
 use super::{Inner, TableState};
 
@@ -39,7 +39,7 @@ pub(crate) async fn complete(
     let mut ordinal = 0;
     while let Some(batch) = rows.try_next().await? {
         let mut mask = Vec::with_capacity(batch.num_rows());
-        for found in incoming.keys.find(&batch)? {
+        for found in incoming.keys.find(&batch).await? {
             mask.push(Some(found.is_none_or(|found| found.last == Some(ordinal))));
             ordinal += 1;
         }
@@ -57,13 +57,13 @@ async fn collect(
     schema: &SchemaRef,
 ) -> Result<Values> {
     let mut written: HashMap<u64, Vec<i32>> = HashMap::new();
-    let mut of_table: HashMap<Bytes, Vec<i32>> = HashMap::new();
+    let mut of_table: HashMap<Fingerprint, Vec<i32>> = HashMap::new();
     let mut columns: HashSet<i32> = incoming.keys.field_ids().iter().copied().collect();
     for (column, origin) in incoming.keys.origins() {
         columns.insert(*column);
         match origin {
             Origin::Written(row) => written.entry(*row).or_default().push(*column),
-            Origin::Table(key) => of_table.entry(key.clone()).or_default().push(*column),
+            Origin::Table(key) => of_table.entry(*key).or_default().push(*column),
         }
     }
     // In the schema's order: positions in the batches follow from it.
@@ -87,9 +87,9 @@ async fn collect(
         let mut rows = read::rows(&tables.io, files, keyed::fields(schema, &ids));
         while let Some(batch) = rows.try_next().await? {
             for (index, key) in incoming.keys.of(&batch)?.into_iter().enumerate() {
-                let Some((key, wanted)) = key.and_then(|key| of_table.get_key_value(&key)) else { continue };
-                for column in wanted {
-                    values.insert((*column, Origin::Table(key.clone())), value(&batch, index, &ids, *column)?);
+                let Some(key) = key else { continue };
+                for column in of_table.get(&key).into_iter().flatten() {
+                    values.insert((*column, Origin::Table(key)), value(&batch, index, &ids, *column)?);
                 }
             }
         }
@@ -113,7 +113,7 @@ fn value(batch: &RecordBatch, row: usize, ids: &[i32], column: i32) -> Result<Ar
 fn filled(batch: &RecordBatch, incoming: &Incoming, ids: &[i32], values: &Values) -> Result<RecordBatch> {
     let mut lacking: HashMap<i32, Vec<(usize, &ArrayRef)>> = HashMap::new();
     for (row, key) in incoming.keys.of(batch)?.into_iter().enumerate() {
-        for lacks in key.iter().flat_map(|key| incoming.keys.lacking(key)) {
+        for lacks in key.into_iter().flat_map(|key| incoming.keys.lacking(key)) {
             if let Some(value) = values.get(lacks) {
                 lacking.entry(lacks.0).or_default().push((row, value));
             }

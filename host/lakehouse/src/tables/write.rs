@@ -78,14 +78,16 @@ impl Tables {
 
         let mut writer = self.writer(&location, &target)?;
         let mut keys = match write.mode {
-            WriteMode::Merge | WriteMode::DeleteInsert => Some(Keys::new(&target.schema, &write.key)?),
+            WriteMode::Merge | WriteMode::DeleteInsert => {
+                Some(Keys::new(&target.schema, &write.key, self.inner.held_keys)?)
+            }
             WriteMode::Replace | WriteMode::Append => None,
         };
         let caster = Caster::new(Arc::clone(writer.arrow_schema()));
         while let Some(batch) = rows.next().await {
             let batch = caster.cast(&batch.map_err(error::rows)?)?;
             if let Some(keys) = &mut keys {
-                keys.add(&batch, Changes::default())?;
+                keys.add(&batch, Changes::default()).await?;
             }
             writer.write(batch).await?;
         }
@@ -105,7 +107,7 @@ impl Tables {
             Some(keys) => {
                 let merge = write.mode == WriteMode::Merge;
                 let repeated = if merge { Repeated::Refused } else { Repeated::Added };
-                Work::Keyed(Box::new(Incoming { written, keys, repeated }))
+                Work::Keyed(Box::new(Incoming::new(written, keys, repeated).await?))
             }
             None => Work::Plain(written),
         };

@@ -31,7 +31,7 @@ use crate::types::{Oid, TypeEntries};
 use crate::wire::Failure;
 
 /// A checkpoint comes after the transaction that reaches so many changes. Each one rewrites files of the tables, so few are
-/// better; the host holds the keys of all changes between two in memory, about a hundred bytes each.
+/// better; the host holds the values that updates between two left alone in memory.
 const CHANGES_PER_CHECKPOINT: u64 = 200_000;
 
 /// So long the server is left alone when it had nothing to send and is not there yet.

@@ -177,9 +177,10 @@ async fn the_last_word_of_each_key_counts_wherever_its_rows_go() {
     for layout in layouts() {
         for seed in 0..4 {
             let mode = [SyncMode::IncrementalMerge, SyncMode::ChangeDataCapture][seed as usize % 2];
-            let told = format!("{layout:?}, {mode:?}, seed {seed}");
+            let held = [usize::MAX, 4][seed as usize / 2];
+            let told = format!("{layout:?}, {mode:?}, seed {seed}, {held} keys in memory");
             let (folder, mut dice) = (Folder::new(), Dice(seed));
-            let tables = folder.open().await;
+            let tables = folder.open_holding(held).await;
             let mut model = laid_out(&folder, &tables, &layout, &mut dice).await;
             // Rows that no change is for are laid out with their file, which holds others: see `check_file`.
             let mut writer = StreamWriter::open(tables.clone(), orders(&folder, mode, "s2")).await.unwrap();
@@ -197,7 +198,7 @@ async fn the_last_word_of_each_key_counts_wherever_its_rows_go() {
             writer.finish_files().await.unwrap();
             crash(writer);
             drop(tables);
-            let tables = folder.open().await;
+            let tables = folder.open_holding(held).await;
             let mut writer = StreamWriter::open(tables.clone(), orders(&folder, mode, "s2")).await.unwrap();
             assert_eq!(writer.found().unwrap().state, b"2", "{told}");
             check(&folder, &tables, &model, &told).await;
@@ -220,7 +221,7 @@ async fn a_stream_that_starts_over_fills_the_tables_layout_anew() {
     for layout in layouts() {
         let told = format!("{layout:?}");
         let (folder, mut dice) = (Folder::new(), Dice(7));
-        let tables = folder.open().await;
+        let tables = folder.open_holding(2).await;
         laid_out(&folder, &tables, &layout, &mut dice).await;
         let reset = StreamTarget { ingestion_id: "ingestion/1".to_owned(), ..orders(&folder, MERGE, "s2") };
         let mut writer = StreamWriter::open(tables.clone(), reset).await.unwrap();
@@ -246,7 +247,7 @@ async fn a_stream_that_starts_over_fills_the_tables_layout_anew() {
 async fn columns_evolve_while_rows_of_a_laid_out_table_are_staged() {
     for layout in layouts() {
         let (folder, mut dice) = (Folder::new(), Dice(3));
-        let tables = folder.open().await;
+        let tables = folder.open_holding(2).await;
         let mut model = laid_out(&folder, &tables, &layout, &mut dice).await;
         let mut writer = StreamWriter::open(tables.clone(), orders(&folder, MERGE, "s2")).await.unwrap();
         let row = json!({"id": 1, "region": "south", "v": "before", "big": "of before"});

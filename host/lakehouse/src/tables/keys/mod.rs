@@ -1,22 +1,40 @@
 //! The keys of rows that are merged into a table.
 //!
-//! All keys of one write are held in memory, about a hundred bytes each; the rows themselves are in files. A key with a null
-//! in it is equal to nothing, as in SQL: such rows are always added and never replaced.
+//! Of each key there is a [`Fingerprint`], in memory while they are few and in temporary files beyond that: see [`index`]. Only
+//! what rows lack ([`Origin`]) is in memory for as many rows as there are. A key with a null in it is equal to nothing, as in SQL:
+//! such rows are always added and never replaced.
+//!
+//! Keys are compared in the widest type that their columns can become ([`evolution::widens`]), so a column that is widened while
+//! rows are staged changes no fingerprint.
+
+mod fingerprint;
+mod index;
+mod run;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_schema::{FieldRef, Schema as ArrowSchema, SchemaRef as ArrowSchemaRef};
+use arrow_cast::cast;
+use arrow_schema::{
+    ArrowError, DECIMAL128_MAX_PRECISION, DataType, FieldRef, Schema as ArrowSchema, SchemaRef as ArrowSchemaRef,
+};
 use asgard_contract::{Error, Result};
 use datafusion::arrow::row::{RowConverter, SortField};
 use iceberg::spec::{DataFile, Schema};
 
+pub(crate) use fingerprint::Fingerprint;
+pub(crate) use index::{Found, HELD_KEYS};
+
+use self::fingerprint::Fingerprints;
+use self::index::Index;
 use super::{evolution, metrics};
 use crate::types;
 
-/// A key, encoded so that bytes compare as values do.
-pub(crate) type Bytes = Box<[u8]>;
+/// A value, encoded so that bytes compare as values do.
+type Bytes = Box<[u8]>;
 
 /// What happens to the row of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,23 +43,13 @@ pub(crate) enum Operation {
     Delete,
 }
 
-/// What the rows of a write say about one key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Found {
-    /// The last row with this key, counted over all written rows as they came: files that are looked through for it must be in
-    /// that order too. None = the last word was to delete it.
-    pub(crate) last: Option<u64>,
-    /// Rows written with it.
-    pub(crate) count: u32,
-}
-
 /// Where the value is that an update left alone.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Origin {
     /// In a row of this write.
     Written(u64),
     /// In the table's row with this key.
-    Table(Bytes),
+    Table(Fingerprint),
 }
 
 /// What rows of changes say beside their values.
@@ -64,20 +72,22 @@ pub(crate) struct Keys {
     /// One for each column, to compare with a file's bounds.
     each: Vec<RowConverter>,
     bounds: Vec<Option<(Bytes, Bytes)>>,
-    found: HashMap<Bytes, Found>,
+    fingerprints: Fingerprints,
+    index: Index,
     /// Of keys whose last row lacks values: the columns, and where their values are.
-    partial: HashMap<Bytes, Vec<(i32, Origin)>>,
+    partial: HashMap<Fingerprint, Vec<(i32, Origin)>>,
     rows: u64,
     deletes: bool,
-    repeats: bool,
     /// Nothing in the table counts any more.
     emptied: bool,
 }
 
 impl Keys {
+    /// `held`: so many are in memory at once.
+    ///
     /// # Errors
     /// `invalid-input` for a key that is no column of the table, or of a type that has no order.
-    pub(crate) fn new(schema: &Schema, key: &[String]) -> Result<Self> {
+    pub(crate) fn new(schema: &Schema, key: &[String], held: usize) -> Result<Self> {
         let refused = |message: String| Err(Error::invalid("key", message));
         if key.is_empty() {
             return refused("merging finds rows by a key: name its columns".to_owned());
@@ -97,20 +107,19 @@ impl Keys {
             ids.push(field.id);
             fields.push(Arc::clone(&arrow.fields()[arrow.index_of(name).map_err(|e| Error::internal(e.to_string()))?]));
         }
-        let sort = |field: &FieldRef| SortField::new(field.data_type().clone());
-        let converter =
-            |fields: Vec<SortField>| RowConverter::new(fields).map_err(|error| Error::internal(error.to_string()));
+        let sort = |field: &FieldRef| SortField::new(widest(field.data_type()));
+        let converter = |fields: Vec<SortField>| RowConverter::new(fields).map_err(failed);
         Ok(Self {
             whole: converter(fields.iter().map(sort).collect())?,
             each: fields.iter().map(|field| converter(vec![sort(field)])).collect::<Result<_>>()?,
             bounds: vec![None; fields.len()],
             schema: Arc::new(ArrowSchema::new(fields)),
             ids,
-            found: HashMap::new(),
+            fingerprints: Fingerprints::default(),
+            index: Index::new(held),
             partial: HashMap::new(),
             rows: 0,
             deletes: false,
-            repeats: false,
             emptied: false,
         })
     }
@@ -124,53 +133,17 @@ impl Keys {
     /// The same keys in a table whose columns have evolved.
     ///
     /// # Errors
-    /// Those of [`Keys::new`].
+    /// Those of [`Keys::new`], and `unavailable` where a column of the key is another now: that of the written rows is gone.
     pub(crate) fn evolved(self, schema: &Schema, key: &[String]) -> Result<Self> {
-        let mut keys = Self::new(schema, key)?;
-        keys.emptied = self.emptied;
-        if keys.schema.fields().iter().map(|field| field.data_type()).eq(self
-            .schema
-            .fields()
-            .iter()
-            .map(|f| f.data_type()))
-        {
-            return Ok(Self { schema: keys.schema, ..self });
+        let anew = Self { emptied: self.emptied, ..Self::new(schema, key, self.index.limit)? };
+        if self.is_empty() {
+            return Ok(anew);
         }
-        let caster = types::Caster::new(Arc::clone(&keys.schema));
-        let anew = |old: &Bytes| -> Result<(Bytes, Vec<ArrayRef>)> {
-            let failed = |error: arrow_schema::ArrowError| Error::internal(error.to_string());
-            let parser = self.whole.parser();
-            let columns = self.whole.convert_rows([parser.parse(old)]).map_err(failed)?;
-            let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(failed)?;
-            let columns = caster.cast(&batch)?.columns().to_vec();
-            Ok((keys.whole.convert_columns(&columns).map_err(failed)?.row(0).data().into(), columns))
-        };
-        let mut found = HashMap::with_capacity(self.found.len());
-        let mut all = Vec::new();
-        for (old, what) in &self.found {
-            let (key, columns) = anew(old)?;
-            found.insert(key, *what);
-            all.push(columns);
+        // A column that keeps its id keeps its type too, or has a wider one.
+        if anew.ids == self.ids {
+            return Ok(Self { schema: anew.schema, ..self });
         }
-        let mut partial = HashMap::with_capacity(self.partial.len());
-        for (old, origins) in &self.partial {
-            let origins = origins.iter().map(|(column, origin)| {
-                Ok((
-                    *column,
-                    match origin {
-                        Origin::Written(row) => Origin::Written(*row),
-                        Origin::Table(key) => Origin::Table(anew(key)?.0),
-                    },
-                ))
-            });
-            partial.insert(anew(old)?.0, origins.collect::<Result<Vec<_>>>()?);
-        }
-        (keys.found, keys.partial) = (found, partial);
-        (keys.rows, keys.deletes, keys.repeats) = (self.rows, self.deletes, self.repeats);
-        for columns in all {
-            keys.widen(&columns)?;
-        }
-        Ok(keys)
+        Err(Error::unavailable("columns of the key were replaced while rows were staged by them: run it again"))
     }
 
     /// The key's columns, in the table's types.
@@ -183,12 +156,17 @@ impl Keys {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.found.is_empty()
+        self.index.is_empty()
     }
 
-    /// Whether what was written differs from what the table is to get: a key came twice, or was deleted.
+    /// After the last row: from here on all is known.
+    pub(super) async fn finish(&mut self) -> Result<()> {
+        self.index.finish().await
+    }
+
+    /// Whether what was written is what the table is to get: no key came twice, and none was deleted.
     pub(crate) fn is_settled(&self) -> bool {
-        !self.repeats && !self.deletes
+        !self.index.repeats() && !self.deletes
     }
 
     /// Some rows lack values that have to be found.
@@ -202,22 +180,27 @@ impl Keys {
     }
 
     /// What the last row of a key lacks.
-    pub(crate) fn lacking(&self, key: &[u8]) -> &[(i32, Origin)] {
-        self.partial.get(key).map_or(&[], Vec::as_slice)
+    pub(crate) fn lacking(&self, key: Fingerprint) -> &[(i32, Origin)] {
+        self.partial.get(&key).map_or(&[], Vec::as_slice)
     }
 
-    /// Takes note of rows in their order.
-    pub(crate) fn add(&mut self, batch: &RecordBatch, changes: Changes<'_>) -> Result<()> {
+    /// Takes note of rows in their order: of all of them, or of none where it fails.
+    pub(crate) async fn add(&mut self, batch: &RecordBatch, changes: Changes<'_>) -> Result<()> {
         let (columns, keys) = self.encoded(batch)?;
         self.widen(&columns)?;
         let previous = match changes.previous {
             Some(previous) => {
                 let (columns, keys) = self.encoded(previous)?;
                 self.widen(&columns)?;
-                Some(keys)
+                keys
             }
-            None => None,
+            None => Vec::new(),
         };
+        self.index.make_room(keys.len() + previous.len()).await?;
+        if !changes.kept.is_empty() {
+            self.index.recall(&keys).await?;
+            self.index.recall(&previous).await?;
+        }
         for (index, key) in keys.into_iter().enumerate() {
             let operation =
                 changes.operations.and_then(|operations| operations.get(index)).copied().unwrap_or(Operation::Write);
@@ -228,78 +211,64 @@ impl Keys {
                 self.deletes = true;
             }
             let Some(key) = key else { continue };
-            let before =
-                previous.as_ref().and_then(|keys| keys.get(index).cloned().flatten()).filter(|before| *before != key);
+            let before = previous.get(index).copied().flatten().filter(|before| *before != key);
             let origins = match operation {
-                Operation::Write => self.origins_of(before.as_ref().unwrap_or(&key), changes.kept),
+                Operation::Write => self.origins_of(before.unwrap_or(key), changes.kept),
                 Operation::Delete => Vec::new(),
             };
             if let Some(before) = before {
                 self.deletes = true;
                 self.partial.remove(&before);
-                self.found.entry(before).or_insert(Found { last: None, count: 0 }).last = None;
+                self.index.delete(before);
             }
             if origins.is_empty() {
                 self.partial.remove(&key);
             } else {
-                self.partial.insert(key.clone(), origins);
+                self.partial.insert(key, origins);
             }
-            let found = self.found.entry(key).or_insert(Found { last: None, count: 0 });
             match operation {
-                Operation::Write => {
-                    self.repeats |= found.count > 0;
-                    found.count += 1;
-                    found.last = Some(ordinal);
-                }
-                Operation::Delete => found.last = None,
+                Operation::Write => self.index.write(key, ordinal),
+                Operation::Delete => self.index.delete(key),
             }
         }
         Ok(())
     }
 
     /// Where the values of columns are that the row of a key has now.
-    fn origins_of(&self, key: &Bytes, columns: &[i32]) -> Vec<(i32, Origin)> {
-        let of = |column: &i32| match self.found.get(key) {
+    fn origins_of(&self, key: Fingerprint, columns: &[i32]) -> Vec<(i32, Origin)> {
+        let found = self.index.held(key);
+        let of = |column: &i32| match found {
             Some(Found { last: Some(row), .. }) => {
                 let inherited = self.lacking(key).iter().find(|(lacking, _)| lacking == column);
-                Some((*column, inherited.map_or(Origin::Written(*row), |(_, origin)| origin.clone())))
+                Some((*column, inherited.map_or(Origin::Written(row), |(_, origin)| *origin)))
             }
             // The row was deleted: there is no value.
             Some(Found { last: None, .. }) => None,
             None if self.emptied => None,
-            None => Some((*column, Origin::Table(key.clone()))),
+            None => Some((*column, Origin::Table(key))),
         };
         columns.iter().filter_map(of).collect()
     }
 
     /// The key of each row of a batch; none for one with a null in it.
-    pub(crate) fn of(&self, batch: &RecordBatch) -> Result<Vec<Option<Bytes>>> {
+    pub(crate) fn of(&self, batch: &RecordBatch) -> Result<Vec<Option<Fingerprint>>> {
         self.encoded(batch).map(|(_, keys)| keys)
     }
 
-    fn encoded(&self, batch: &RecordBatch) -> Result<(Vec<ArrayRef>, Vec<Option<Bytes>>)> {
+    fn encoded(&self, batch: &RecordBatch) -> Result<(Vec<ArrayRef>, Vec<Option<Fingerprint>>)> {
         let columns = self.columns(batch)?;
-        let rows = self.whole.convert_columns(&columns).map_err(|error| Error::internal(error.to_string()))?;
+        let rows = self.whole.convert_columns(&columns).map_err(failed)?;
         let key = |index: usize| {
             let has_null = columns.iter().any(|column| column.is_null(index));
-            (!has_null).then(|| Bytes::from(rows.row(index).data()))
+            (!has_null).then(|| self.fingerprints.of(rows.row(index).data()))
         };
         let keys = (0..batch.num_rows()).map(key).collect();
         Ok((columns, keys))
     }
 
     /// What is known of the key of each row of a batch.
-    pub(crate) fn find(&self, batch: &RecordBatch) -> Result<Vec<Option<Found>>> {
-        let columns = self.columns(batch)?;
-        let rows = self.whole.convert_columns(&columns).map_err(|error| Error::internal(error.to_string()))?;
-        Ok((0..batch.num_rows())
-            .map(|index| {
-                if columns.iter().any(|column| column.is_null(index)) {
-                    return None;
-                }
-                self.found.get(rows.row(index).data()).copied()
-            })
-            .collect())
+    pub(crate) async fn find(&self, batch: &RecordBatch) -> Result<Vec<Option<Found>>> {
+        self.index.find(self.of(batch)?).await
     }
 
     /// Whether a file may hold one of the keys, by its bounds.
@@ -311,8 +280,9 @@ impl Keys {
                 return true;
             }
             let encoded = |bound: Option<&iceberg::spec::Datum>| -> Option<Bytes> {
-                let scalar = metrics::scalar(bound?, self.schema.field(index).data_type())?;
-                let array = scalar.to_array().ok()?;
+                let data_type = self.schema.field(index).data_type();
+                let array = metrics::scalar(bound?, data_type)?.to_array().ok()?;
+                let array = cast(&array, &widest(data_type)).ok()?;
                 Some(self.each[index].convert_columns(&[array]).ok()?.row(0).data().into())
             };
             let below = encoded(file.upper_bounds().get(id)).is_some_and(|upper| upper < *smallest);
@@ -321,22 +291,23 @@ impl Keys {
         })
     }
 
+    /// The key's columns, in the types that keys are compared in.
     fn columns(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>> {
         self.schema
             .fields()
             .iter()
             .map(|field| {
-                let column = batch.column_by_name(field.name()).cloned();
-                column.ok_or_else(|| Error::invalid("key", format!("the rows have no column `{}`", field.name())))
+                let column = batch.column_by_name(field.name());
+                let column = column
+                    .ok_or_else(|| Error::invalid("key", format!("the rows have no column `{}`", field.name())))?;
+                cast(column, &widest(field.data_type())).map_err(failed)
             })
             .collect()
     }
 
     fn widen(&mut self, columns: &[ArrayRef]) -> Result<()> {
         for (index, column) in columns.iter().enumerate() {
-            let rows = self.each[index]
-                .convert_columns(std::slice::from_ref(column))
-                .map_err(|error| Error::internal(error.to_string()))?;
+            let rows = self.each[index].convert_columns(std::slice::from_ref(column)).map_err(failed)?;
             for row in (0..column.len()).filter(|row| column.is_valid(*row)).map(|row| rows.row(row)) {
                 let value = row.data();
                 match &mut self.bounds[index] {
@@ -354,4 +325,18 @@ impl Keys {
         }
         Ok(())
     }
+}
+
+/// The type that keys are compared in.
+fn widest(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Int32 => DataType::Int64,
+        DataType::Float32 => DataType::Float64,
+        DataType::Decimal128(_, scale) => DataType::Decimal128(DECIMAL128_MAX_PRECISION, *scale),
+        other => other.clone(),
+    }
+}
+
+fn failed(error: ArrowError) -> Error {
+    Error::internal(error.to_string())
 }
