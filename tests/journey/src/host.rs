@@ -1,7 +1,6 @@
 //! A host under test: the built `asgard` binary with its plugins, on a data folder and a port of its own.
 
 use std::fs::File;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -10,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::client::Client;
+use crate::ports::free_port;
 
 /// How long a host may take until it is ready; far more than it needs, since a busy machine is no defect.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -262,20 +262,4 @@ impl Drop for Host {
             eprintln!("{error:#}");
         }
     }
-}
-
-/// A port that nobody listens on now.
-///
-/// # Errors
-/// When the machine has none.
-pub fn free_port() -> Result<u16> {
-    free_port_at(Ipv4Addr::LOCALHOST)
-}
-
-/// A port that nobody listens on now at one of this machine's addresses.
-///
-/// # Errors
-/// When the machine has none, or not the address.
-pub fn free_port_at(address: Ipv4Addr) -> Result<u16> {
-    Ok(TcpListener::bind((address, 0))?.local_addr()?.port())
 }

@@ -7,6 +7,7 @@ pub mod factory;
 pub mod faults;
 pub mod host;
 pub mod modeller;
+pub mod ports;
 pub mod postgres;
 pub mod processes;
 pub mod proxy;

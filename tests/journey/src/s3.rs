@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 
-use crate::host::free_port_at;
+use crate::ports::free_port_at;
 
 /// It needs two seconds; a busy machine is no defect.
 const READY_WITHIN: Duration = Duration::from_secs(60);

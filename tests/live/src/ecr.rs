@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use asgard_journey::host::free_port;
+use asgard_journey::ports::free_port;
 use serde_json::{Value, json};
 
 use crate::installed;

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::thread;
 
 use anyhow::Result;
-use asgard_journey::host::free_port_at;
+use asgard_journey::ports::free_port_at;
 
 /// Answers at `address` for the server at `port` of loopback, as long as the process lives; gives the port there.
 ///

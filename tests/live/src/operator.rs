@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use asgard_journey::host::free_port;
+use asgard_journey::ports::free_port;
 
 use crate::images::Image;
 use crate::installed::{self, SparkHome};

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use asgard_journey::host::free_port;
+use asgard_journey::ports::free_port;
 
 use crate::installed::SparkHome;
 use crate::process::Process;

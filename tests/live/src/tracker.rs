@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
-use asgard_journey::host::free_port_at;
+use asgard_journey::ports::free_port_at;
 use asgard_journey::s3::S3;
 
 use crate::installed;

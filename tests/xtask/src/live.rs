@@ -21,7 +21,7 @@ use crate::{cached, maven, python, test};
 pub(crate) enum Live {
     /// Nessie, Trino, dbt and Spark, on tables in a store that speaks S3's protocol; Airbyte's connectors.
     Engines,
-    /// The same, and Spark in Kubernetes: twenty minutes more from an empty cache.
+    /// The same, and Spark and dbt in Kubernetes: twenty minutes more from an empty cache.
     Data,
     /// What models and features need outside of a cluster: MLflow, Feast, the API of ECR.
     Services,
@@ -41,8 +41,9 @@ const ICEBERG: &str = "1.12.0";
 const DBT: [&str; 2] = ["dbt-core==1.11.16", "dbt-trino==1.11.0"];
 /// MLflow as in the image that scripts and models run in, and what its server speaks to PostgreSQL and to a bucket with.
 const MLFLOW: [&str; 3] = ["mlflow==3.17.2", "psycopg2-binary==2.9.13", "boto3==1.44.8"];
-/// Feast 0.67 starts with no newer FastAPI. `grpcio` is the registry server's, which says so nowhere.
-const FEAST: [&str; 2] = ["feast[duckdb,grpcio]==0.67.0", "fastapi==0.135.0"];
+/// Feast 0.67 starts with no newer FastAPI. `grpcio` is the registry server's, which says so nowhere; `s3fs` is what its engine `file`
+/// reads a bucket with.
+const FEAST: [&str; 3] = ["feast[duckdb,grpcio]==0.67.0", "fastapi==0.135.0", "s3fs==2026.9.0"];
 /// The API of ECR.
 const MOTO: &str = "moto[server]==5.2.5";
 
@@ -56,7 +57,11 @@ impl Live {
     pub(crate) fn provide(&self) -> Result<Vec<(&'static str, PathBuf)>> {
         match self {
             Self::Engines => engines(),
-            Self::Data => data(),
+            Self::Data => {
+                let mut provided = data()?;
+                provided.push(kubernetes::dbt_trino(DBT)?);
+                Ok(provided)
+            }
             Self::Services => services(),
             Self::Ml => ml(),
         }

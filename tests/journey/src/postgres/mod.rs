@@ -15,7 +15,6 @@ mod installation;
 mod tls;
 
 use std::fs::File;
-use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -26,6 +25,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 pub use account::Account;
 pub use installation::Installation;
+
+use crate::ports::free_port;
 
 const USER: &str = "asgard";
 const PASSWORD: &str = "factory-floor";
@@ -75,7 +76,7 @@ impl PostgresServer {
         let settings: Vec<_> = settings.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
         let mut last = None;
         for _ in 0..PORT_TRIES {
-            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+            let port = free_port()?;
             match Self::launch(&installation, &account, &folder, &data, &settings, port).await {
                 Ok(server) => {
                     server.create_database().await?;
@@ -371,7 +372,7 @@ mod tests {
         let installation = Installation::unpacked(&account).await.unwrap();
         let data = folder.join("data");
         initialise(&installation, &account, &folder, &data).unwrap();
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let port = free_port().unwrap();
         let server = PostgresServer::launch(&installation, &account, &folder, &data, &[], port).await.unwrap();
         let rows = server.connect("postgres").await.unwrap().query("SHOW server_version", &[]).await.unwrap();
         assert!(rows[0].get::<_, &str>(0).starts_with("17."));

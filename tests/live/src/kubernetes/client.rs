@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use asgard_journey::host::free_port;
+use asgard_journey::ports::free_port;
 use serde_json::Value;
 use ureq::Agent;
 

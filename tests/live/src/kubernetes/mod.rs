@@ -17,7 +17,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use asgard_journey::host::free_port_at;
+use asgard_journey::ports::free_port_at;
 use serde_json::{Value, json};
 
 use crate::network::Network;

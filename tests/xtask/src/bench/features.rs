@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use asgard_journey::client::Client;
-use asgard_journey::host::{Host, free_port};
+use asgard_journey::host::Host;
+use asgard_journey::ports::free_port;
 use serde_json::{Value, json};
 
 use super::lab::{self, catalog, numbers, script};

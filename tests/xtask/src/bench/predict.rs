@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use asgard_journey::client::Client;
-use asgard_journey::host::{Host, free_port};
+use asgard_journey::host::Host;
+use asgard_journey::ports::free_port;
 use asgard_journey::source::FactorySource;
 use asgard_journey::steps::{FEATURES, Journey, MODEL, OPERATORS};
 use serde_json::{Value, json};

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use asgard_journey::client::Client;
-use asgard_journey::host::{Host, free_port};
+use asgard_journey::host::Host;
+use asgard_journey::ports::free_port;
 
 use super::{Measurement, memory};
 use crate::build::{self, Profile};

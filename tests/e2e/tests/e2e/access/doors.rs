@@ -6,7 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use asgard_journey::client::Client;
-use asgard_journey::host::{LIGHT, free_port};
+use asgard_journey::host::LIGHT;
+use asgard_journey::ports::free_port;
 
 use super::{ask, made};
 use crate::world::{World, certify, refused, until};
