@@ -145,7 +145,7 @@ impl Pipeline {
             () = self.compile_bound_plugins() => {}
             () = self.keep_tables() => {}
             () = self.environments.follow() => {}
-            () = self.sweep_clusters() => {}
+            () = self.sweep() => {}
         }
         self.supervisor.shut_down().await;
     }

@@ -1,4 +1,4 @@
-//! `cargo xtask chaos`: syncs and pipelines while hosts are killed and paused.
+//! `cargo xtask chaos`: syncs, pipelines and joins of features while hosts are killed and paused.
 
 use anyhow::{Result, ensure};
 use asgard_journey::chaos::{self, Plan};
@@ -7,7 +7,7 @@ use clap::Args;
 use crate::build::{self, Profile};
 use crate::shell::{cache, say};
 
-/// Kill and pause hosts while they sync and transform, and look whether anything is lost, doubled, stuck or left behind.
+/// Kill and pause hosts while they sync, transform and join features, and look whether anything is lost, doubled, stuck or left behind.
 #[derive(Debug, Args)]
 pub(crate) struct Chaos {
     /// How many times.

@@ -147,7 +147,7 @@ impl ObjectSpace {
         }
     }
 
-    async fn list(&self, prefix: &str) -> Result<Vec<Info>> {
+    pub(crate) async fn list(&self, prefix: &str) -> Result<Vec<Info>> {
         // The folder part of a prefix is a key of its own; the rest is the beginning of a name.
         if let Some((folder, _)) = prefix.rsplit_once('/') {
             check_relative("key", folder)?;

@@ -2,9 +2,11 @@ use std::path::Path;
 
 use asgard_contract::Error;
 use asgard_contract::manifest::Role;
+use asgard_store::tasks::NewTask;
+use chrono::TimeDelta;
 
 use super::*;
-use crate::{Pipeline, PipelineConfig};
+use crate::{Pipeline, PipelineConfig, features};
 
 const EMPTY: &str = "name = \"local\"\n";
 
@@ -127,4 +129,29 @@ async fn a_document_that_no_host_could_use_is_not_stored() {
         "{error:?}"
     );
     assert_eq!(pipeline.environments().revisions("local").await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn rows_of_a_join_that_no_request_took_go_an_hour_after_its_end() {
+    let data = tempfile::tempdir().unwrap();
+    let pipeline = pipeline(data.path()).await;
+    let (active, store) = (pipeline.environments().get("local").await.unwrap(), pipeline.store());
+    let folder = data.path().join("environments/local/objects/features/historical");
+    std::fs::create_dir_all(&folder).unwrap();
+    for object in ["ended.parquet", ".ended.parquet.half", "pending.parquet", "unknown.parquet"] {
+        std::fs::write(folder.join(object), "rows").unwrap();
+    }
+    let join = |id: &str| NewTask::new("local", features::KIND).subject(id);
+    let ended = store.insert_task(&join("ended")).await.unwrap();
+    store.request_cancel(&ended.id).await.unwrap();
+    store.insert_task(&join("pending")).await.unwrap();
+    let sweep = |minutes| pipeline.sweep_joins(&active, Utc::now() + TimeDelta::minutes(minutes));
+    assert_eq!(sweep(50).await.unwrap(), Vec::<String>::new(), "its request may still be there");
+    assert_eq!(
+        sweep(70).await.unwrap(),
+        ["features/historical/.ended.parquet.half", "features/historical/ended.parquet"]
+    );
+    let mut left: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["pending.parquet", "unknown.parquet"]);
 }

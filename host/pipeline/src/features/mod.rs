@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 pub use push::Push;
 pub use registry::{FeatureStatus, NewService, NewView, Registered, ServiceRecord, ViewStatus};
-pub(crate) use retrieval::entity_rows;
 pub use retrieval::{EntityInput, Historical, HistoricalQuery, OnlineQuery, Selected};
+pub(crate) use retrieval::{JOINED, entity_rows, join_of};
 
 pub(crate) use run::KIND;
 

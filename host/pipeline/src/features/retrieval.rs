@@ -18,6 +18,8 @@ use crate::{Pipeline, names};
 
 /// How long a request waits for its rows.
 const ROWS_WITHIN: Duration = Duration::from_secs(120);
+/// Where the rows of joins wait for their requests, each by its join's id, which is the subject of its task.
+pub(crate) const JOINED: &str = "features/historical/";
 /// Rows that an answer may carry; more go to a table.
 const ROWS_AT_MOST: u32 = 100_000;
 
@@ -77,7 +79,7 @@ impl Pipeline {
             names::identifier("output_table", table)?;
         }
         let id = crate::new_id();
-        let output = format!("features/historical/{id}.parquet");
+        let output = format!("{JOINED}{id}.parquet");
         let rows = entity_rows(query.entities)?;
         let selections = self.selections(active, &query.selected).await?;
         let request = HistoricalRequest { rows, selections, full_names: query.full_names, output: output.clone() };
@@ -88,11 +90,28 @@ impl Pipeline {
             .plugin(&bound.pin())
             .request(serde_json::to_value(&asked).unwrap_or_default());
         let task = self.tasks.submit(task).await?;
-        let task = self.tasks.wait(&task.id, ROWS_WITHIN).await?;
+        let found = self.joined(active, &task.id, &output, &id, query.output_table).await;
+        // A task that succeeded leaves them to its request, whatever that comes to.
+        let deleted = active.lender.delete_object(&output).await;
+        let found = found?;
+        deleted.map(|()| found)
+    }
+
+    /// Waits for the task, and reads the rows that it leaves at `object`.
+    async fn joined(
+        &self,
+        active: &Arc<Active>,
+        task: &str,
+        object: &str,
+        key: &str,
+        output_table: Option<String>,
+    ) -> Result<Historical> {
+        let task = self.tasks.wait(task, ROWS_WITHIN).await?;
         let outcome: Outcome = match (task.status, task.error, task.outcome) {
             (TaskStatus::Succeeded, _, Some(outcome)) => serde_json::from_value(outcome)
                 .map_err(|error| Error::internal(format!("the outcome cannot be read: {error}")))?,
             (_, Some(error), _) => return Err(error),
+            (TaskStatus::Cancelled, ..) => return Err(Error::conflict("the join was cancelled")),
             _ => {
                 self.tasks.cancel(&task.id).await?;
                 // Rows need not be the reason: a server of the backend's may be away all the time.
@@ -102,7 +121,7 @@ impl Pipeline {
                 )));
             }
         };
-        self.historical_result(active, &output, &id, query.output_table, outcome).await
+        self.historical_result(active, object, key, output_table, outcome).await
     }
 
     async fn historical_result(
@@ -142,7 +161,6 @@ impl Pipeline {
             let ipc = active.lakehouse.query(&statement, ROWS_AT_MOST).await?;
             result.rows = asgard_lakehouse::rows_to_json(&ipc)?;
         }
-        active.lender.delete_object(object).await?;
         Ok(result)
     }
 
@@ -218,6 +236,12 @@ impl Pipeline {
         }
         Ok(selections)
     }
+}
+
+/// The join whose rows these are, also where a host was killed while it wrote them.
+pub(crate) fn join_of(object: &str) -> Option<&str> {
+    let (join, _) = object.strip_prefix(JOINED)?.trim_start_matches('.').split_once(".parquet")?;
+    Some(join)
 }
 
 fn whole(view: asgard_contract::features::FeatureView) -> Selection {

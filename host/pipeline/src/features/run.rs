@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 
 use asgard_contract::Result;
 use asgard_contract::features::Request;
+use asgard_contract::log::{Discard, LogSink};
 use asgard_contract::manifest::Role;
 use asgard_tasks::{Handler, StepContext, StepOutcome, Task};
 use async_trait::async_trait;
@@ -46,6 +47,20 @@ impl FeatureHandler {
         };
         Ok(stepping::outcome(step))
     }
+
+    /// Has the plugin end what it does for the task; nothing before its first step.
+    async fn end(&self, task: &Task, log: Arc<dyn LogSink>) -> Result<()> {
+        let Some(state) = plugin_state(task)? else { return Ok(()) };
+        let (bound, _) = self.bound(task).await?;
+        bound.plugin.feature_source(bound.call(&task.id, log).await?).cancel(&state).await
+    }
+
+    async fn delete_output(&self, task: &Task) -> Result<()> {
+        let asked: FeatureTask = stepping::asked(task)?;
+        let Request::Historical(join) = asked.request else { return Ok(()) };
+        let active = stepping::running(&self.pipeline)?.environments.get(&task.environment).await?;
+        active.lender.delete_object(&join.output).await
+    }
 }
 
 #[async_trait]
@@ -55,8 +70,13 @@ impl Handler for FeatureHandler {
     }
 
     async fn cancel(&self, task: &Task, context: &StepContext) -> Result<()> {
-        let Some(state) = plugin_state(task)? else { return Ok(()) };
-        let (bound, _) = self.bound(task).await?;
-        bound.plugin.feature_source(bound.call(&task.id, context.log()).await?).cancel(&state).await
+        self.end(task, context.log()).await
+    }
+
+    /// Takes a join's rows away, which nobody will fetch, and what the plugin keeps to find them: one whose steps failed was not told.
+    async fn give_up(&self, task: &Task) -> Result<()> {
+        let ended = if task.cancel_requested { Ok(()) } else { self.end(task, Arc::new(Discard)).await };
+        // After what could write it once more.
+        self.delete_output(task).await.and(ended)
     }
 }

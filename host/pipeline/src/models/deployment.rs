@@ -10,7 +10,7 @@ use asgard_contract::deployer::{
     BuildRequest, Registration, ServingOutcome, ServingRequest, TrainingOutcome, TrainingRequest,
 };
 use asgard_contract::features::{HistoricalRequest, Request as FeatureRequest};
-use asgard_contract::log::{Level, LogSink};
+use asgard_contract::log::{Discard, Level, LogSink};
 use asgard_contract::manifest::Role;
 use asgard_contract::{Error, Progress, Result, Status, Step};
 use asgard_tasks::{Handler, StepContext, StepOutcome, Task};
@@ -137,10 +137,37 @@ impl DeploymentHandler {
         Self { pipeline: Arc::downgrade(pipeline) }
     }
 
-    async fn work<'a>(&self, task: &'a Task, context: &StepContext) -> Result<Work<'a>> {
+    async fn work<'a>(&self, task: &'a Task, log: Arc<dyn LogSink>) -> Result<Work<'a>> {
         let pipeline = stepping::running(&self.pipeline)?;
         let active = pipeline.environments.get(&task.environment).await?;
-        Ok(Work { pipeline, active, task, asked: stepping::asked(task)?, log: context.log() })
+        Ok(Work { pipeline, active, task, asked: stepping::asked(task)?, log })
+    }
+
+    /// Has the phase's plugin end what it does for the task.
+    async fn end(&self, task: &Task, log: Arc<dyn LogSink>) -> Result<()> {
+        let state = State::of(task, &stepping::asked(task)?);
+        let Some(plugin_state) = plugin_state(&state)? else { return Ok(()) };
+        let work = self.work(task, log).await?;
+        let pins = &work.asked.pins;
+        match state.phase {
+            Phase::Features => {
+                let bound = work.bound(Role::Features, pins.features.as_deref()).await?;
+                bound.plugin.feature_source(work.call(&bound).await?).cancel(&plugin_state).await
+            }
+            Phase::Training => {
+                let bound = work.bound(Role::Training, Some(&pins.training)).await?;
+                bound.plugin.training(work.call(&bound).await?).cancel(&plugin_state).await
+            }
+            Phase::Building => {
+                let bound = work.bound(Role::Build, pins.build.as_deref()).await?;
+                bound.plugin.image_build(work.call(&bound).await?).cancel(&plugin_state).await
+            }
+            Phase::Deploying => {
+                let bound = work.bound(Role::Serving, Some(&pins.serving)).await?;
+                bound.plugin.serving(work.call(&bound).await?).cancel(&plugin_state).await
+            }
+            Phase::Registering | Phase::Completed => Ok(()),
+        }
     }
 }
 
@@ -151,7 +178,7 @@ impl Handler for DeploymentHandler {
             Ok(asked) => State::of(task, &asked),
             Err(error) => return StepOutcome::Failed { state: task.state.clone(), error, details: Value::Null },
         };
-        let moved = match self.work(task, context).await {
+        let moved = match self.work(task, context.log()).await {
             Ok(work) => work.step(&mut state).await,
             Err(error) => Err(error),
         };
@@ -179,30 +206,27 @@ impl Handler for DeploymentHandler {
     }
 
     async fn cancel(&self, task: &Task, context: &StepContext) -> Result<()> {
-        let state = State::of(task, &stepping::asked(task)?);
-        let Some(plugin_state) = plugin_state(&state)? else { return Ok(()) };
-        let work = self.work(task, context).await?;
-        let pins = &work.asked.pins;
-        match state.phase {
-            Phase::Features => {
-                let bound = work.bound(Role::Features, pins.features.as_deref()).await?;
-                bound.plugin.feature_source(work.call(&bound).await?).cancel(&plugin_state).await
-            }
-            Phase::Training => {
-                let bound = work.bound(Role::Training, Some(&pins.training)).await?;
-                bound.plugin.training(work.call(&bound).await?).cancel(&plugin_state).await
-            }
-            Phase::Building => {
-                let bound = work.bound(Role::Build, pins.build.as_deref()).await?;
-                bound.plugin.image_build(work.call(&bound).await?).cancel(&plugin_state).await
-            }
-            Phase::Deploying => {
-                let bound = work.bound(Role::Serving, Some(&pins.serving)).await?;
-                bound.plugin.serving(work.call(&bound).await?).cancel(&plugin_state).await
-            }
-            Phase::Registering | Phase::Completed => Ok(()),
-        }
+        self.end(task, context.log()).await
     }
+
+    /// Takes the script's features away, unless there is a version that was made of them, and what the plugin keeps to find them: one
+    /// whose steps failed was not told.
+    async fn give_up(&self, task: &Task) -> Result<()> {
+        let asked: Asked = stepping::asked(task)?;
+        let state = State::of(task, &asked);
+        if asked.features.is_none() || state.model_version.is_some() {
+            return Ok(());
+        }
+        let is_told = state.phase != Phase::Features || task.cancel_requested;
+        let ended = if is_told { Ok(()) } else { self.end(task, Arc::new(Discard)).await };
+        let active = stepping::running(&self.pipeline)?.environments.get(&task.environment).await?;
+        active.lender.delete_object(&features_object(task)).await.and(ended)
+    }
+}
+
+/// The features for a deployment's script.
+fn features_object(task: &Task) -> String {
+    format!("deployments/{}/features.parquet", task.subject.as_deref().unwrap_or_default())
 }
 
 fn plugin_state(state: &State) -> Result<Option<Vec<u8>>> {
@@ -252,7 +276,7 @@ impl Work<'_> {
             return Ok(Moved::On);
         };
         let mut request = request.clone();
-        request.output = self.features_object();
+        request.output = features_object(self.task);
         let bound = self.bound(Role::Features, self.asked.pins.features.as_deref()).await?;
         let source = bound.plugin.feature_source(self.call(&bound).await?);
         let step = match plugin_state(state)? {
@@ -268,10 +292,6 @@ impl Work<'_> {
                 Ok(Moved::On)
             }
         }
-    }
-
-    fn features_object(&self) -> String {
-        format!("deployments/{}/features.parquet", self.id())
     }
 
     async fn training(&self, state: &mut State) -> Result<Moved> {
@@ -307,7 +327,7 @@ impl Work<'_> {
             environment,
             timeout_ms: asked.timeout_ms,
             tags: self.lineage(state),
-            features: asked.features.as_ref().map(|_| self.features_object()),
+            features: asked.features.as_ref().map(|_| features_object(self.task)),
         }
     }
 

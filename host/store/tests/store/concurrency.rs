@@ -1,7 +1,7 @@
 //! Many writers, in this process and beside it: nobody is turned away, nobody undoes another's work.
 
 use asgard_contract::environment::Environment;
-use asgard_store::tasks::{NewTask, Task, TaskFilter};
+use asgard_store::tasks::{NewTask, Task, TaskFilter, TaskStatus};
 use asgard_store::{
     CatchUp, Claim, Entry, Fired, Overlap, Resource, ResourceKind, Schedule, Store, StoreError, StoredAnswer, testing,
 };
@@ -158,6 +158,54 @@ async fn of_many_requests_for_one_resource_one_has_its_task_and_the_others_leave
         assert_eq!((resource.body, Some(resource.id)), (json!({"task": task.id}), task.subject.clone()));
     }
     assert_eq!(stores[0].tasks(&TaskFilter::default(), 1, 0).await.unwrap().1, 2);
+}
+
+/// A step of a pipeline's run is begun again by a host that does not know that it has begun; a cancel finds it by its parent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_tasks_of_one_parent_one_is_stored_however_it_is_asked_for_and_whichever_host_asks() {
+    let folder = tempfile::tempdir().unwrap();
+    let stores = [testing::open(folder.path()).await.unwrap(), testing::open(folder.path()).await.unwrap()];
+    let of = |parent: &str| NewTask::new("local", "gold").subject(parent).parent(Some(parent));
+    let mut asking = JoinSet::new();
+    for n in 0..12 {
+        let (store, new) = (stores[n % 2].clone(), of("run/first"));
+        asking.spawn(async move {
+            match n % 3 {
+                0 => store.insert_task(&new).await.unwrap(),
+                1 => store.insert_task_behind(&new).await.unwrap(),
+                _ => store.insert_task_unless_unfinished(&new).await.unwrap(),
+            }
+        });
+    }
+    let asked = asking.join_all().await;
+    assert!(asked.iter().all(|task| task.id == asked[0].id), "{asked:?}");
+
+    // One that has ended is the parent's all the same, and beside a resource too.
+    assert_eq!(stores[0].request_cancel(&asked[0].id).await.unwrap().status, TaskStatus::Cancelled);
+    let (id, body) = (&asked[0].id, |task: &Task| json!({"task": task.id}));
+    for again in [
+        stores[1].insert_task(&of("run/first")).await,
+        stores[1].insert_task_behind(&of("run/first")).await,
+        stores[1].insert_task_unless_unfinished(&of("run/first")).await,
+        stores[1].put_with_task(model("known"), &of("run/first"), &body).await,
+    ] {
+        let again = again.unwrap();
+        assert_eq!((&again.id, again.status), (id, TaskStatus::Cancelled));
+    }
+    assert_eq!(known(&stores[0]).await.body, json!({"task": id}));
+
+    // Others have tasks of their own, which say whose they are.
+    let second = stores[1].insert_task(&of("run/second")).await.unwrap();
+    let none = stores[0].insert_task(&NewTask::new("local", "gold")).await.unwrap();
+    let (all, total) = stores[0].tasks(&TaskFilter::default().environment("local"), 10, 0).await.unwrap();
+    let parents: Vec<(&str, Option<&str>)> =
+        all.iter().map(|task| (task.id.as_str(), task.parent.as_deref())).collect();
+    let expected = [(&none.id, None), (&second.id, Some("run/second")), (id, Some("run/first"))];
+    assert_eq!((parents, total), (expected.map(|(id, parent)| (id.as_str(), parent)).to_vec(), 3));
+}
+
+fn model(id: &str) -> Entry<'_> {
+    Entry { environment: "local", kind: ResourceKind::Transformation, id, name: "model", revision: None }
 }
 
 async fn known(store: &Store) -> Resource<Value> {

@@ -1,6 +1,6 @@
 //! Every plugin of an interface passes the same suite, by the command that plugin authors run.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use asgard_journey::steps::MODEL;
@@ -18,6 +18,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "the_example_for_authors_passes_with_a_source", example),
         test(world, "serving_on_this_machine_passes_with_a_model", serving),
         test(world, "training_and_serving_without_a_process_pass_with_a_script_and_a_model", modeller),
+        test(world, "an_image_build_without_a_registry_passes_with_a_model", builder),
         test(world, "a_plugin_that_does_not_keep_the_contract_is_told_what_is_wrong", bad),
     ]
 }
@@ -114,12 +115,18 @@ fn serving(world: &World) {
     assert!(run.code == 2 && failed.contains("does not answer: 422"), "{}", run.said);
 }
 
-fn modeller(world: &World) {
-    let folder = world.folder("conformance-modeller");
-    std::fs::write(folder.join("train.py"), "import mlflow\nmlflow.start_run()\n").unwrap();
+/// A model of no flavour.
+fn model(folder: &Path) -> PathBuf {
     let model = folder.join("model");
     std::fs::create_dir_all(&model).unwrap();
     std::fs::write(model.join("MLmodel"), "flavors: {}\n").unwrap();
+    model
+}
+
+fn modeller(world: &World) {
+    let folder = world.folder("conformance-modeller");
+    std::fs::write(folder.join("train.py"), "import mlflow\nmlflow.start_run()\n").unwrap();
+    let model = model(&folder);
     // What is asked for in the model's place is this host's `/health`.
     let setup = format!(
         "configuration = {{ endpoint = \"{}\" }}\n[training]\nscript = \"{}\"\n[model]\nfolder = \"{}\"\n",
@@ -134,6 +141,14 @@ fn modeller(world: &World) {
     for check in ["a script is run once", "a model that is not there is not found", "removed twice"] {
         assert!(passed.contains(check), "{}", run.said);
     }
+}
+
+fn builder(world: &World) {
+    let setup = format!("[model]\nfolder = \"{}\"\n", model(&world.folder("conformance-builder")).display());
+    let run = suite(world, Path::new("../fixtures/stored/builder"), Some(&setup));
+    passes(&run);
+    assert!(run.lines("skipped").is_empty(), "{}", run.said);
+    assert!(run.lines("passed").join("\n").contains("an image is built once"), "{}", run.said);
 }
 
 fn bad(world: &World) {

@@ -268,12 +268,8 @@ fn refused_pushes(world: &World) {
     assert!(detail.contains("`online`: true"), "{detail}");
 }
 
-const SHELF: &str = r#"
-name = "shelf"
-version = "0.1.0"
-summary = "Has no features"
-exports = ["feature-source"]
-"#;
+/// What a plugin without pushes says about itself.
+pub(crate) const SHELF: &str = include_str!("../../../fixtures/shelf/plugin.toml");
 
 fn no_pushes(world: &World) {
     let client = world.light();

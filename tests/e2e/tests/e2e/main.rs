@@ -25,6 +25,7 @@ mod environments;
 mod faults;
 mod features;
 mod files;
+mod given_up;
 mod gold;
 mod hostile;
 mod hosts;
@@ -80,6 +81,7 @@ fn main() -> ExitCode {
         silver::trials(&world),
         gold::trials(&world),
         features::trials(&world),
+        given_up::trials(&world),
         files::trials(&world),
         journey::trials(&world),
         lakehouse::trials(&world),

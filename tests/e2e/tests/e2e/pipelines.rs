@@ -7,7 +7,9 @@ use asgard_journey::client::Client;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
-use crate::world::{World, ended_job, ingest, refused, refused_field, test, until};
+use crate::features::SHELF;
+use crate::swaps::register;
+use crate::world::{World, ended_job, fixture, ingest, refused, refused_field, test, until};
 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
@@ -16,6 +18,7 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "a_backfill_runs_the_dates_one_after_the_other", backfilled),
         test(world, "no_step_of_a_run_is_done_twice_though_the_host_is_killed", killed),
         test(world, "a_run_that_is_cancelled_cancels_its_steps", cancelled),
+        test(world, "a_run_that_is_cancelled_cancels_a_step_that_it_had_not_written_down", unwritten),
         test(world, "a_pipeline_with_a_schedule_of_every_second_runs_by_itself", fires),
         test(world, "what_is_no_pipeline_is_refused_with_its_place", refusals),
     ]
@@ -219,6 +222,45 @@ fn cancelled(world: &World) {
         let task = client.get(&format!("/tasks/{}", second["id"].as_str().unwrap())).ok()?;
         (task["status"] == "cancelled").then_some(())
     });
+}
+
+/// The look that begins a step is held up by the next one, and broken off by the cancel: what it did is not in the run.
+fn unwritten(world: &World) {
+    let light = world.light();
+    register(&light, SHELF, &fixture(world, "shelf"));
+    let mut document = light.get("/environments/local").unwrap()["document"].clone();
+    document["name"] = json!("unwritten");
+    document["features"] = json!({"plugin": "shelf", "configuration": {"register_ms": 60_000}});
+    let answer = light.send("PUT", "/environments/unwritten", Some(&document), &[]).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let client = Client::new(format!("{}/environments/unwritten", light.base()));
+    let heavy = crate::silver::heavy("COUNT(DISTINCT CONCAT(a.name, b.name, c.name, d.name))");
+    let view = json!({"name": "unwritten", "entities": ["a"], "features": [{"name": "b", "dtype": "int64"}],
+        "source": {"table_name": "unwritten"}, "ttl_seconds": 0, "online": true});
+    put(
+        &client,
+        "unwritten",
+        json!([
+            {"id": "endless", "kind": "silver", "with": {"sql": heavy}},
+            {"id": "view", "kind": "features", "with": view},
+        ]),
+    );
+    let run = start(&client, "unwritten", json!({}));
+    let path = format!("/pipelines/unwritten/runs/{}", run["id"].as_str().unwrap());
+    let task = until("the step runs", Duration::from_secs(30), || {
+        let tasks = client.get("/tasks?kind=silver&status=running").ok()?;
+        tasks["tasks"][0]["id"].as_str().map(str::to_owned)
+    });
+    let under_way = client.get(&path).unwrap();
+    assert_eq!(under_way["status"], "running", "{under_way}");
+    assert!(under_way["steps"]["endless"]["task"].is_null(), "the run knows nothing of it: {under_way}");
+    client.post(&format!("{path}/cancel"), &json!({})).unwrap();
+    assert_eq!(ended(&client, "unwritten", &run)["status"], "cancelled");
+    until("its step is cancelled with it", Duration::from_secs(30), || {
+        (client.get(&format!("/tasks/{task}")).ok()?["status"] == "cancelled").then_some(())
+    });
+    assert_eq!(client.get("/tasks?kind=features").unwrap()["total"], 0, "the next one never began");
+    assert_eq!(client.send("DELETE", "/pipelines/unwritten", None, &[]).unwrap().status, 204);
 }
 
 fn fires(world: &World) {

@@ -15,7 +15,7 @@ use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
 use crate::swaps::{register, stored};
-use crate::world::{World, refused, refused_field, test, until};
+use crate::world::{World, gold, refused, refused_field, test, until};
 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     vec![
@@ -263,10 +263,17 @@ fn stored_ones(world: &World) {
         let (manifest, component) = stored(name);
         register(&client, &manifest, &component);
     }
+    // Other tests build these anew.
+    for name in ["shelf", "builder"] {
+        let (manifest, component) = named(name, &format!("long-ago-{name}"), "0.1.0");
+        register(&client, &manifest, &component);
+    }
     let silver = json!({"plugin": "patient", "version": "0.1.0", "configuration": {"label": "x"}});
+    let features = json!({"plugin": "long-ago-shelf", "grants": {"lakehouse": {"read": ["gold"]}, "objects": true}});
     let models = json!({"plugin": "modeller", "version": "0.1.0", "configuration": {"endpoint": client.base()},
         "grants": {"key_value": true}});
-    let changes = json!({"ingestion": [{"plugin": "hello"}], "silver": silver, "training": models, "serving": models});
+    let changes = json!({"ingestion": [{"plugin": "hello"}], "silver": silver, "features": features, "training": models,
+        "build": {"plugin": "long-ago-builder"}, "serving": models});
     environment(world, "long-ago", changes);
     let base = "/environments/long-ago";
     let source = json!({"name": "greetings", "type": "hello", "config": {"names": ["Freyja", "Odin"]}});
@@ -287,11 +294,14 @@ fn stored_ones(world: &World) {
     until("the run ends", Duration::from_secs(30), || {
         (client.get(&status).unwrap()["state"] == "COMPLETED").then_some(())
     });
+    joined_long_ago(&Client::new(format!("{}{base}", client.base())));
     let mlops = format!("{base}/mlops");
     let first = deployed(&client, &mlops, "long-ago", Duration::from_secs(60));
     let second = deployed(&client, &mlops, "long-ago", Duration::from_secs(60));
     assert_eq!((&first["model_version"], &second["model_version"]), (&json!("1"), &json!("2")));
     client.get(second["endpoints"]["health"].as_str().unwrap()).unwrap();
+    let image = second["ecr_image"].as_str().unwrap();
+    assert!(image.starts_with("registry.example.com/long-ago@sha256:"), "{image}");
     let versions = || client.get(&format!("{mlops}/models/long-ago")).unwrap()["latest_versions"].clone();
     let stages = |versions: &Value| (versions[0]["stage"].clone(), versions[1]["stage"].clone());
     let all = versions();
@@ -302,6 +312,32 @@ fn stored_ones(world: &World) {
         assert_eq!(client.send("DELETE", &path, None, &[]).unwrap().status, 204);
     }
     assert_eq!(stages(&versions()), (json!("None"), json!("None")));
+}
+
+/// A view, a service, a join of each kind of rows, and an online read.
+fn joined_long_ago(client: &Client) {
+    gold(client, "long_ago", "SELECT 'a' AS account, 1 AS balance").unwrap();
+    let view = json!({"name": "long_ago", "entities": ["account"], "ttl_seconds": 0, "online": true,
+        "features": [{"name": "balance", "dtype": "int64"}], "source": {"table_name": "long_ago"}});
+    let made = client.post("/feast/features", &view).unwrap();
+    assert_eq!(made["status"], "materialized", "{made}");
+    let service = json!({"name": "long_ago_service", "feature_views": ["long_ago"]});
+    client.post("/feast/features/service", &service).unwrap();
+    let given = json!([{"account": "b", "event_timestamp": "2026-01-02T00:00:00Z"}]);
+    for (entities, account) in [(given, "b"), (json!("gold.long_ago"), "a"), (Value::Null, "a")] {
+        let mut join = json!({"feature_service": "long_ago_service", "full_feature_names": true});
+        if !entities.is_null() {
+            join["entities"] = entities;
+        }
+        let answer = client.post("/feast/features/historical", &join).unwrap();
+        let row = &answer["rows"][0];
+        assert_eq!((&row["account"], answer["row_count"].as_u64()), (&json!(account), Some(1)), "{answer}");
+        assert!(row.get("long_ago__balance").is_some_and(Value::is_null), "{answer}");
+    }
+    let read = json!({"features": ["long_ago:balance"], "entities": [{"account": "c"}, {"account": "a"}]});
+    let answer = client.post("/feast/features/online", &read).unwrap();
+    let expected = json!([{"account": "c", "balance": null}, {"account": "a", "balance": null}]);
+    assert_eq!(answer["rows"], expected);
 }
 
 /// One more version of a model.

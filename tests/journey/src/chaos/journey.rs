@@ -1,5 +1,5 @@
 //! The steps after a sync, as a pipeline whose every run leaves one line in a ledger: a line that is missing was lost, a second one was
-//! done twice. The last step makes a model of it.
+//! done twice. The last steps make features and a model of it.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::STUCK_AFTER;
+use super::features::Features;
 use super::models::Models;
 use super::rows::Rows;
 use super::syncs::Differences;
@@ -17,6 +18,7 @@ use crate::client::Client;
 pub(super) struct Journey {
     pipeline: String,
     ledger: String,
+    features: Features,
     models: Models,
     started: Vec<String>,
 }
@@ -25,6 +27,7 @@ impl Journey {
     pub(super) fn prepare(client: &Client, rows: &Rows) -> Result<Self> {
         let schema = rows.schema();
         let (clean, ledger) = (format!("{schema}_clean"), format!("{schema}_ledger"));
+        let features = Features::new(format!("{schema}_view"), &ledger);
         let models = Models::new(format!("{schema}_model"));
         let steps = json!([
             {"id": "load", "kind": "ingestion", "with": {"ingestion": rows.syncs().id()}},
@@ -33,15 +36,13 @@ impl Journey {
                 "sql": "SELECT id, md5(note) AS note FROM source_data"}},
             {"id": "note", "kind": "gold", "needs": ["clean"], "with": {"name": ledger, "materialization": "incremental",
                 "sql_query": format!("SELECT '${{number}}' AS number, COUNT(*) AS found FROM {{{{ ref('{clean}') }}}}")}},
-            {"id": "features", "kind": "features", "needs": ["note"], "with": {
-                "name": format!("{schema}_view"), "entities": ["number"],
-                "features": [{"name": "found", "dtype": "int64"}], "source": {"table_name": ledger}, "ttl_seconds": 0, "online": true}},
-            models.step("features"),
+            features.step("note"),
+            models.step("features", features.of_deployment()),
         ]);
         let pipeline = schema.replace('_', "-");
         let body = json!({"name": pipeline, "parameters": {"number": "none"}, "steps": steps});
         client.post("/pipelines", &body)?;
-        Ok(Self { pipeline, ledger, models, started: Vec::new() })
+        Ok(Self { pipeline, ledger, features, models, started: Vec::new() })
     }
 
     /// Asks for a run.
@@ -53,7 +54,16 @@ impl Journey {
         Ok(())
     }
 
-    /// Waits for all runs; answers how many did not end well.
+    /// Asks for the features of the runs until now; for a run where there is none yet.
+    pub(super) fn join(&mut self, client: &Client) -> Result<()> {
+        if self.started.is_empty() {
+            return self.start(client);
+        }
+        self.features.ask(client);
+        Ok(())
+    }
+
+    /// Waits for all runs and joins; answers how many did not end well.
     pub(super) fn settle(&self, client: &Client) -> Result<u64> {
         let limit = Instant::now() + STUCK_AFTER;
         let path = format!("/pipelines/{}/runs?page_size=1000", self.pipeline);
@@ -67,7 +77,7 @@ impl Journey {
             if under_way == 0 {
                 let failed = of(&["failed", "cancelled"]);
                 ensure!(failed.is_empty(), "a run failed: {}", failed[0]);
-                return Ok(0);
+                return Features::settle(client);
             }
             if Instant::now() > limit {
                 return Ok(under_way as u64);
@@ -76,17 +86,21 @@ impl Journey {
         }
     }
 
-    /// The ledger and the models, beside the runs that were asked for.
-    pub(super) fn compare(&self, client: &Client) -> Result<Differences> {
+    /// The ledger, its features and the models, beside the runs that were asked for.
+    pub(super) fn compare(&mut self, client: &Client) -> Result<Differences> {
         let mut differences = Differences::default();
         if self.started.is_empty() {
             return Ok(differences);
         }
-        let sql = format!("SELECT number, COUNT(*) AS lines FROM gold.{} GROUP BY number", self.ledger);
+        let sql =
+            format!("SELECT number, COUNT(*) AS lines, MAX(found) AS found FROM gold.{} GROUP BY number", self.ledger);
         let found = client.post("/lakehouse/query", &json!({"dialect": "spark", "max_rows": 10_000, "sql": sql}))?;
         let mut lines: HashMap<&str, u64> = HashMap::new();
+        let mut features: HashMap<String, Value> = HashMap::new();
         for row in found["rows"].as_array().context("no rows")? {
-            lines.insert(row["number"].as_str().unwrap_or_default(), row["lines"].as_u64().unwrap_or_default());
+            let number = row["number"].as_str().unwrap_or_default();
+            lines.insert(number, row["lines"].as_u64().unwrap_or_default());
+            features.insert(number.to_owned(), row["found"].clone());
         }
         for number in &self.started {
             match lines.remove(number.as_str()) {
@@ -95,9 +109,8 @@ impl Journey {
             }
         }
         differences.doubled += lines.len() as u64;
-        let models = self.models.compare(client, self.started.len() as u64)?;
-        differences.lost += models.lost;
-        differences.doubled += models.doubled;
+        differences.add(self.features.compare(client, &features)?);
+        differences.add(self.models.compare(client, self.started.len() as u64)?);
         Ok(differences)
     }
 

@@ -1,14 +1,16 @@
 //! Syncs, and the steps that follow them, while hosts are killed and paused, many times: nothing lost, nothing doubled, nothing stuck,
 //! nothing left behind.
 //!
-//! Each run changes rows of a source and has them synced, by a sync alone, by a pipeline that cleans, counts and serves them too and
-//! deploys a model, or by a connector that is a process beside the host; and does something to a host at a random moment: kills it,
-//! alone on its SQLite file; kills or pauses one of two on one PostgreSQL, the paused one past its lease every now and then. What was
-//! begun ends by itself, with no more help than starting again what was killed. At times, and at the end, tables and source are
-//! compared row by row, and the pipeline's ledger and the model's versions with its runs.
+//! Each run changes rows of a source and has them synced, by a sync alone, by a pipeline that cleans and counts them too, makes features
+//! of the counts and deploys a model of those, or by a connector that is a process beside the host; or it joins the features; and does
+//! something to a host at a random moment: kills it, alone on its SQLite file; kills or pauses one of two on one PostgreSQL, the paused
+//! one past its lease every now and then. What was begun ends by itself, with no more help than starting again what was killed. At
+//! times, and at the end, tables and source are compared row by row, and the pipeline's ledger, its features and the model's versions
+//! with its runs.
 //!
 //! Runs with the same seed do the same things in the same order; what they meet depends on the machine.
 
+mod features;
 mod journey;
 mod lines;
 mod models;
@@ -47,9 +49,11 @@ pub struct Report {
     pub kills: u32,
     /// Hosts that were stopped where they were, and went on later.
     pub pauses: u32,
-    /// Rows of the source that are not in the table as they are in the source; runs without a version of the model that is theirs.
+    /// Rows of the source that are not in the table as they are in the source; features that are not those of their rows; runs without a
+    /// version of the model that is theirs.
     pub rows_lost: u64,
-    /// Rows of a table that the source has not, or has once; versions of the model that no run made, or that two have.
+    /// Rows of a table that the source has not, or has once; features of no row, or twice of one; versions of the model that no run made,
+    /// or that two have.
     pub rows_doubled: u64,
     /// Tasks that did not end in time.
     pub tasks_stuck: u64,
@@ -107,9 +111,10 @@ pub fn run(built: &Built, modeller: &[u8], folder: &Path, plan: Plan, say: &dyn 
             rows.change(&source, &mut random)?;
         }
         let client = stage.client();
-        match random.below(3) {
+        match random.below(4) {
             0 => journey.start(&client)?,
-            1 => lines.sync(&client, &mut random)?,
+            1 => journey.join(&client)?,
+            2 => lines.sync(&client, &mut random)?,
             _ => rows.syncs().ask(&client)?,
         }
         std::thread::sleep(Duration::from_millis(random.below(700)));
@@ -119,7 +124,7 @@ pub fn run(built: &Built, modeller: &[u8], folder: &Path, plan: Plan, say: &dyn 
         }
         report.runs = run;
         if run % COMPARE_EVERY == 0 || run == plan.runs {
-            for (stage, (rows, journey, lines)) in stages.iter().zip(&all) {
+            for (stage, (rows, journey, lines)) in stages.iter().zip(&mut all) {
                 let client = stage.client();
                 report.tasks_stuck +=
                     journey.settle(&client)? + rows.syncs().settle(&client)? + lines.settle(&client)?;

@@ -1,10 +1,12 @@
-//! Models that come of a pipeline's runs: each leaves one version, which is served in the place of the one before.
+//! Models that come of a pipeline's runs: each leaves one version, which is served in the place of the one before, and was made of one
+//! row of features for each run until then.
 
 use std::collections::HashMap;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
+use super::COMPARE_EVERY;
 use super::syncs::Differences;
 use crate::client::Client;
 use crate::modeller;
@@ -17,9 +19,11 @@ impl Models {
         Self(model)
     }
 
-    /// The step of a pipeline that makes a version.
-    pub(super) fn step(&self, needs: &str) -> Value {
-        json!({"id": "model", "kind": "deployment", "needs": [needs], "with": modeller::deployment(&self.0)})
+    /// The step of a pipeline that makes a version of features.
+    pub(super) fn step(&self, needs: &str, features: Value) -> Value {
+        let mut with = modeller::deployment(&self.0);
+        with["features"] = features;
+        json!({"id": "model", "kind": "deployment", "needs": [needs], "with": with})
     }
 
     /// Deployments and versions, beside the runs that were asked for.
@@ -36,6 +40,10 @@ impl Models {
                 }
                 _ => differences.lost += 1,
             }
+        }
+        // Newest first: no more have come since the tables were compared before.
+        for deployment in deployments.iter().take(COMPARE_EVERY as usize) {
+            differences.add(features_of(client, deployment)?);
         }
         let versions = self.versions(client)?;
         for number in 1..=runs {
@@ -84,6 +92,21 @@ impl Models {
         let versions = answer.body["latest_versions"].as_array_mut().map(std::mem::take);
         versions.with_context(|| format!("the model was answered with {}", answer.body))
     }
+}
+
+/// The rows of features that the script got, beside the runs until then: as many as the version's number.
+fn features_of(client: &Client, deployment: &Value) -> Result<Differences> {
+    let id = deployment["deployment_id"].as_str().context("a deployment has no id")?;
+    // One without a version has been counted.
+    let Some(wanted) = deployment["model_version"].as_str().and_then(|version| version.parse::<u64>().ok()) else {
+        return Ok(Differences::default());
+    };
+    let log = client.get(&format!("/mlops/deployments/{id}/logs?limit=1000"))?;
+    let lines = log["lines"].as_array().context("no lines")?.iter().filter_map(|line| line["message"].as_str());
+    let mut told = lines.filter_map(|line| line.strip_suffix(" rows of features for the script")?.parse::<u64>().ok());
+    // A step that a kill broke off may have told it as well.
+    let rows = told.next_back().unwrap_or_default();
+    Ok(Differences { lost: wanted.saturating_sub(rows), doubled: rows.saturating_sub(wanted) })
 }
 
 /// The numbers of the versions that answer.

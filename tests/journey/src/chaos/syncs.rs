@@ -15,6 +15,17 @@ pub(super) struct Differences {
     pub(super) doubled: u64,
 }
 
+impl Differences {
+    pub(super) fn is_none(self) -> bool {
+        self.lost + self.doubled == 0
+    }
+
+    pub(super) fn add(&mut self, more: Self) {
+        self.lost += more.lost;
+        self.doubled += more.doubled;
+    }
+}
+
 /// An ingestion by its id.
 pub(super) struct Syncs(String);
 
