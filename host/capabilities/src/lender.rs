@@ -52,6 +52,8 @@ pub struct Backing {
     pub cluster: Option<Arc<kubernetes::Connection>>,
     /// Of what is made in a cluster: the store, whose hosts are one owner. A value of a label.
     pub owner: Arc<str>,
+    /// Of the lakehouse's catalog, for a run that is audited on it.
+    pub branch: Option<String>,
 }
 
 /// Lends for one revision of one environment.
@@ -231,7 +233,8 @@ impl Lender {
             }
         }
         let mut port = |name: &str| ports.get(name).map_or_else(|| self.port(name), |port| Ok(*port));
-        placeholders::fill(configuration, &mut port, &self.environment, &self.backing.folder)
+        let Backing { branch, folder, .. } = &self.backing;
+        placeholders::fill(configuration, &mut port, &self.environment, branch.as_deref(), folder)
     }
 
     /// Where a service of the environment answers, once it is ready.
@@ -293,6 +296,14 @@ impl Lender {
     /// `invalid-input` for a key that is no relative path.
     pub fn object_location(&self, key: &str) -> Result<String> {
         self.objects.location(key)
+    }
+
+    /// The keys of the objects that start with `prefix`.
+    ///
+    /// # Errors
+    /// Those of the storage.
+    pub async fn list_objects(&self, prefix: &str) -> Result<Vec<String>> {
+        Ok(self.objects.list(prefix).await?.into_iter().map(|info| info.key).collect())
     }
 
     /// Deletes an object; not being there is no error.

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `${services.NAME.url}`, `${services.NAME.address}` | `http://127.0.0.1:PORT`, `127.0.0.1:PORT` of a service of the environment |
 //! | `${lakehouse.catalog.uri}`, `${lakehouse.catalog.warehouse}` | the Iceberg REST catalog of the environment |
+//! | `${lakehouse.catalog.branch}` | the branch of it that is a run's own; empty in a run that is not audited |
 //! | `${lakehouse.storage}` | where its tables are: `s3://bucket/prefix`, `file:///…` |
 //! | `${lakehouse.s3.endpoint}`, `${lakehouse.s3.region}`, `${lakehouse.s3.secret}` | how that bucket is reached; the secret as a reference |
 //!
@@ -43,7 +44,7 @@ pub(crate) fn services(configuration: &Value) -> Result<Vec<String>> {
 }
 
 /// The configuration with each service's port filled in, and with what `environment` says of its lakehouse, which is in `folder`
-/// where it does not say.
+/// where it does not say; `branch` is the one of its catalog that it is on.
 ///
 /// # Errors
 /// As [`services`], and those of `port`; `invalid-input` for a catalog that has no address.
@@ -51,12 +52,13 @@ pub(crate) fn fill(
     configuration: &Value,
     port: &mut impl FnMut(&str) -> Result<u16>,
     environment: &Environment,
+    branch: Option<&str>,
     folder: &std::path::Path,
 ) -> Result<Value> {
     let mut filled = configuration.clone();
     replace(&mut filled, "configuration", &mut |text, field| {
         let text = service(text, port, field)?;
-        lakehouse(&text, environment, folder, field)
+        lakehouse(&text, environment, branch, folder, field)
     })?;
     Ok(filled)
 }
@@ -120,7 +122,13 @@ fn parse(inside: &str) -> Option<(&str, Part)> {
     (!name.is_empty()).then_some((name, part))
 }
 
-fn lakehouse(text: &str, environment: &Environment, folder: &std::path::Path, field: &str) -> Result<String> {
+fn lakehouse(
+    text: &str,
+    environment: &Environment,
+    branch: Option<&str>,
+    folder: &std::path::Path,
+    field: &str,
+) -> Result<String> {
     let said = &environment.lakehouse;
     let rest = match &said.catalog {
         Catalog::Sqlite => None,
@@ -140,6 +148,7 @@ fn lakehouse(text: &str, environment: &Environment, folder: &std::path::Path, fi
                 })?;
                 if inside == "catalog.uri" { uri } else { warehouse }
             }
+            "catalog.branch" => branch.unwrap_or_default().to_owned(),
             "storage" => match &said.storage {
                 Some(storage) => storage.clone(),
                 None => format!("file://{}", folder.join("lakehouse").display()),
@@ -148,7 +157,8 @@ fn lakehouse(text: &str, environment: &Environment, folder: &std::path::Path, fi
             "s3.region" => s3.map(|s3| s3.region.clone()).unwrap_or_default(),
             "s3.secret" => s3.map(|s3| format!("secret://{}", s3.secret)).unwrap_or_default(),
             _ => {
-                let known = "catalog.uri, catalog.warehouse, storage, s3.endpoint, s3.region and s3.secret";
+                let known =
+                    "catalog.uri, catalog.warehouse, catalog.branch, storage, s3.endpoint, s3.region and s3.secret";
                 return Err(Error::invalid(
                     field,
                     format!("`{text}` cannot be read: of the lakehouse there are {known}"),
@@ -166,7 +176,7 @@ mod tests {
 
     fn filled(configuration: &Value, port: &mut impl FnMut(&str) -> Result<u16>, lakehouse: &str) -> Result<Value> {
         let environment: Environment = toml::from_str(&format!("name = \"e\"\n{lakehouse}")).unwrap();
-        fill(configuration, port, &environment, std::path::Path::new("/data"))
+        fill(configuration, port, &environment, None, std::path::Path::new("/data"))
     }
 
     #[test]
@@ -196,6 +206,18 @@ mod tests {
         let own = filled(&json!("${lakehouse.storage}"), &mut |_| Ok(1), "").unwrap();
         assert_eq!(own, "file:///data/lakehouse");
         assert!(filled(&json!("${lakehouse.other}"), &mut |_| Ok(1), "").is_err());
+    }
+
+    #[test]
+    fn a_branch_is_told_where_there_is_one() {
+        let environment: Environment = toml::from_str("name = \"e\"").unwrap();
+        let asked = json!("http://nessie/iceberg/${lakehouse.catalog.branch}");
+        for (branch, expected) in
+            [(Some("asgard-1"), "http://nessie/iceberg/asgard-1"), (None, "http://nessie/iceberg/")]
+        {
+            let folder = std::path::Path::new("/data");
+            assert_eq!(fill(&asked, &mut |_| Ok(1), &environment, branch, folder).unwrap(), expected);
+        }
     }
 
     #[test]

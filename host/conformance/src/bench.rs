@@ -80,6 +80,7 @@ impl Bench {
                 Arc::new(Connection::new(cluster, ENVIRONMENT, secrets))
             }),
             owner: ENVIRONMENT.into(),
+            branch: None,
         };
         let lender = Lender::new(document, backing)?;
         lender.start_services();

@@ -14,6 +14,10 @@ use crate::Pipeline;
 use crate::environments::Active;
 use crate::plugins;
 
+/// Placeholders that mean a branch, in the configuration of a binding that a task on a branch has.
+const CATALOG_URI: &str = "${lakehouse.catalog.uri}";
+const CATALOG_BRANCH: &str = "${lakehouse.catalog.branch}";
+
 /// A plugin in its place: what a call needs beside its arguments.
 #[derive(Clone)]
 pub(crate) struct Bound {
@@ -49,12 +53,24 @@ impl Bound {
     }
 
     /// Whether it writes where the environment's catalog is, also when that is a branch for one task: through the lakehouse that is
-    /// lent, or by the catalog's address in its configuration.
+    /// lent, or by the catalog's address or the branch's name in its configuration.
     pub(crate) fn follows_branches(&self) -> Result<bool> {
         let asks = self.plugin.manifest().capabilities.contains(&Capability::Lakehouse);
         let configuration = self.plugin.validate_configuration(&self.binding.configuration)?;
         Ok(asks && !self.binding.grants.lakehouse.write.is_empty()
-            || configuration.to_string().contains("${lakehouse.catalog.uri}"))
+            || configuration.to_string().contains(CATALOG_URI)
+            // By default a plugin is only told of a branch; that it writes there, the binding says.
+            || self.binding.configuration.to_string().contains(CATALOG_BRANCH))
+    }
+
+    /// The field of the configuration that would send it to branches, where the plugin has one and the binding leaves it out.
+    pub(crate) fn branch_field(&self) -> Option<&str> {
+        let properties = self.plugin.manifest().configuration.get("properties")?.as_object()?;
+        let found = properties.iter().find(|(name, schema)| {
+            let of_branches = schema["description"].as_str().is_some_and(|said| said.contains(CATALOG_BRANCH));
+            of_branches && self.binding.configuration.get(name.as_str()).is_none()
+        });
+        found.map(|(name, _)| name.as_str())
     }
 
     /// Whether its statements can run on the host's own engine alone: it is lent the lakehouse, and no way to another program.

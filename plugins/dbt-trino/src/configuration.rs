@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use asgard_sdk::json::{Map, Value};
+use asgard_sdk::transform::Materialization;
 use asgard_sdk::{Error, Result};
 use serde::Deserialize;
 
@@ -36,6 +37,14 @@ pub struct Configuration {
     pub password: Option<String>,
     #[serde(default)]
     pub job: Option<Job>,
+    #[serde(default)]
+    pub audit_catalog: BTreeMap<String, String>,
+    /// Empty but in a run that is audited.
+    #[serde(default)]
+    pub branch: String,
+    /// The binding's catalog, where `catalog` is that of a run's branch.
+    #[serde(skip)]
+    pub home: Option<String>,
 }
 
 /// Who runs a model.
@@ -90,6 +99,12 @@ impl Configuration {
         if self.password.as_deref().is_some_and(|password| !password.starts_with("secret://")) {
             return Err(Error::invalid("configuration.password", "expected a reference to a secret: `secret://NAME`"));
         }
+        if let Some((name, _)) = self.audit_catalog.iter().find(|(_, value)| value.contains("secret://")) {
+            return Err(Error::invalid(
+                format!("configuration.audit_catalog.{name}"),
+                "Trino logs the statement that makes a catalog, and shows it: write `${ENV:NAME}`, a variable of Trino's own nodes",
+            ));
+        }
         // dbt's profile takes a user with a password, or a token, only over TLS.
         let url = self.job.as_ref().and_then(|job| job.url.as_deref()).unwrap_or(&self.url);
         if self.mode == Mode::Dbt && self.authentication != Authentication::None && !url.starts_with("https://") {
@@ -99,6 +114,14 @@ impl Configuration {
             ));
         }
         Ok(())
+    }
+
+    /// The catalog of the session that a model is run in: what its names without one mean.
+    pub fn session_catalog(&self, materialization: Materialization) -> &str {
+        match (&self.home, materialization) {
+            (Some(home), Materialization::View) => home,
+            _ => &self.catalog,
+        }
     }
 }
 

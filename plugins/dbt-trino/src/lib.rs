@@ -20,8 +20,13 @@
 //! When Trino forgot a query, its files tell: it puts a query's id into the names of the files that it writes
 //! (see [`statements`]).
 //!
+//! # Audits
+//! The host sends a run that is audited to a branch of the catalog, and checks and merges it itself. Where that branch is to Trino, see
+//! [`branch`].
+//!
 //! All logic stands behind [`Host`](host::Host), so that it runs natively in tests; only `component` knows the sandbox.
 
+pub mod branch;
 pub mod configuration;
 pub mod dbt;
 pub mod host;

@@ -41,7 +41,7 @@ pub fn prepared(
     let mut prepared = Prepared::new(model, existing, surroundings)?;
     prepared.sql = names::in_catalog(
         prepared.sql.trim_end_matches(|end: char| end == ';' || end.is_whitespace()),
-        &configuration.catalog,
+        configuration.session_catalog(prepared.settings.materialization),
     );
     Ok(prepared)
 }

@@ -1,5 +1,6 @@
 //! How roles are bound to the servers here: parts of an environment's document.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
@@ -12,6 +13,7 @@ use crate::feast::Feast;
 use crate::images::Image;
 use crate::kubernetes::Kubernetes;
 use crate::nessie::Nessie;
+use crate::trino::SECRET_KEY;
 
 /// The secret of [`lakehouse`]: `ACCESS_KEY:SECRET_KEY`.
 pub const KEYS: &str = "keys";
@@ -128,6 +130,16 @@ pub fn dbt_trino(dbt: &Path, mode: &str, url: &str) -> Value {
         "gold": {"plugin": "dbt-trino", "configuration": configuration, "grants": grants},
         "programs": {"dbt": {"type": "path", "path": dbt}},
     })
+}
+
+/// As [`dbt_trino`], with what runs that are audited take.
+pub fn audited_dbt_trino(dbt: &Path, mode: &str, url: &str, s3: &S3) -> Value {
+    let mut bound = dbt_trino(dbt, mode, url);
+    let catalog = trino_catalog(s3, "${lakehouse.catalog.uri}");
+    let mut catalog: BTreeMap<&str, String> = catalog.into_iter().collect();
+    catalog.insert("s3.aws-secret-key", format!("${{ENV:{SECRET_KEY}}}"));
+    bound["gold"]["configuration"]["audit_catalog"] = json!(catalog);
+    bound
 }
 
 /// Features in Feast. Where its servers read a bucket, the secret `files` is the bucket's secret key.

@@ -11,6 +11,8 @@ use crate::spark;
 pub enum Image {
     /// Drivers and executors of Spark, of `deploy/images/spark`.
     Spark,
+    /// What gold models run in, of `deploy/images/dbt-trino`.
+    DbtTrino,
     /// What model servers are built on, of `deploy/images/model-server`.
     ModelServer,
     /// What builds images in a cluster.
@@ -24,6 +26,7 @@ impl Image {
     pub fn name(self) -> String {
         match self {
             Self::Spark => format!("spark:{}", spark::VERSION),
+            Self::DbtTrino => "dbt-trino:1.11".to_owned(),
             // Of Python.
             Self::ModelServer => "python-ml:3.11".to_owned(),
             Self::Kaniko => "kaniko/executor:v1.24.0".to_owned(),
@@ -47,6 +50,7 @@ impl Image {
     fn variable(self) -> &'static str {
         match self {
             Self::Spark => "IMAGE_SPARK",
+            Self::DbtTrino => "IMAGE_DBT_TRINO",
             Self::ModelServer => "IMAGE_MODEL_SERVER",
             Self::Kaniko => "IMAGE_KANIKO",
             Self::Asgard => "IMAGE_ASGARD",

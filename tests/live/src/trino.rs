@@ -5,7 +5,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use asgard_journey::host::free_port;
+use asgard_journey::ports::free_port;
+use asgard_journey::s3::S3;
 use serde_json::Value;
 use ureq::Agent;
 
@@ -31,6 +32,9 @@ const JAVA: [&str; 12] = [
     "--enable-native-access=ALL-UNNAMED",
     "--sun-misc-unsafe-memory-access=allow",
 ];
+
+/// The variable of its process that has the bucket's secret key.
+pub const SECRET_KEY: &str = "LAKE_SECRET_KEY";
 
 /// Settings of a catalog: names and values.
 pub type Catalog<'a> = [(&'a str, &'a str)];
@@ -81,7 +85,8 @@ impl Trino {
             .arg(format!("-Dconfig={}", settings.display()))
             .arg("-cp")
             .arg(installed.trino.join("lib/*"))
-            .arg("io.trino.server.TrinoServer");
+            .arg("io.trino.server.TrinoServer")
+            .env(SECRET_KEY, S3::SECRET_KEY);
         let mut process = Process::start("trino", &mut java, folder)?;
         // It says that it has started before it counts itself among its nodes, so a query is asked.
         process.wait(|| client.sql("SELECT count(*) AS n FROM (VALUES 1, 2) AS t (n)").ok())?;

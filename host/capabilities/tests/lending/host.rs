@@ -81,6 +81,7 @@ impl TestHost {
                 .clone()
                 .map(|cluster| Arc::new(Connection::new(cluster, "test", Arc::new(TestSecrets)))),
             owner: "a-store".into(),
+            branch: None,
         };
         let lender = Lender::new(Arc::clone(&environment), backing)?;
         Ok(Self { folder, supervisor, lender, engine, environment })

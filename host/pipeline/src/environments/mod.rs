@@ -258,6 +258,7 @@ impl Environments {
             bucket,
             cluster: secrets.cluster(),
             owner: self.store.installation().await?.into(),
+            branch: branch.map(str::to_owned),
         };
         let lender = Lender::new(Arc::clone(&document), backing)?;
         Ok(Arc::new(Active { name: document.name.clone(), revision, document, lender, lakehouse, secrets, folder }))

@@ -49,15 +49,20 @@ impl<T> Asked<T> {
                 other => other,
             })?;
             if !self.bound.follows_branches()? {
-                let message = format!(
-                    "{} reaches the catalog by an address of its own, so it cannot be sent to a branch: bind one that uses the \
-                     environment's lakehouse, or `${{lakehouse.catalog.uri}}`",
-                    self.bound.name()
-                );
-                return Err(Error::invalid("audit", message));
+                return Err(Error::invalid("audit", self.bound_to_one_branch()));
             }
         }
         Ok(TransformTask { pin: self.bound.pin(), request, checks: self.checks.clone(), audit: self.audit })
+    }
+
+    /// Why the plugin cannot be sent to a branch, and what to do.
+    fn bound_to_one_branch(&self) -> String {
+        let name = self.bound.name();
+        let why = format!("{name} reaches the catalog by an address of its own, so it cannot be sent to a branch");
+        match self.bound.branch_field() {
+            Some(field) => format!("{why}: add `{field}` to the configuration of its binding"),
+            None => format!("{why}: bind one that uses the environment's lakehouse, or `${{lakehouse.catalog.uri}}`"),
+        }
     }
 
     /// The plugin's plan of a request; none for a backend that finds out when it runs.

@@ -80,20 +80,21 @@ pub fn files(
     task: &str,
 ) -> Result<Vec<(String, String)>> {
     let url = configuration.job.as_ref().and_then(|job| job.url.as_deref()).unwrap_or(&configuration.url);
-    let profile = profile(configuration, &Address::parse(url)?, model, environment, task);
+    let catalog = configuration.session_catalog(prepared.settings.materialization);
+    let profile = profile(configuration, &Address::parse(url)?, catalog, model, environment, task);
     let file = |path: &str, content: String| (path.to_owned(), content);
     let (macros, sql) = parted(&model.sql);
     let mut files = vec![
         file("dbt_project.yml", yaml::document(&project(configuration, task))),
         file("profiles.yml", yaml::document(&profile)),
-        (format!("models/gold/{}.sql", model.name), body(configuration, model, &sql, prepared)),
+        (format!("models/gold/{}.sql", model.name), body(configuration, catalog, model, &sql, prepared)),
         file("models/gold/schema.yml", yaml::document(&schema(model, prepared))),
-        file("models/sources.yml", yaml::document(&sources(configuration, prepared))),
+        file("models/sources.yml", yaml::document(&sources(catalog, prepared))),
         file("macros/asgard.sql", MACROS.replace("@TABLES@", &references(model, prepared))),
         file(RUNNER, RUN.to_owned()),
     ];
     if !macros.is_empty() {
-        files.push((format!("macros/{}.sql", model.name), in_catalog(&macros, &configuration.catalog)));
+        files.push((format!("macros/{}.sql", model.name), in_catalog(&macros, catalog)));
     }
     if model.sql.contains("dbt_utils") {
         let package =
@@ -156,6 +157,7 @@ fn project(configuration: &Configuration, task: &str) -> Value {
 fn profile(
     configuration: &Configuration,
     address: &Address,
+    catalog: &str,
     model: &GoldModel,
     environment: &str,
     task: &str,
@@ -172,7 +174,7 @@ fn profile(
         "host": literal(&address.host),
         "port": address.port,
         "http_scheme": address.scheme,
-        "database": literal(&configuration.catalog),
+        "database": literal(catalog),
         "schema": model.target.namespace,
         "timezone": "UTC",
         "threads": 1,
@@ -190,8 +192,8 @@ fn profile(
 
 /// The model as it was sent. Its settings are settled already, so where it says some itself they are repeated behind them: of
 /// two, dbt takes the last.
-fn body(configuration: &Configuration, model: &GoldModel, sql: &str, prepared: &Prepared) -> String {
-    let sql = in_catalog(sql.trim(), &configuration.catalog);
+fn body(configuration: &Configuration, catalog: &str, model: &GoldModel, sql: &str, prepared: &Prepared) -> String {
+    let sql = in_catalog(sql.trim(), catalog);
     let sql = sql.trim_end_matches(|end: char| end == ';' || end.is_whitespace());
     let config = config(configuration, model, prepared);
     if prepared.config.is_empty() { format!("{config}\n{sql}\n") } else { format!("{sql}\n{config}\n") }
@@ -203,6 +205,10 @@ fn config(configuration: &Configuration, model: &GoldModel, prepared: &Prepared)
         ("materialized", json!(materialization_name(settings.materialization))),
         ("alias", json!(model.target.name)),
     ];
+    // See `branch`: where it is, and the session that it is made in, are of two catalogs.
+    if configuration.session_catalog(settings.materialization) != configuration.catalog {
+        config.push(("database", json!(configuration.catalog)));
+    }
     if settings.materialization == Materialization::Incremental {
         let strategy = match settings.strategy {
             IncrementalStrategy::Append => "append",
@@ -238,13 +244,12 @@ fn schema(model: &GoldModel, prepared: &Prepared) -> Value {
     json!({ "version": 2, "models": [described] })
 }
 
-fn sources(configuration: &Configuration, prepared: &Prepared) -> Value {
+fn sources(catalog: &str, prepared: &Prepared) -> Value {
     let namespaces = ["bronze", "silver", "gold"].into_iter().filter_map(|namespace| {
         let tables = prepared.tables.iter().filter(|table| table.namespace == namespace);
         let tables: Vec<Value> = tables.map(|table| json!({ "name": table.name })).collect();
-        (!tables.is_empty()).then(|| {
-            json!({ "name": namespace, "database": literal(&configuration.catalog), "schema": namespace, "tables": tables })
-        })
+        (!tables.is_empty())
+            .then(|| json!({ "name": namespace, "database": literal(catalog), "schema": namespace, "tables": tables }))
     });
     json!({ "version": 2, "sources": namespaces.collect::<Vec<_>>() })
 }

@@ -30,7 +30,7 @@ pub fn start(
     model::note_unknown(host, prepared, &[]);
     let new = plan::columns(client, &prepared.sql)?;
     let old = if prepared.incremental { target::columns(client, &target)? } else { Vec::new() };
-    let script = script(model, prepared, &new, &old, configuration.table_properties)?;
+    let script = script(model, prepared, &new, &old, configuration)?;
     if prepared.sql != model.sql.trim() {
         host.log(Level::Debug, &format!("compiled SQL:\n{}", prepared.sql));
     }
@@ -85,7 +85,10 @@ fn post(client: &Client<'_>, state: &mut State, statement: &Statement) -> Result
             }
         }
     }
-    let answer = client.post(&statement.sql)?;
+    let answer = match &statement.session {
+        Some(catalog) => client.within(catalog).post(&statement.sql)?,
+        None => client.post(&statement.sql)?,
+    };
     state.polls = 0;
     let id = answer.id.clone();
     // An answer without a way on is one that is over already.

@@ -17,6 +17,7 @@ use asgard_sdk::transform::{GoldModel, IncrementalStrategy, Materialization};
 use asgard_sdk::{Error, Result};
 
 use super::{Kind, Statement};
+use crate::configuration::Configuration;
 use crate::names::{Name, quoted, text};
 use crate::trino::Type;
 
@@ -37,10 +38,11 @@ pub fn script(
     prepared: &Prepared,
     new: Columns<'_>,
     old: Columns<'_>,
-    with_origin: bool,
+    configuration: &Configuration,
 ) -> Result<Vec<Statement>> {
     let target = Name::from(&model.target);
-    let definition = |what: String, sql: String| Statement { what, sql, lines_before: 0, kind: Kind::Definition };
+    let definition =
+        |what: String, sql: String| Statement { what, sql, lines_before: 0, kind: Kind::Definition, session: None };
     let mut script = Vec::new();
     if prepared.replaces_view {
         script.push(definition(format!("drop the view {target}"), format!("DROP VIEW IF EXISTS {}", target.sql())));
@@ -48,14 +50,23 @@ pub fn script(
     let (settings, query) = (&prepared.settings, prepared.sql.as_str());
     let comment = settings.description.iter().map(|said| format!("COMMENT {}\n", text(said))).collect::<String>();
     if settings.materialization == Materialization::View {
-        let head = format!("CREATE OR REPLACE VIEW {}\n{comment}SECURITY DEFINER AS\n", target.sql());
-        script.push(Statement { kind: Kind::Definition, ..around(format!("view {target}"), &head, query, "") });
+        let session = configuration.home.clone();
+        let place = match session {
+            Some(_) => format!("{}.{}", quoted(&configuration.catalog), target.sql()),
+            None => target.sql(),
+        };
+        let head = format!("CREATE OR REPLACE VIEW {place}\n{comment}SECURITY DEFINER AS\n");
+        script.push(Statement {
+            kind: Kind::Definition,
+            session,
+            ..around(format!("view {target}"), &head, query, "")
+        });
         return Ok(script);
     }
     if !prepared.incremental {
         let replaces = settings.materialization == Materialization::Table;
         let create = if replaces { "CREATE OR REPLACE TABLE" } else { "CREATE TABLE" };
-        let with = with(&properties(model, prepared, with_origin));
+        let with = with(&properties(model, prepared, configuration.table_properties));
         let head = format!("{create} {}\n{comment}{with}AS\n", target.sql());
         let what = if replaces { format!("replace {target}") } else { format!("make {target}") };
         script.push(around(what, &head, query, ""));
@@ -89,7 +100,7 @@ pub fn script(
 /// The model's query between two parts of ours; it begins on a line of its own, so that its places are told as it has them.
 fn around(what: String, head: &str, query: &str, tail: &str) -> Statement {
     let lines_before = u32::try_from(head.matches('\n').count()).unwrap_or(u32::MAX);
-    Statement { what, sql: format!("{head}{query}{tail}"), lines_before, kind: Kind::Rows }
+    Statement { what, sql: format!("{head}{query}{tail}"), lines_before, kind: Kind::Rows, session: None }
 }
 
 /// Rows that take the place of others have all columns of the table: one that they lack would lose its values.

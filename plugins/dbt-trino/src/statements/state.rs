@@ -34,6 +34,9 @@ pub struct Statement {
     /// Lines that come before the model's own SQL.
     pub lines_before: u32,
     pub kind: Kind,
+    /// The catalog of the session that it is posted in, where that is not the run's.
+    #[serde(default)]
+    pub session: Option<String>,
 }
 
 /// What becomes of a statement whose end is not known.

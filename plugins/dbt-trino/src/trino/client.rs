@@ -16,7 +16,10 @@ use crate::host::Host;
 /// What Trino shows as the client, and what its resource groups may select by.
 const SOURCE: &str = "asgard";
 
+const CATALOG: &str = "x-trino-catalog";
+
 /// One Trino, as whom and in which catalog the binding says.
+#[derive(Clone)]
 pub struct Client<'a> {
     host: &'a dyn Host,
     base: String,
@@ -58,7 +61,7 @@ impl<'a> Client<'a> {
         let named = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let mut headers = vec![
             named("x-trino-user", &configuration.user),
-            named("x-trino-catalog", &configuration.catalog),
+            named(CATALOG, &configuration.catalog),
             named("x-trino-source", SOURCE),
             named("x-trino-time-zone", "UTC"),
             // Without it, times are told in milliseconds.
@@ -76,6 +79,16 @@ impl<'a> Client<'a> {
             headers,
             timeout_ms: configuration.request_timeout_seconds.saturating_mul(1000),
         }
+    }
+
+    /// The same, in a session of another catalog.
+    #[must_use]
+    pub fn within(&self, catalog: &str) -> Self {
+        let mut client = self.clone();
+        for (_, value) in client.headers.iter_mut().filter(|(name, _)| name == CATALOG) {
+            catalog.clone_into(value);
+        }
+        client
     }
 
     /// The host that the client speaks through.

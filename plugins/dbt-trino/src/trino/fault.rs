@@ -17,6 +17,9 @@ use super::wire::Failure;
 /// The request's field that has the statement.
 const SQL: &str = "sql_query";
 
+/// The field of the configuration that is wrong where Trino does not have the catalog.
+pub const NO_CATALOG: &str = "configuration.catalog";
+
 /// Errors whose names mean that another try may succeed, beside all of `INSUFFICIENT_RESOURCES`.
 const PASSING: [&str; 18] = [
     "ABANDONED_QUERY",
@@ -62,7 +65,7 @@ pub fn field_of(name: &str, message: &str) -> &'static str {
         "MERGE_TARGET_ROW_MULTIPLE_MATCHES" => "unique_key",
         "INVALID_TABLE_PROPERTY" if message.contains("extra_properties") => "configuration.table_properties",
         "INVALID_SESSION_PROPERTY" => "configuration.session",
-        "CATALOG_NOT_FOUND" | "MISSING_CATALOG_NAME" => "configuration.catalog",
+        "CATALOG_NOT_FOUND" | "MISSING_CATALOG_NAME" => NO_CATALOG,
         _ => SQL,
     }
 }
@@ -85,6 +88,9 @@ fn words(error: &QueryError, lines_before: u32) -> String {
         }
         "INVALID_TABLE_PROPERTY" if message.contains("extra_properties") => {
             ": set `iceberg.allowed-extra-properties` in Trino's catalog, or `table_properties = false`"
+        }
+        "NOT_SUPPORTED" if message.contains("static catalog store") => {
+            ": set `catalog.management=dynamic` in Trino's `config.properties`"
         }
         _ => "",
     };

@@ -13,6 +13,6 @@ mod types;
 mod wire;
 
 pub use client::{Answer, Client, Followed, Rows};
-pub use fault::{explained, field_of};
+pub use fault::{NO_CATALOG, explained, field_of};
 pub use types::Type;
 pub use wire::{QueryError, Stats};

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends with the first thing that is not as it should be")]
 
+mod branches;
 mod dbt;
 mod faults;
 mod jobs;

@@ -24,7 +24,7 @@ fn ready(model: &GoldModel, existing: Existing) -> Prepared {
 
 fn written(model: &GoldModel, existing: Existing, old: &[(&str, Type)]) -> Vec<String> {
     let new = columns(&[("id", LONG), ("v", TEXT), ("new", Type::Decimal(4, 1))]);
-    let script = script(model, &ready(model, existing), &new, &columns(old), false).unwrap();
+    let script = script(model, &ready(model, existing), &new, &columns(old), &configuration(&json!({}))).unwrap();
     script.into_iter().map(|statement| statement.sql).collect()
 }
 
@@ -106,7 +106,8 @@ fn a_table_tells_its_description_layout_and_origin() {
     asked.sql =
         "{{ config(partition_by=['day(at)', 'bucket(id, 16)'], properties={'format': \"'ORC'\"}) }}SELECT 1 AS id;"
             .to_owned();
-    let script = script(&asked, &ready(&asked, Existing::Table), &[], &[], true).unwrap();
+    let told = configuration(&json!({"table_properties": true}));
+    let script = script(&asked, &ready(&asked, Existing::Table), &[], &[], &told).unwrap();
     let expected = "CREATE OR REPLACE TABLE \"gold\".\"totals\"
 COMMENT 'it''s measured'
 WITH (partitioning = ARRAY['day(at)', 'bucket(id, 16)'], format = 'ORC', extra_properties = MAP(ARRAY['asgard.model', 'asgard.owner', 'asgard.materialization', 'asgard.tags'], ARRAY['Totals', 'dbt', 'table', 'nightly']))
@@ -170,13 +171,13 @@ fn rows_that_lack_a_column_do_not_take_the_place_of_others() {
     let old = columns(&[("id", LONG), ("V", TEXT), ("gone", INT)]);
     for strategy in [IncrementalStrategy::Merge, IncrementalStrategy::DeleteInsert] {
         let model = incremental(strategy, &["id"]);
-        match script(&model, &ready(&model, Existing::Table), &new, &old, false) {
+        match script(&model, &ready(&model, Existing::Table), &new, &old, &configuration(&json!({}))) {
             Err(Error::InvalidInput(input)) => assert!(input.message.contains("lack column `gone`"), "{input:?}"),
             other => panic!("{:?}", other.map(|script| script.len())),
         }
     }
     let append = incremental(IncrementalStrategy::Append, &[]);
-    assert!(script(&append, &ready(&append, Existing::Table), &new, &old, false).is_ok());
+    assert!(script(&append, &ready(&append, Existing::Table), &new, &old, &configuration(&json!({}))).is_ok());
 }
 
 #[test]

@@ -32,6 +32,8 @@ pub(crate) struct Recorded {
     /// Statements that began: posted, and asked for.
     pub(crate) begun: RefCell<Vec<String>>,
     posted: RefCell<BTreeMap<String, String>>,
+    /// Statements that were posted, each with the catalog of its session.
+    pub(crate) sessions: RefCell<Vec<(String, String)>>,
     /// Addresses that were ended.
     pub(crate) deleted: RefCell<Vec<String>>,
     /// A status in place of every answer.
@@ -122,7 +124,12 @@ impl Host for Recorded {
             return Ok(answered(status, "busy"));
         }
         Ok(match request.method.as_str() {
-            "POST" => self.post(std::str::from_utf8(request.body.as_deref().unwrap()).unwrap()),
+            "POST" => {
+                let sql = std::str::from_utf8(request.body.as_deref().unwrap()).unwrap();
+                let catalog = request.headers.iter().find(|(name, _)| name == "x-trino-catalog").unwrap();
+                self.sessions.borrow_mut().push((sql.to_owned(), catalog.1.clone()));
+                self.post(sql)
+            }
             "GET" => {
                 let page = self.pages.borrow().get(&request.url).cloned();
                 let Some(page) = page else { return Ok(answered(404, "Error 404 Not Found: Query not found")) };

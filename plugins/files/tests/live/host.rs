@@ -59,6 +59,7 @@ impl Host {
             bucket: None,
             cluster: None,
             owner: "test".into(),
+            branch: None,
         };
         let lender = Lender::new(Arc::clone(&environment), backing).unwrap();
         Self { folder, lender, environment, plugin: plugin().await, limits: Limits::default(), log: Arc::default() }

@@ -9,11 +9,13 @@ use std::time::Duration;
 use asgard_journey::client::Client;
 use asgard_journey::faults::{Fault, Faults};
 use asgard_live::bindings;
+use asgard_live::images::Image;
 use asgard_live::rows::Answer;
 use asgard_live::trino::Trino;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
+use crate::dbt_job;
 use crate::engine::{Engine, assert_same};
 use crate::lake::Lake;
 use crate::nessie::walked;
@@ -27,19 +29,21 @@ pub(crate) const ENDLESS: &str =
     "SELECT count(*) AS n FROM UNNEST(sequence(1, 10000)) AS a (x) CROSS JOIN UNNEST(sequence(1, 10000)) AS b (y)
     CROSS JOIN UNNEST(sequence(1, 10000)) AS c (z) WHERE (x * y + z) % 7 = 3";
 
-/// The plugin's two modes.
+/// The plugin's two modes, the first of them in a process and in a Job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     Dbt,
+    Job,
     Statements,
 }
 
 impl Mode {
-    const ALL: [Self; 2] = [Self::Dbt, Self::Statements];
+    const ALL: [Self; 3] = [Self::Dbt, Self::Job, Self::Statements];
 
     fn name(self) -> &'static str {
         match self {
             Self::Dbt => "dbt",
+            Self::Job => "job",
             Self::Statements => "statements",
         }
     }
@@ -47,7 +51,7 @@ impl Mode {
     /// Of its queries in Trino.
     fn source(self) -> &'static str {
         match self {
-            Self::Dbt => "dbt-trino%",
+            Self::Dbt | Self::Job => "dbt-trino%",
             Self::Statements => "asgard",
         }
     }
@@ -58,30 +62,38 @@ pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
         test(world, "gold_is_swapped_between_sql_and_dbt_trino_while_the_host_stays_up", swapped),
         test(world, "dbt_trino_by_statements_appends_once_over_a_network_that_fails", network),
     ];
-    for mode in Mode::ALL {
+    for mode in Mode::ALL.into_iter().filter(|mode| *mode != Mode::Job || Image::DbtTrino.asked_for()) {
         let mut add = |sentence: &str, body: fn(&World, Mode)| {
             let name = format!("dbt_trino_by_{}_{sentence}", mode.name());
             trials.push(test(world, &name, move |world| body(world, mode)));
         };
         add("leaves_the_rows_and_types_of_sql", journey);
+        // The same project in another place, each time a pod later: how that ends is told by tests of its own.
+        if mode == Mode::Job {
+            continue;
+        }
         add("makes_views_that_the_host_reads", views);
         add("renders_macros_as_sql_does", macros);
         add("appends_merges_and_replaces_by_key_as_sql_does", incremental);
         add("tells_line_and_column_of_a_wrong_column", wrong_column);
         add("fails_with_the_reason_when_trino_is_killed_and_succeeds_when_it_is_run_again", killed);
         add("drops_what_it_made", dropped);
+        add("publishes_what_is_audited_when_its_checks_pass_and_not_before", audited);
     }
     trials
 }
 
 /// The parts of an environment's document that bind gold to Trino at `url`.
 pub(crate) fn binding(world: &World, mode: Mode, url: &str) -> Value {
-    bindings::dbt_trino(&world.installed().unwrap().dbt, mode.name(), url)
+    match mode {
+        Mode::Job => dbt_job::binding(world, "dbt", url),
+        Mode::Dbt | Mode::Statements => bindings::dbt_trino(&world.installed().unwrap().dbt, mode.name(), url),
+    }
 }
 
 /// The environment whose gold is made in this mode.
 fn environment(world: &World, mode: Mode) -> Lake {
-    static MADE: [OnceLock<String>; 2] = [const { OnceLock::new() }; 2];
+    static MADE: [OnceLock<String>; 3] = [const { OnceLock::new() }; 3];
     let base = MADE[mode as usize].get_or_init(|| {
         let changes = binding(world, mode, world.trino().url());
         world.branch_with(&format!("gold-{}", mode.name()), &changes).unwrap().0.base().to_owned()
@@ -146,11 +158,14 @@ fn journey(world: &World, mode: Mode) {
     let request = json!({
         "name": name, "sql_query": include_str!("../../../journey/gold.sql"), "tags": ["features", "nightly"], "owner": "operations",
         "description": "How operators work: it's {{ measured }}",
+        "tests": [{"column": "operator_id", "test": "unique"}, {"column": "completion_rate", "test": "not_null"}],
     });
     // Twice: made, and replaced.
     for _ in 0..2 {
         let model = completed(&lake, &request);
         assert_eq!((&model["row_count"], &model["materialization"]), (&json!(142), &json!("table")), "{model}");
+        let passed = model["tests"].as_array().unwrap().iter().filter(|test| test["status"] == "pass").count();
+        assert_eq!(passed, 2, "{model}");
         let made = rows(&lake, &format!("gold.{name}"));
         assert_same(&name, &made, &rows(&world.branch(), "gold.operator_efficiency"));
     }
@@ -360,6 +375,86 @@ fn dropped(world: &World, mode: Mode) {
         let found = lake.0.send("GET", &format!("/lakehouse/tables/gold/{name}"), None, &[]).unwrap();
         assert_eq!(found.status, 404, "{}", found.body);
     }
+}
+
+/// Write, audit, publish: each run in a catalog of its own over a branch of its own.
+fn audited(world: &World, mode: Mode) {
+    let (trino, dbt) = (world.trino(), &world.installed().unwrap().dbt);
+    let changes = bindings::audited_dbt_trino(dbt, mode.name(), trino.url(), world.s3());
+    let lake = world.branch_with(&format!("gold-audited-{}", mode.name()), &changes).unwrap();
+    let (name, source) = (format!("audited_{}", mode.name()), format!("to_audit_{}", mode.name()));
+    completed(&lake, &json!({"name": source, "sql_query": "SELECT 1 AS id, 'one' AS v"}));
+    let request = |more: &Value| {
+        let mut request = json!({"name": name, "audit": true, "tests": [{"column": "id", "test": "unique"}]});
+        for (field, value) in more.as_object().unwrap() {
+            request[field] = value.clone();
+        }
+        request
+    };
+    let first = completed(&lake, &request(&json!({"sql_query": format!("SELECT * FROM {{{{ ref('{source}') }}}}")})));
+    assert_eq!(first["tests"][0]["status"], "pass", "{first}");
+    let now = || rows(&lake, &format!("gold.{name}")).rows;
+    assert_eq!(now(), [[json!(1), json!("one")]]);
+
+    // Replaced and appended to, with a row that is there already.
+    for materialization in ["table", "incremental"] {
+        let twice = json!({"sql_query": "SELECT * FROM (VALUES (1, 'uno'), (1, 'again')) AS t (id, v)",
+            "materialization": materialization, "incremental_strategy": "append"});
+        let failed = ended(&lake, &request(&twice));
+        assert_eq!(failed["status"], "failed", "{failed}");
+        assert!(failed["error_message"].as_str().unwrap().contains("nothing was published"), "{failed}");
+        assert_eq!(now(), [[json!(1), json!("one")]], "nobody sees what failed");
+    }
+    let appended = json!({"sql_query": "SELECT max(id) + 1 AS id, 'two' AS v FROM {{ this }}",
+        "materialization": "incremental", "incremental_strategy": "append"});
+    completed(&lake, &request(&appended));
+    assert_eq!(now(), [[json!(1), json!("one")], [json!(2), json!("two")]]);
+    // What only running shows.
+    let divided =
+        ended(&lake, &request(&json!({"sql_query": format!("SELECT 1 / (id - id) AS id FROM gold.{source}")})));
+    assert!(divided["error_message"].as_str().unwrap().contains("DIVISION_BY_ZERO"), "{divided}");
+    assert_eq!(now().len(), 2);
+
+    // A view outlives the catalog that it was made in, and follows what it reads.
+    let view = format!("audited_view_{}", mode.name());
+    let sql = format!("SELECT id, v FROM iceberg.gold.{name}");
+    completed(&lake, &request(&json!({"name": view, "sql_query": sql, "materialization": "view"})));
+    completed(&lake, &request(&json!({"sql_query": "SELECT 3 AS id, 'three' AS v"})));
+    assert_eq!(rows(&lake, &format!("gold.{view}")).rows, [[json!(3), json!("three")]]);
+    let seen = Engine::Trino.sql(world, &format!("SELECT * FROM nessie.gold.{view}"));
+    assert_eq!(seen.rows, [[json!(3), json!("three")]]);
+
+    cancelled_on_its_branch(&lake, trino, &request(&json!({"sql_query": ENDLESS, "tests": []})), mode);
+    assert_eq!(now(), [[json!(3), json!("three")]]);
+    assert_eq!(lake.branches(world.nessie()), Vec::<String>::new(), "branches go with their tasks");
+    assert_eq!(lake.catalogs(trino), Vec::<String>::new(), "catalogs go with their tasks");
+
+    // A binding that says nothing of branches.
+    let body = json!({"name": "never_audited", "sql_query": "SELECT 1 AS id", "audit": true});
+    let refused = environment(world, mode).0.send("POST", "/dbt/transform", Some(&body), &[]).unwrap();
+    assert_eq!((refused.status, &refused.body["errors"][0]["field"]), (422, &json!("audit")), "{}", refused.body);
+    assert!(refused.body["detail"].as_str().unwrap().contains("add `audit_catalog`"), "{}", refused.body);
+}
+
+/// Cancels a model once its query runs.
+fn cancelled_on_its_branch(lake: &Lake, trino: &Trino, request: &Value, mode: Mode) {
+    std::thread::scope(|scope| {
+        let posted = scope.spawn(|| ended(lake, request));
+        until("the query runs", RUN_WITHIN, || {
+            let running = trino.sql(&format!(
+                "SELECT count(*) AS n FROM system.runtime.queries WHERE source LIKE '{}' AND state = 'RUNNING'
+                 AND lower(query) LIKE '%create%table%{}%'",
+                mode.source(),
+                request["name"].as_str().unwrap()
+            ));
+            (running.ok()?.rows[0][0] == json!(1)).then_some(())
+        });
+        let running = lake.0.look("/tasks?kind=gold&status=running").unwrap();
+        let id = running["tasks"][0]["id"].as_str().unwrap().to_owned();
+        lake.0.post(&format!("/tasks/{id}/cancel"), &json!({})).unwrap();
+        let cancelled = posted.join().unwrap();
+        assert_eq!(cancelled["error_message"], "the run was cancelled", "{cancelled}");
+    });
 }
 
 fn swapped(world: &World) {

@@ -31,24 +31,37 @@ pub(crate) fn of_spark(world: &Arc<World>) -> Vec<Trial> {
     vec![test(world, "spark_by_standalone_appends_once_over_networks_that_fail", spark)]
 }
 
-fn model(name: &str, sql: &str) -> Value {
+/// What is asked for a model that appends.
+pub(crate) fn model(name: &str, sql: &str) -> Value {
     json!({"name": name, "sql_query": sql, "materialization": "incremental", "incremental_strategy": "append"})
 }
 
 /// The numbers in a table, in order.
-fn numbers(lake: &Lake, table: &str) -> Vec<Value> {
+pub(crate) fn numbers(lake: &Lake, table: &str) -> Vec<Value> {
     dbt_trino::rows(lake, table).rows.into_iter().flatten().collect()
 }
 
-/// No query of dbt's about a model goes on.
-fn no_queries(trino: &Trino, model: &str) {
+/// A statement of dbt's that appends to a model runs.
+pub(crate) fn one_query(trino: &Trino, model: &str) {
+    until("dbt's statement runs", dbt_trino::RUN_WITHIN, || {
+        (queries(trino, model, "= 'RUNNING'")? == json!(1)).then_some(())
+    });
+}
+
+/// No statement of dbt's that appends to a model goes on.
+pub(crate) fn no_queries(trino: &Trino, model: &str) {
+    until("dbt's statements have ended", dbt_trino::RUN_WITHIN, || {
+        (queries(trino, model, "NOT IN ('FINISHED', 'FAILED')")? == json!(0)).then_some(())
+    });
+}
+
+/// How many statements of dbt's append to a model and are in such a state.
+fn queries(trino: &Trino, model: &str, state: &str) -> Option<Value> {
     let sql = format!(
         "SELECT count(*) AS n FROM system.runtime.queries
-         WHERE source LIKE 'dbt-trino%' AND lower(query) LIKE '%insert into%{model}%' AND state NOT IN ('FINISHED', 'FAILED')"
+         WHERE source LIKE 'dbt-trino%' AND lower(query) LIKE '%insert into%{model}%' AND state {state}"
     );
-    until("dbt's queries have ended", dbt_trino::RUN_WITHIN, || {
-        (trino.sql(&sql).ok()?.rows[0][0] == json!(0)).then_some(())
-    });
+    Some(trino.sql(&sql).ok()?.rows[0][0].clone())
 }
 
 fn dbt(world: &World) {
@@ -101,15 +114,9 @@ fn dbt_cut_off(world: &World) {
     let lake = world.branch_with("gold-cut-dbt", &dbt_trino::binding(world, Mode::Dbt, faults.url())).unwrap();
     let table = format!("gold.{NAME}");
     dbt_trino::completed(&lake, &model(NAME, "SELECT BIGINT '1' AS n"));
-    let running = format!(
-        "SELECT count(*) AS n FROM system.runtime.queries
-         WHERE source LIKE 'dbt-trino%' AND state = 'RUNNING' AND lower(query) LIKE '%insert into%{NAME}%'"
-    );
     let failed = std::thread::scope(|scope| {
         let ended = scope.spawn(|| dbt_trino::ended(&lake, &model(NAME, ENDLESS)));
-        until("the statement runs", dbt_trino::RUN_WITHIN, || {
-            (trino.sql(&running).ok()?.rows[0][0] == json!(1)).then_some(())
-        });
+        one_query(trino, NAME);
         for method in ["POST", "GET", "DELETE"] {
             faults.fail(method, "/v1/statement", 0..usize::MAX, Fault::LostRequest);
         }

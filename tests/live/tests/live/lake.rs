@@ -7,6 +7,7 @@ use asgard_journey::s3::S3;
 use asgard_journey::steps::Source;
 use asgard_live::nessie::Nessie;
 use asgard_live::rows::{Answer, Type};
+use asgard_live::trino::Trino;
 use serde_json::{Value, json};
 
 use crate::world::until;
@@ -142,13 +143,37 @@ impl Lake {
         ids.map(|snapshot| snapshot["id"].as_str().unwrap().to_owned()).collect()
     }
 
+    /// The newest task of a role.
+    pub(crate) fn newest(&self, role: &str) -> Value {
+        let tasks = self.0.look("/tasks?page_size=100").unwrap();
+        let newest = tasks["tasks"].as_array().unwrap().iter().find(|task| task["kind"] == role);
+        newest.unwrap_or_else(|| panic!("{role} ran: {tasks}")).clone()
+    }
+
+    /// The plugin that ran the newest task of a role.
+    pub(crate) fn newest_by(&self, role: &str) -> String {
+        self.newest(role)["plugin"].as_str().unwrap().split('@').next().unwrap().to_owned()
+    }
+
     /// Branches of Nessie that tasks of the environment left behind.
     pub(crate) fn branches(&self, nessie: &Nessie) -> Vec<String> {
-        let tasks = self.0.look("/tasks?page_size=100").unwrap();
-        let own = |name: &String| {
-            tasks["tasks"].as_array().unwrap().iter().any(|task| name.ends_with(task["id"].as_str().unwrap()))
-        };
+        let tasks = self.tasks();
+        let own = |name: &String| tasks.iter().any(|task| name.ends_with(task));
         nessie.branches().unwrap().into_iter().filter(own).collect()
+    }
+
+    /// Catalogs of Trino that tasks of the environment left behind.
+    pub(crate) fn catalogs(&self, trino: &Trino) -> Vec<String> {
+        let tasks = self.tasks();
+        let own = |name: &String| tasks.iter().any(|task| name.ends_with(&task.replace('-', "_")));
+        let all = trino.sql("SELECT catalog_name FROM system.metadata.catalogs").unwrap().rows;
+        all.iter().map(|row| row[0].as_str().unwrap().to_owned()).filter(own).collect()
+    }
+
+    /// Ids of the environment's newest tasks.
+    fn tasks(&self) -> Vec<String> {
+        let tasks = self.0.look("/tasks?page_size=100").unwrap();
+        tasks["tasks"].as_array().unwrap().iter().map(|task| task["id"].as_str().unwrap().to_owned()).collect()
     }
 
     /// Asks a question in Trino's SQL.

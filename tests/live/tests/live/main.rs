@@ -13,6 +13,7 @@
 mod airbyte;
 mod airbyte_server;
 mod chart;
+mod dbt_job;
 mod dbt_trino;
 mod ecr;
 mod engine;
@@ -79,6 +80,9 @@ fn main() -> ExitCode {
             faults::trials(&world),
             shipped::trials(&world),
         ]);
+    }
+    if Image::DbtTrino.asked_for() {
+        trials.push(dbt_job::trials(&world));
     }
     if Operator::asked_for() {
         trials.push(faults::of_spark(&world));

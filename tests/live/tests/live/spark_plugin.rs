@@ -14,6 +14,7 @@ use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
 use crate::lake::Lake;
+use crate::nessie::walked;
 use crate::world::{World, test, until};
 
 /// Two Java machines start for a run, on two cores that much else runs on.
@@ -99,6 +100,7 @@ fn operator(world: &World, image: &str) -> Value {
 
 pub(crate) fn trials(world: &Arc<World>) -> Vec<Trial> {
     let mut trials = vec![
+        test(world, "silver_is_swapped_between_sql_and_spark_while_the_host_stays_up", swapped),
         test(world, "a_job_program_that_runs_again_or_beside_itself_appends_once", once),
         test(world, "spark_connect_over_a_network_that_breaks_appends_once", cut),
         test(world, "an_audited_silver_run_of_spark_is_published_when_its_checks_pass_and_not_before", audited),
@@ -148,28 +150,51 @@ fn completed(lake: &Lake, table: &str, run: &Value) -> Value {
     status
 }
 
-fn same(world: &World, way: Way) {
-    crate::nessie::walked(world);
-    let (lake, table) = (way.lake(world), format!("orders_{}", way.name()));
-    let status = completed(lake, &table, &json!({"sql": SILVER, "source_path": "bronze.work_orders"}));
+/// Makes the journey's silver table in another, which has the same rows and types then; answers with the run's status.
+fn made_again(world: &World, lake: &Lake, table: &str) -> Value {
+    let status = completed(lake, table, &json!({"sql": SILVER, "source_path": "bronze.work_orders"}));
     let sql = world.branch();
     let of = |table: &str| sql.query(&format!("SELECT * FROM silver.{table} LIMIT 1")).columns;
-    assert_eq!(of(&table), of("work_orders"), "names and types");
-    for (one, other) in [("work_orders", table.as_str()), (table.as_str(), "work_orders")] {
+    assert_eq!(of(table), of("work_orders"), "names and types");
+    for (one, other) in [("work_orders", table), (table, "work_orders")] {
         let rest = sql.query(&format!(
             "SELECT count(*) AS n FROM (SELECT {COLUMNS} FROM silver.{one} EXCEPT SELECT {COLUMNS} FROM silver.{other}) AS t"
         ));
         assert_eq!(rest.single().unwrap(), &json!(0), "rows of {one} that are not in {other}");
     }
-    let count = |table: &str| sql.query(&format!("SELECT count(*) AS n FROM {table}")).single().unwrap().clone();
-    assert_eq!(count(&format!("silver.{table}")), count("silver.work_orders"));
+    assert_eq!(count(world, &format!("silver.{table}")), count(world, "silver.work_orders"));
+    status
+}
+
+fn count(world: &World, table: &str) -> Value {
+    world.branch().query(&format!("SELECT count(*) AS n FROM {table}")).single().unwrap().clone()
+}
+
+fn swapped(world: &World) {
+    walked(world);
+    let process = world.host_process();
+    let embedded = json!({"silver": {"plugin": "sql", "grants": {"lakehouse": {"read": ["bronze", "silver", "gold"], "write": ["silver"]}}}});
+    let lake = world.branch_with("silver-swapped", &embedded).unwrap();
+    let (standalone, connect) = (standalone(world), connect(world, &world.connect().url()));
+    for (changes, plugin) in [(&embedded, "sql"), (&standalone, "spark"), (&embedded, "sql"), (&connect, "spark")] {
+        world.rebind("silver-swapped", changes).unwrap();
+        made_again(world, &lake, "orders_swapped");
+        assert_eq!(lake.newest_by("silver"), plugin);
+    }
+    assert_eq!(world.host_process(), process);
+}
+
+fn same(world: &World, way: Way) {
+    walked(world);
+    let lake = way.lake(world);
+    let status = made_again(world, lake, &format!("orders_{}", way.name()));
     let run = status["run_id"].as_str().unwrap();
     let metrics = look(lake, run, "metrics");
     assert_eq!(
         (&metrics["rows_written"], &metrics["total_rows"]),
-        (&count("silver.work_orders"), &count("silver.work_orders"))
+        (&count(world, "silver.work_orders"), &count(world, "silver.work_orders"))
     );
-    assert_eq!(metrics["rows_read"], count("bronze.work_orders"));
+    assert_eq!(metrics["rows_read"], count(world, "bronze.work_orders"));
     assert_eq!(status["spark_version"], "4.1.4");
     let events = look(lake, run, "events")["events"].to_string();
     assert!(events.contains("Submitted") && events.contains("Completed"), "{events}");

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use asgard_journey::client::Client;
 use asgard_journey::steps::Journey;
 use asgard_live::rows::Answer;
 use libtest_mimic::Trial;
@@ -59,13 +58,8 @@ fn assert_all_same(what: &str, found: &[Answer], expected: &[Answer]) {
 }
 
 /// Which plugin ran the newest silver run and the newest gold model.
-fn plugins(client: &Client) -> [String; 2] {
-    let tasks = client.get("/tasks?page_size=100").unwrap();
-    ["silver", "gold"].map(|role| {
-        let all = tasks["tasks"].as_array().unwrap();
-        let newest = all.iter().find(|task| task["kind"] == role).unwrap_or_else(|| panic!("{role} ran: {tasks}"));
-        newest["plugin"].as_str().unwrap().split('@').next().unwrap().to_owned()
-    })
+fn plugins(lake: &Lake) -> [String; 2] {
+    ["silver", "gold"].map(|role| lake.newest_by(role))
 }
 
 fn journey(world: &World) {
@@ -93,7 +87,7 @@ fn journey(world: &World) {
     let production = world.own_branch("production", &stack).unwrap();
     ingest(&production, world, "warehouse/stack-production");
     assert_all_same("in production", &transform(&production), &expected);
-    assert_eq!(plugins(&production.0), ["spark", "dbt-trino"]);
+    assert_eq!(plugins(&production), ["spark", "dbt-trino"]);
 
     for (changes, [of_silver, of_gold]) in [
         (json!({"silver": embedded("silver")}), ["sql", "dbt-trino"]),
@@ -102,7 +96,7 @@ fn journey(world: &World) {
         world.rebind("production", &changes).unwrap();
         let what = format!("by {of_silver} and {of_gold}");
         assert_all_same(&what, &transform(&production), &expected);
-        assert_eq!(plugins(&production.0), [of_silver, of_gold], "{what}");
+        assert_eq!(plugins(&production), [of_silver, of_gold], "{what}");
     }
     assert_eq!(world.host_process(), process, "the host stayed up");
 }

@@ -107,6 +107,19 @@ pub(super) fn spark(jars: &Path) -> Result<Vec<(&'static str, PathBuf)>> {
     Ok(vec![("ASGARD_LIVE_SPARK_OPERATOR", operator), ("ASGARD_LIVE_IMAGE_SPARK", layout)])
 }
 
+/// The image that gold models run in, with these requirements.
+pub(super) fn dbt_trino([core, adapter]: [&str; 2]) -> Result<(&'static str, PathBuf)> {
+    let requirements = [format!("CORE={core}"), format!("ADAPTER={adapter}")];
+    let image = Image {
+        name: "dbt-trino",
+        version: "1.11",
+        folder: "deploy/images/dbt-trino",
+        base: Base::Debian,
+        arguments: &requirements.each_ref().map(String::as_str),
+    };
+    Ok(("ASGARD_LIVE_IMAGE_DBT_TRINO", image.built(&[], nothing)?))
+}
+
 /// What builds images in a cluster, and the image that model servers are built on.
 pub(super) fn model_images() -> Result<Vec<(&'static str, PathBuf)>> {
     let kaniko = KANIKO.built(&[], nothing)?;
