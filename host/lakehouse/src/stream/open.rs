@@ -6,7 +6,7 @@ use std::sync::Arc;
 use asgard_contract::{Error, Result};
 use async_trait::async_trait;
 use iceberg::io::FileIO;
-use iceberg::spec::{Manifest, SchemaRef, TableMetadataBuilder};
+use iceberg::spec::{Manifest, Schema, SchemaRef, TableMetadata, TableMetadataBuilder};
 
 use super::checkpoint::{self, STAGED, StagedFiles};
 use super::decode::Decoder;
@@ -20,7 +20,7 @@ impl StreamWriter {
     pub(crate) async fn open(tables: Tables, target: StreamTarget) -> Result<Self> {
         tables.inner.stores.add(&target.location)?;
         let name = uuid::Uuid::now_v7().to_string();
-        let (state, opened) = open_table(&tables, &target, &name, Claim::Taken).await?;
+        let (state, opened) = open_table(&tables, &target, &name, Claim::Taken, None).await?;
         if let Some(abandoned) = &opened.abandoned {
             discard(&tables.inner.io, abandoned).await?;
         }
@@ -53,7 +53,8 @@ impl StreamWriter {
 
     /// Brings the table to the target's columns while it is open.
     pub(super) async fn reopen(&mut self) -> Result<()> {
-        let (state, opened) = open_table(&self.tables, &self.target, &self.name, Claim::Held).await?;
+        let written = (!self.finished.files.is_empty()).then(|| Arc::clone(&self.schema));
+        let (state, opened) = open_table(&self.tables, &self.target, &self.name, Claim::Held, written).await?;
         self.schema = opened.schema;
         if self.target.merges() {
             // Partitions of columns that are gone are gone too. What was staged stays as it is.
@@ -65,8 +66,14 @@ impl StreamWriter {
     }
 }
 
-async fn open_table(tables: &Tables, target: &StreamTarget, name: &str, claim: Claim) -> Result<(TableState, Opened)> {
-    let mut opening = Opening { target, columns: columns(target)?, name, claim, opened: None };
+async fn open_table(
+    tables: &Tables,
+    target: &StreamTarget,
+    name: &str,
+    claim: Claim,
+    written: Option<SchemaRef>,
+) -> Result<(TableState, Opened)> {
+    let mut opening = Opening { target, columns: columns(target)?, name, claim, written, opened: None };
     let state = tables.inner.commit(&target.table, &mut opening, &[]).await?;
     match (state, opening.opened) {
         (Some(state), Some(opened)) => Ok((state, opened)),
@@ -111,6 +118,8 @@ struct Opening<'a> {
     columns: Vec<NewColumn>,
     name: &'a str,
     claim: Claim,
+    /// What rows are written by that this writer has staged.
+    written: Option<SchemaRef>,
     opened: Option<Opened>,
 }
 
@@ -133,7 +142,7 @@ struct Opened {
 
 #[async_trait]
 impl Transaction for Opening<'_> {
-    async fn next(&mut self, _: &Inner, current: Option<&Current>, _: &Uncommitted) -> Result<Next> {
+    async fn next(&mut self, tables: &Inner, current: Option<&Current>, _: &Uncommitted) -> Result<Next> {
         let table = &self.target.table;
         let (mut abandoned, mut replaces) = (None, false);
         let (builder, wanted) = match current {
@@ -154,17 +163,19 @@ impl Transaction for Opening<'_> {
                 replaces = self.target.merges() && checkpoint::read(metadata, &self.target.ingestion_id)?.is_none();
                 let mut builder = parts::changed(state)?;
                 let staged = checkpoint::staged(metadata)?;
-                abandoned = staged.filter(|staged| !self.target.overwrites() || staged.sync != self.target.sync_id);
+                let goes_on = |staged: &StagedFiles| self.target.overwrites() && staged.sync == self.target.sync_id;
+                let written = match (&self.written, staged.as_ref().filter(|staged| goes_on(staged))) {
+                    (None, Some(staged)) => staged_schema(&tables.io, &staged.manifests).await?,
+                    (written, _) => written.clone(),
+                };
+                abandoned = staged.filter(|staged| !goes_on(staged));
                 if abandoned.is_some() {
                     builder = builder.remove_properties(&[STAGED.to_owned()]).map_err(failed())?;
                 }
                 let (now, last_id) = (metadata.current_schema(), metadata.last_column_id());
                 if self.target.overwrites() || replaces {
                     // Readers keep the old columns until the end of the stream.
-                    let schema = match parts::known(metadata, &self.columns) {
-                        Some(known) => known.as_ref().clone(),
-                        None => parts::replaced(now, last_id, &self.columns)?,
-                    };
+                    let schema = self.replaced(metadata, written.as_deref())?;
                     let builder = builder.add_schema(schema.clone()).map_err(failed())?;
                     // Partitions of columns that the stream has no more would not take its rows.
                     (Wanted::default().apply(builder, &schema, Some(metadata))?, Some(schema))
@@ -192,6 +203,31 @@ impl Transaction for Opening<'_> {
 }
 
 impl Opening<'_> {
+    /// What the table's columns become with the first commit, which takes rows that were `written` before too: what these have in a
+    /// column is found by the column's id.
+    fn replaced(&self, metadata: &TableMetadata, written: Option<&Schema>) -> Result<Schema> {
+        let mut columns = self.columns.clone();
+        let Some(written) = written else {
+            return match parts::known(metadata, &columns) {
+                Some(known) => Ok(known.as_ref().clone()),
+                None => parts::replaced(metadata.current_schema(), metadata.last_column_id(), &columns),
+            };
+        };
+        for column in &mut columns {
+            column.required &= written.field_by_name(&column.name).is_some_and(|before| before.required);
+        }
+        let schema = parts::replaced(written, metadata.last_column_id(), &columns)?;
+        let another = |(id, name): &(&i32, &String)| schema.field_id_by_name(name).is_some_and(|now| now != **id);
+        match written.field_id_to_name_map().iter().find(another) {
+            None => Ok(schema),
+            Some((_, name)) => Err(Error::conflict(format!(
+                "column `{name}` of `{}` changed its type while the stream was read, and rows of before wait to be committed: sync it \
+                 once more, from its beginning",
+                self.target.table
+            ))),
+        }
+    }
+
     /// Rows that a sync adds to cannot become another type, and a reset keeps them in a mode that appends.
     fn kept_rows(&self, error: Error) -> Error {
         let table = &self.target.table;
@@ -210,14 +246,24 @@ fn failed() -> impl FnOnce(iceberg::Error) -> Error {
     error::iceberg("opening a table for a sync")
 }
 
+async fn read_manifest(io: &FileIO, location: &str) -> Result<Manifest> {
+    let what = format!("reading `{location}`");
+    let input = io.new_input(location).map_err(error::iceberg(&what))?;
+    let bytes = input.read().await.map_err(error::iceberg(&what))?;
+    Manifest::parse_avro(&bytes).map_err(error::iceberg(&what))
+}
+
+/// What the files that were staged last are written by.
+async fn staged_schema(io: &FileIO, manifests: &[String]) -> Result<Option<SchemaRef>> {
+    let Some(last) = manifests.last() else { return Ok(None) };
+    Ok(Some(Arc::clone(read_manifest(io, last).await?.metadata().schema())))
+}
+
 /// The data files that were staged, in order.
 pub(super) async fn staged_files(io: &FileIO, manifests: &[String]) -> Result<Vec<iceberg::spec::DataFile>> {
     let mut files = Vec::new();
     for location in manifests {
-        let what = format!("reading `{location}`");
-        let input = io.new_input(location).map_err(error::iceberg(&what))?;
-        let bytes = input.read().await.map_err(error::iceberg(&what))?;
-        let manifest = Manifest::parse_avro(&bytes).map_err(error::iceberg(&what))?;
+        let manifest = read_manifest(io, location).await?;
         files.extend(manifest.entries().iter().map(|entry| entry.data_file().clone()));
     }
     Ok(files)

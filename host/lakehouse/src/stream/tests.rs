@@ -243,6 +243,40 @@ async fn a_source_that_grew_evolves_the_table_and_a_changed_type_stops_the_sync(
 }
 
 #[tokio::test]
+async fn an_overwrite_that_is_taken_up_again_with_other_columns_keeps_what_was_staged() {
+    let folder = Folder::new();
+    let tables = folder.open().await;
+    let of = |sync: &str, columns: &[(&str, &str)]| {
+        let mut target = target(&folder, OVERWRITE, sync);
+        target.columns =
+            columns.iter().map(|(name, data_type)| Column { nullable: false, ..column(name, data_type) }).collect();
+        target
+    };
+    let mut before = StreamWriter::open(tables.clone(), of("s1", &[("id", "long")])).await.unwrap();
+    before.stage(rows(json!([{"id": 9}]))).await.unwrap();
+    before.commit(b"end".to_vec(), true).await.unwrap();
+
+    // Neither `w` nor `n` is in the table yet.
+    let mut killed =
+        StreamWriter::open(tables.clone(), of("s2", &[("id", "long"), ("w", "double"), ("n", "long")])).await.unwrap();
+    killed.stage(rows(json!([{"id": 1, "w": 0.5, "n": 7}]))).await.unwrap();
+    killed.commit(b"half".to_vec(), false).await.unwrap();
+    crash(killed);
+    let retyped = of("s2", &[("id", "long"), ("w", "string"), ("n", "long")]);
+    let Err(error) = StreamWriter::open(tables.clone(), retyped).await else { panic!("expected an error") };
+    assert!(error.to_string().contains("column `w` of `bronze.orders` changed its type"), "{error}");
+
+    let grown = of("s2", &[("id", "long"), ("w", "double"), ("m", "long")]);
+    let mut writer = StreamWriter::open(tables.clone(), grown).await.unwrap();
+    writer.stage(rows(json!([{"id": 2, "w": 1.5, "m": 8}]))).await.unwrap();
+    writer.commit(b"end".to_vec(), true).await.unwrap();
+    assert_eq!(
+        content(&tables, "bronze.orders").await,
+        json!([{"id": 1, "m": null, "w": 0.5}, {"id": 2, "m": 8, "w": 1.5}])
+    );
+}
+
+#[tokio::test]
 async fn a_table_that_another_writer_changes_meanwhile_keeps_both() {
     use asgard_contract::lakehouse::WriteMode;
     let folder = Folder::new();

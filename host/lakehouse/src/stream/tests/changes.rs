@@ -138,6 +138,34 @@ async fn columns_evolve_while_rows_are_staged() {
     assert_eq!(json!(found), expected);
 }
 
+#[tokio::test]
+async fn rows_that_wait_keep_their_values_when_the_columns_of_a_stream_that_starts_over_evolve() {
+    let folder = Folder::new();
+    let tables = folder.open().await;
+    let mut before = StreamWriter::open(tables.clone(), target(&folder, MERGE, "s1")).await.unwrap();
+    before.stage(rows(json!([{"id": 9, "v": "old"}]))).await.unwrap();
+    before.commit(b"1".to_vec(), true).await.unwrap();
+
+    // `big` is not in the table yet.
+    let mut anew = wide(&folder, "s2");
+    anew.ingestion_id = "ingestion/1".to_owned();
+    let mut writer = StreamWriter::open(tables.clone(), anew).await.unwrap();
+    writer.stage(Rows::inserts(0, json_lines(&[json!({"id": 1, "v": "a", "big": "x"})]))).await.unwrap();
+    let with = |name: &str, data_type: &str| {
+        vec![column("id", "int"), column("v", "string"), column("big", "string"), column(name, data_type)]
+    };
+    writer.evolve(with("new", "double")).await.unwrap();
+    writer.stage(Rows::inserts(0, json_lines(&[json!({"id": 2, "big": "y", "new": 0.5})]))).await.unwrap();
+    let Err(error) = writer.evolve(with("new", "string")).await else { panic!("expected an error") };
+    assert!(error.to_string().contains("column `new` of `bronze.orders` changed its type"), "{error}");
+    writer.evolve(with("new", "double")).await.unwrap();
+    writer.commit(b"2".to_vec(), true).await.unwrap();
+    assert_eq!(
+        content(&tables, "bronze.orders").await,
+        json!([{"big": "x", "id": 1, "new": null, "v": "a"}, {"big": "y", "id": 2, "new": 0.5, "v": null}])
+    );
+}
+
 fn without_nulls(row: &Value) -> Value {
     let there = row.as_object().unwrap().iter().filter(|(_, value)| !value.is_null());
     Value::Object(there.map(|(name, value)| (name.clone(), value.clone())).collect())
