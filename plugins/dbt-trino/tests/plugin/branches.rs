@@ -10,9 +10,11 @@ use asgard_sdk::json::{Value, json};
 use asgard_sdk::processes::ProcessStatus;
 use asgard_sdk::transform::{GoldModel, IncrementalStrategy, Materialization, Request, Status};
 
+use crate::dbt::ends;
+use crate::project::file;
 use crate::recorded::{
-    COLUMNS, COUNT, EXISTING, INSERT, PROPERTIES, Recorded, SCHEMA, SUMMARY, WORK, answer, configuration, gold,
-    incremental, model, to_the_end,
+    COLUMNS, COUNT, EXISTING, INSERT, Recorded, SCHEMA, WORK, answer, appending, configuration, finish, gold,
+    incremental, model, replacing, to_the_end, with,
 };
 
 const CATALOG: &str = "asgard_t_1";
@@ -23,53 +25,31 @@ const DROPS: &str = "DROP CATALOG IF EXISTS \"asgard_t_1\"";
 
 /// A binding as the host tells it to a run on a branch.
 fn on_branch(more: &Value) -> Value {
-    let mut all = json!({"branch": "asgard-t-1", "audit_catalog": {
+    let branch = json!({"branch": "asgard-t-1", "audit_catalog": {
         "iceberg.catalog.type": "rest",
         "iceberg.rest-catalog.uri": "http://nessie:19120/iceberg/asgard-t-1",
         "s3.aws-secret-key": "${ENV:LAKE_SECRET_KEY}",
     }});
-    for (name, value) in more.as_object().unwrap() {
-        all[name] = value.clone();
-    }
-    all
+    with(branch, more)
 }
 
 fn view() -> GoldModel {
     GoldModel { materialization: Materialization::View, ..model() }
 }
 
-fn host() -> Recorded {
-    let host = Recorded::new(&[
-        ("CREATE CATALOG", answer!("schema")),
-        ("DROP CATALOG", answer!("schema")),
-        (EXISTING, answer!("existing-nothing")),
-        (COLUMNS, answer!("columns")),
-        (SCHEMA, answer!("schema")),
-        ("CREATE OR REPLACE TABLE", answer!("replaced")),
-        ("CREATE OR REPLACE VIEW", answer!("schema")),
-        (PROPERTIES, answer!("properties")),
-        (COUNT, answer!("count")),
-        (SUMMARY, answer!("summary")),
-        ("FROM system.runtime.queries", answer!("existing-nothing")),
-    ]);
-    host.answers(EXISTING, answer!("existing-table"));
+/// Of what a Trino answers, catalogs too.
+fn with_catalogs(host: Recorded) -> Recorded {
+    for statement in ["CREATE CATALOG", "DROP CATALOG"] {
+        host.answers(statement, answer!("schema"));
+    }
     host
 }
 
-fn appending() -> Recorded {
-    Recorded::new(&[
-        ("CREATE CATALOG", answer!("schema")),
-        ("DROP CATALOG", answer!("schema")),
-        (EXISTING, answer!("existing-table")),
-        (COLUMNS, answer!("columns")),
-        ("SELECT * FROM \"gold\".\"totals\" LIMIT 0", answer!("table-columns")),
-        (SCHEMA, answer!("schema")),
-        (INSERT, answer!("appended")),
-        (PROPERTIES, answer!("properties")),
-        (COUNT, answer!("count")),
-        (SUMMARY, answer!("summary")),
-        (WORK, answer!("work-none")),
-    ])
+fn host() -> Recorded {
+    let host = with_catalogs(replacing());
+    host.answers("CREATE OR REPLACE VIEW", answer!("schema"));
+    host.answers("FROM system.runtime.queries", answer!("existing-nothing"));
+    host
 }
 
 /// The page of a query that failed at once.
@@ -130,11 +110,9 @@ fn a_view_on_a_branch_means_the_same_once_the_branch_is_gone() {
     let host = host();
     host.answers_now(EXISTING, answer!("existing-nothing"));
     let gold = gold(&host, &on_branch(&json!({"catalog": "lake"})));
-    let mut step = gold.start(Request::Gold(view())).unwrap();
+    let step = gold.start(Request::Gold(view())).unwrap();
     host.answers_now(EXISTING, answer!("existing-view"));
-    while let Status::Running(_) = step.status {
-        step = gold.advance(&step.state).unwrap();
-    }
+    let step = finish(&gold, step);
     assert!(matches!(step.status, Status::Succeeded(_)), "{:?}", step.status);
     let made = "CREATE OR REPLACE VIEW \"asgard_t_1\".\"gold\".\"totals\"\nSECURITY DEFINER AS\n\
                 SELECT id, v, 'a' AS word FROM silver.t";
@@ -159,11 +137,9 @@ fn a_run_that_fails_leaves_no_catalog() {
     assert!(!is_left(&away));
     away.answers_now("CREATE OR REPLACE TABLE", answer!("replaced"));
     away.answers(WORK, answer!("work-none"));
-    let mut step = gold.advance(&step.state).unwrap();
+    let step = gold.advance(&step.state).unwrap();
     assert!(is_left(&away), "the next try has it");
-    while let Status::Running(_) = step.status {
-        step = gold.advance(&step.state).unwrap();
-    }
+    let step = finish(&gold, step);
     assert!(matches!(step.status, Status::Succeeded(_)), "{:?}", step.status);
     assert!(!is_left(&away));
 }
@@ -179,7 +155,7 @@ fn running(gold: &Gold, host: &Recorded) -> Vec<u8> {
 
 #[test]
 fn a_cancelled_run_leaves_no_catalog() {
-    let host = appending();
+    let host = with_catalogs(appending());
     let gold = gold(&host, &on_branch(&json!({})));
     let state = running(&gold, &host);
     assert!(is_left(&host));
@@ -190,7 +166,7 @@ fn a_cancelled_run_leaves_no_catalog() {
 
 #[test]
 fn a_run_whose_trino_is_away_for_a_moment_keeps_its_catalog() {
-    let host = appending();
+    let host = with_catalogs(appending());
     let gold = gold(&host, &on_branch(&json!({})));
     let state = running(&gold, &host);
     host.status_code.set(Some(503));
@@ -201,7 +177,7 @@ fn a_run_whose_trino_is_away_for_a_moment_keeps_its_catalog() {
 
 #[test]
 fn a_trino_that_was_started_again_is_given_the_catalog_to_look_what_became_of_the_query() {
-    let host = appending();
+    let host = with_catalogs(appending());
     let gold = gold(&host, &on_branch(&json!({})));
     let state = running(&gold, &host);
     host.forget_queries();
@@ -221,11 +197,7 @@ fn dbt_is_given_the_branchs_catalog_which_goes_with_its_run() {
     let gold = gold(&host, &on_branch(&json!({"mode": "dbt"})));
     let mut step = gold.start(Request::Gold(model())).unwrap();
     assert!(is_left(&host));
-    host.status.set(Some(ProcessStatus::Exited(0)));
-    host.files.borrow_mut().extend([
-        ("target/run_results.json".to_owned(), include_bytes!("answers/dbt-replaced.json").to_vec()),
-        ("target/manifest.json".to_owned(), include_bytes!("answers/dbt-manifest.json").to_vec()),
-    ]);
+    ends(&host, ProcessStatus::Exited(0), include_str!("answers/dbt-replaced.json"));
     host.answers_now(EXISTING, answer!("existing-table"));
     while let Status::Running(_) = step.status {
         assert!(is_left(&host));
@@ -252,10 +224,6 @@ fn project(model: &GoldModel) -> Vec<(String, String)> {
     let configuration = branch.configuration();
     let prepared = prepared(&Recorded::default(), &configuration, model, Existing::Nothing).unwrap();
     files(&configuration, model, &prepared, "production", "t-1").unwrap()
-}
-
-fn file<'a>(files: &'a [(String, String)], path: &str) -> &'a str {
-    files.iter().find(|(known, _)| known == path).map(|(_, content)| content.as_str()).unwrap()
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! Runs of dbt as a process.
 
-use asgard_plugin_dbt_trino::run::Gold;
 use asgard_sdk::Error;
 use asgard_sdk::json::{self, Value, json};
 use asgard_sdk::processes::{Content, Ending, ProcessStatus};
-use asgard_sdk::transform::{Request, Status, Step};
+use asgard_sdk::transform::{Request, Status};
 
-use crate::recorded::{COUNT, EXISTING, PROPERTIES, Recorded, SCHEMA, SUMMARY, answer, gold, model, to_the_end};
+use crate::recorded::{
+    COUNT, EXISTING, PROPERTIES, Recorded, SCHEMA, SUMMARY, answer, finish, gold, model, to_the_end,
+};
 
 fn by_dbt() -> Value {
     json!({"mode": "dbt"})
@@ -26,7 +27,7 @@ fn host() -> Recorded {
 }
 
 /// dbt ends, having left these files.
-fn ends(host: &Recorded, status: ProcessStatus, run_results: &str) {
+pub(crate) fn ends(host: &Recorded, status: ProcessStatus, run_results: &str) {
     host.status.set(Some(status));
     host.output
         .borrow_mut()
@@ -34,13 +35,6 @@ fn ends(host: &Recorded, status: ProcessStatus, run_results: &str) {
     let mut files = host.files.borrow_mut();
     files.insert("target/run_results.json".to_owned(), run_results.as_bytes().to_vec());
     files.insert("target/manifest.json".to_owned(), include_bytes!("answers/dbt-manifest.json").to_vec());
-}
-
-fn finish(gold: &Gold, mut step: Step) -> Step {
-    while let Status::Running(_) = step.status {
-        step = gold.advance(&step.state).unwrap();
-    }
-    step
 }
 
 #[test]

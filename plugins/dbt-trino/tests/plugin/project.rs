@@ -6,19 +6,15 @@ use asgard_plugin_dbt_trino::model::prepared;
 use asgard_sdk::json::{Value, json};
 use asgard_sdk::transform::{GoldModel, IncrementalStrategy, Materialization};
 
-use crate::recorded::{Recorded, configuration, incremental, model};
+use crate::recorded::{Recorded, configuration, incremental, model, with};
 
 fn project(model: &GoldModel, more: &Value) -> Vec<(String, String)> {
-    let mut all = json!({"mode": "dbt"});
-    for (name, value) in more.as_object().unwrap() {
-        all[name] = value.clone();
-    }
-    let configuration = configuration(&all);
+    let configuration = configuration(&with(json!({"mode": "dbt"}), more));
     let prepared = prepared(&Recorded::default(), &configuration, model, Existing::Nothing).unwrap();
     files(&configuration, model, &prepared, "production", "t-1").unwrap()
 }
 
-fn file(files: &[(String, String)], path: &str) -> String {
+pub(crate) fn file(files: &[(String, String)], path: &str) -> String {
     let known: Vec<&str> = files.iter().map(|(path, _)| path.as_str()).collect();
     let found = files.iter().find(|(known, _)| known == path);
     found.map(|(_, content)| content.clone()).unwrap_or_else(|| panic!("{path} is not among {known:?}"))

@@ -220,12 +220,16 @@ impl Host for Recorded {
     }
 }
 
-pub(crate) fn configuration(more: &Value) -> Configuration {
-    let mut all = json!({ "url": URL, "mode": "statements" });
+/// An object with more in it, or other values.
+pub(crate) fn with(mut all: Value, more: &Value) -> Value {
     for (name, value) in more.as_object().unwrap() {
         all[name] = value.clone();
     }
-    json::from_value(all).unwrap()
+    all
+}
+
+pub(crate) fn configuration(more: &Value) -> Configuration {
+    json::from_value(with(json!({ "url": URL, "mode": "statements" }), more)).unwrap()
 }
 
 pub(crate) fn gold<'a>(host: &'a Recorded, more: &Value) -> Gold<'a> {
@@ -270,6 +274,44 @@ pub(crate) fn to_the_end(gold: &Gold, model: GoldModel) -> Step {
         step = gold.advance(&step.state).unwrap();
     }
     panic!("the run does not end");
+}
+
+/// Steps until the end.
+pub(crate) fn finish(gold: &Gold, mut step: Step) -> Step {
+    while let Status::Running(_) = step.status {
+        step = gold.advance(&step.state).unwrap();
+    }
+    step
+}
+
+/// A Trino on which the model's table is made.
+pub(crate) fn replacing() -> Recorded {
+    let host = Recorded::new(&[
+        (EXISTING, answer!("existing-nothing")),
+        (COLUMNS, answer!("columns")),
+        (SCHEMA, answer!("schema")),
+        ("CREATE OR REPLACE TABLE", answer!("replaced")),
+        (PROPERTIES, answer!("properties")),
+        (COUNT, answer!("count")),
+        (SUMMARY, answer!("summary")),
+    ]);
+    host.answers(EXISTING, answer!("existing-table"));
+    host
+}
+
+/// A Trino that has the table, to which rows are added.
+pub(crate) fn appending() -> Recorded {
+    Recorded::new(&[
+        (EXISTING, answer!("existing-table")),
+        (COLUMNS, answer!("columns")),
+        ("SELECT * FROM \"gold\".\"totals\" LIMIT 0", answer!("table-columns")),
+        (SCHEMA, answer!("schema")),
+        (INSERT, answer!("appended")),
+        (PROPERTIES, answer!("properties")),
+        (COUNT, answer!("count")),
+        (SUMMARY, answer!("summary")),
+        (WORK, answer!("work-none")),
+    ])
 }
 
 pub(crate) const EXISTING: &str = "FROM information_schema.tables";

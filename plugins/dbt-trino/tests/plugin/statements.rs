@@ -5,37 +5,8 @@ use asgard_sdk::json::{self, Value, json};
 use asgard_sdk::transform::{IncrementalStrategy, Request, Status};
 
 use crate::recorded::{
-    COLUMNS, COUNT, EXISTING, INSERT, PROPERTIES, Recorded, SCHEMA, SUMMARY, WORK, answer, gold, incremental, model,
-    to_the_end,
+    INSERT, Recorded, WORK, answer, appending, finish, gold, incremental, model, replacing, to_the_end,
 };
-
-fn replacing() -> Recorded {
-    let host = Recorded::new(&[
-        (EXISTING, answer!("existing-nothing")),
-        (COLUMNS, answer!("columns")),
-        (SCHEMA, answer!("schema")),
-        ("CREATE OR REPLACE TABLE", answer!("replaced")),
-        (PROPERTIES, answer!("properties")),
-        (COUNT, answer!("count")),
-        (SUMMARY, answer!("summary")),
-    ]);
-    host.answers(EXISTING, answer!("existing-table"));
-    host
-}
-
-fn appending() -> Recorded {
-    Recorded::new(&[
-        (EXISTING, answer!("existing-table")),
-        (COLUMNS, answer!("columns")),
-        ("SELECT * FROM \"gold\".\"totals\" LIMIT 0", answer!("table-columns")),
-        (SCHEMA, answer!("schema")),
-        (INSERT, answer!("appended")),
-        (PROPERTIES, answer!("properties")),
-        (COUNT, answer!("count")),
-        (SUMMARY, answer!("summary")),
-        (WORK, answer!("work-none")),
-    ])
-}
 
 #[test]
 fn a_table_is_replaced_in_one_statement_and_its_figures_are_told() {
@@ -111,10 +82,7 @@ fn a_query_that_trino_forgot_after_it_committed_is_not_repeated() {
     host.forget_queries();
     host.answers_now(WORK, answer!("work-found"));
     let gold = gold(&host, &json!({}));
-    let mut step = gold.advance(&state).unwrap();
-    while let Status::Running(_) = step.status {
-        step = gold.advance(&step.state).unwrap();
-    }
+    let step = finish(&gold, gold.advance(&state).unwrap());
     let Status::Succeeded(outcome) = step.status else { panic!("{:?}", step.status) };
     assert_eq!(outcome.rows_written, 1);
     assert_eq!(host.writes().len(), 1);
@@ -127,19 +95,13 @@ fn a_statement_that_ran_out_of_resources_is_tried_again_unless_it_committed() {
         let host = appending();
         host.answers_now(INSERT, answer!("time-limit"));
         let gold = gold(&host, &json!({}));
-        let mut step = gold.start(Request::Gold(incremental(IncrementalStrategy::Append, &[]))).unwrap();
-        while let Status::Running(_) = step.status {
-            step = gold.advance(&step.state).unwrap();
-        }
+        let step = finish(&gold, gold.start(Request::Gold(incremental(IncrementalStrategy::Append, &[]))).unwrap());
         let Status::Failed(Error::Unavailable(away)) = step.status else { panic!("{:?}", step.status) };
         assert!(away.message.contains("EXCEEDED_TIME_LIMIT"), "{}", away.message);
         // The host waits, and goes on from the state that the failure left.
         host.answers_now(INSERT, answer!("appended"));
         host.answers_now(WORK, work);
-        let mut step = gold.advance(&step.state).unwrap();
-        while let Status::Running(_) = step.status {
-            step = gold.advance(&step.state).unwrap();
-        }
+        let step = finish(&gold, gold.advance(&step.state).unwrap());
         assert!(matches!(step.status, Status::Succeeded(_)), "{:?}", step.status);
         assert_eq!(host.writes().len(), writes);
     }
