@@ -9,8 +9,9 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use anyhow::{Result, bail};
 
 /// Below what systems give to whoever asks for any port, and to connections: a server of Java takes half a minute until it listens,
-/// and what the system has given to another by then it never gets. Below the ports of a cluster's nodes too.
-const RANGE: Range<u16> = 12_000..30_000;
+/// and what the system has given to another by then it never gets. Below those that a host looks among for its services, too, and those
+/// of a cluster's nodes.
+const RANGE: Range<u16> = 12_000..20_000;
 
 /// More than a test run ever holds.
 const TRIES: usize = 1000;
